@@ -1,0 +1,104 @@
+/**
+ * E-mail addresses as people write them, parsed once into a form that is safe to put into an envelope and a header.
+ * An `Address` from here holds no control characters, has a local part and a domain within RFC 5321's lengths, and its
+ * domain is ASCII (IDNA).
+ */
+import { domainToASCII } from 'node:url';
+
+/** One mailbox in RFC 5322's sense: an optional display name and an `addr-spec`. */
+export interface Address {
+  readonly name?: string;
+  readonly address: string;
+}
+
+/** How an address may be given: `"Name <a@b>"`, `"a@b"` or its parts. */
+export type AddressInput = string | { readonly name?: string | undefined; readonly address: string };
+
+export type ParsedAddress =
+  | { readonly ok: true; readonly address: Address }
+  | { readonly ok: false; readonly problem: string };
+
+/** RFC 5321 4.5.3.1: octets in a local part, in a domain, and in the path around both. */
+const LOCAL_PART_BYTES_MAX = 64;
+const DOMAIN_BYTES_MAX = 255;
+const ADDRESS_BYTES_MAX = 254;
+/** A header line may hold 998 characters (RFC 5322 2.1.1); no person's name comes near this. */
+const NAME_LENGTH_MAX = 320;
+/** Longer input is refused unread. */
+const INPUT_LENGTH_MAX = 2 * NAME_LENGTH_MAX;
+
+// Control characters, and the line and paragraph separators that some software takes for line ends.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+/** RFC 5322 `dot-atom-text`, with RFC 6532's non-ASCII characters. */
+const DOT_ATOM = /^[\w!#$%&'*+/=?^`{|}~\u0080-\u{10ffff}-]+(?:\.[\w!#$%&'*+/=?^`{|}~\u0080-\u{10ffff}-]+)*$/u;
+const QUOTED_LOCAL_PART = /^"(?:[^"\\]|\\.)+"$/;
+const DOMAIN_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
+
+/**
+ * Parses one address. A list in one string (`a@b, c@d`) is refused: a list is given as a list.
+ * Source: RFC 5321 4.1.2, RFC 5322 3.4, RFC 6531.
+ */
+export function parseAddress(input: AddressInput): ParsedAddress {
+  if (typeof input !== 'string') return makeAddress(input.name ?? '', input.address.trim());
+  const text = input.trim();
+  if (text.length > INPUT_LENGTH_MAX) return no(`is longer than ${INPUT_LENGTH_MAX} characters`);
+  if (!text.endsWith('>')) return makeAddress('', text);
+  const open = text.lastIndexOf('<');
+  if (open < 0) return no('has a ">" without its "<"');
+  return makeAddress(unquote(text.slice(0, open).trim()), text.slice(open + 1, -1).trim());
+}
+
+/** The address as a header shows it to people: `Name <a@b>`. */
+export function formatAddress({ name, address }: Address): string {
+  return name ? `${name} <${address}>` : address;
+}
+
+/** The form by which two addresses are the same mailbox: Exchange ignores case in both parts. */
+export function addressKey(address: string): string {
+  return address.toLowerCase();
+}
+
+function makeAddress(rawName: string, addrSpec: string): ParsedAddress {
+  const name = rawName.trim();
+  if (UNSAFE.test(name) || UNSAFE.test(addrSpec)) return no('contains a line break or another control character');
+  if (name.length > NAME_LENGTH_MAX) return no(`has a display name of more than ${NAME_LENGTH_MAX} characters`);
+  const at = addrSpec.lastIndexOf('@');
+  if (at < 1 || at === addrSpec.length - 1) return no(`${quote(addrSpec)} is not an address like name@example.com`);
+  const local = addrSpec.slice(0, at);
+  const domain = asciiDomain(addrSpec.slice(at + 1));
+  const problem = localPartProblem(local) ?? (domain ? undefined : `${quote(addrSpec)} has no valid domain after the @`);
+  if (problem || !domain) return no(problem ?? 'has no valid domain');
+  const address = `${local}@${domain}`;
+  if (Buffer.byteLength(address) > ADDRESS_BYTES_MAX) return no(`is longer than ${ADDRESS_BYTES_MAX} bytes (RFC 5321)`);
+  return { ok: true, address: name ? { name, address } : { address } };
+}
+
+function localPartProblem(local: string): string | undefined {
+  if (Buffer.byteLength(local) > LOCAL_PART_BYTES_MAX) return `has more than ${LOCAL_PART_BYTES_MAX} bytes before the @`;
+  if (DOT_ATOM.test(local) || QUOTED_LOCAL_PART.test(local)) return undefined;
+  if (/[,;]/.test(local)) return 'holds more than one address: give a list instead';
+  return `has characters before the @ that RFC 5321 does not allow: ${quote(local)}`;
+}
+
+/** The domain in ASCII (`bücher.de` → `xn--bcher-kva.de`), undefined when it is none. */
+function asciiDomain(domain: string): string | undefined {
+  if (domain.length > DOMAIN_BYTES_MAX || /[^\p{L}\p{N}\p{M}.-]/u.test(domain)) return undefined;
+  const ascii = domainToASCII(domain);
+  const labels = ascii.split('.');
+  if (ascii.length > DOMAIN_BYTES_MAX || !labels.every((label) => DOMAIN_LABEL.test(label))) return undefined;
+  return ascii;
+}
+
+function unquote(name: string): string {
+  const inner = /^"(.*)"$/s.exec(name)?.[1];
+  return inner === undefined ? name : inner.replace(/\\(.)/gs, '$1');
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}
+
+function no(problem: string): ParsedAddress {
+  return { ok: false, problem };
+}

@@ -1,0 +1,118 @@
+/**
+ * What a message is: the small part that is listed and logged (`Message`), the large part that only a worker needs
+ * (`Content`), and what has happened to it so far (`MessageState`).
+ */
+import type { Address } from './address.ts';
+
+export type Level = 'high' | 'normal' | 'low';
+
+/** The lifecycle, left to right; the last four are final. design.md 2.3 */
+export const MESSAGE_STATUSES = [
+  'scheduled',
+  'queued',
+  'sending',
+  'deferred',
+  'held',
+  'sent',
+  'failed',
+  'expired',
+  'canceled',
+] as const;
+export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
+
+/** What is known of an accepted message without its content. Never changes after the accept. */
+export interface Message {
+  readonly id: string;
+  /** The name of the API key that sent it. */
+  readonly client: string;
+  /** The id of the mailbox whose queue it is in. */
+  readonly mailbox: string;
+  /** The Message-ID header with its angle brackets, fixed at accept: every attempt sends the same. */
+  readonly messageId: string;
+  readonly from: Address;
+  readonly to: readonly Address[];
+  readonly cc: readonly Address[];
+  readonly bcc: readonly Address[];
+  readonly subject: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly priority: Level;
+  readonly acceptedAt: Date;
+  /** When relay365 stops trying. */
+  readonly expiresAt: Date;
+  /** The size of the composed message, estimated at accept and never too small. */
+  readonly sizeBytes: number;
+}
+
+/** What the composer needs beyond the `Message`. */
+export interface Content {
+  readonly replyTo: readonly Address[];
+  readonly text?: string;
+  readonly html?: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly attachments: readonly Attachment[];
+  readonly calendar?: Calendar;
+  readonly importance?: Level;
+}
+
+export interface Attachment {
+  readonly filename: string;
+  /** Base64, RFC 4648 section 4, padded and without line breaks. */
+  readonly content: string;
+  readonly contentType?: string;
+  /** Set for an inline part: `<img src="cid:…">` in the html names it. */
+  readonly contentId?: string;
+}
+
+export interface Calendar {
+  readonly method: string;
+  /** The iCalendar object itself (RFC 5545). */
+  readonly content: string;
+}
+
+/** An SMTP reply as Exchange gave it. */
+export interface Reply {
+  readonly code: number;
+  /** RFC 3463 enhanced status code, when the reply has one. */
+  readonly enhanced?: string;
+  readonly text: string;
+}
+
+export type AttemptOutcome = 'sent' | 'deferred' | 'failed' | 'unknown' | 'interrupted';
+
+/** One try at handing the message to Exchange. */
+export interface Attempt {
+  readonly at: Date;
+  readonly durationMs: number;
+  readonly outcome: AttemptOutcome;
+  readonly reply?: Reply;
+  readonly explanation: string;
+  readonly fix?: string;
+}
+
+export type RecipientStatus = 'pending' | 'sent' | 'failed';
+
+/** What became of one recipient; `reply` is set when Exchange spoke of this recipient alone. */
+export interface RecipientState {
+  readonly address: string;
+  readonly status: RecipientStatus;
+  readonly reply?: Reply;
+}
+
+/** What has happened to a message so far. */
+export interface MessageState {
+  readonly status: MessageStatus;
+  readonly attempts: readonly Attempt[];
+  readonly recipients: readonly RecipientState[];
+  readonly nextAttemptAt?: Date;
+  readonly finishedAt?: Date;
+}
+
+/** The SMTP envelope's recipients, each once, in the order of To, Cc, Bcc. */
+export function recipientsOf(message: Pick<Message, 'to' | 'cc' | 'bcc'>): string[] {
+  const addresses = [...message.to, ...message.cc, ...message.bcc].map(({ address }) => address);
+  return [...new Map(addresses.map((address) => [address.toLowerCase(), address])).values()];
+}
+
+export function isFinal(status: MessageStatus): boolean {
+  return status === 'sent' || status === 'failed' || status === 'expired' || status === 'canceled';
+}

@@ -1,0 +1,29 @@
+/** When the next attempt is due, or that there is none. Pure: tested without a queue. */
+
+export interface RetryPolicy {
+  /** The wait before each next attempt; the last one repeats. */
+  readonly delaysMs: readonly [number, ...number[]];
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+export type NextAttempt = { readonly kind: 'retry'; readonly at: Date } | { readonly kind: 'expire' };
+
+/** Spreads messages that failed together, so that they don't come back together. */
+const JITTER = 0.2;
+
+/**
+ * The next attempt after `attempts` (1 or more) that came to nothing; `expire` when the message's time ends before it.
+ */
+export function nextAttempt(attempts: number, now: Date, expiresAt: Date, policy: RetryPolicy): NextAttempt {
+  const at = new Date(now.getTime() + jittered(delayMs(attempts, policy.delaysMs), policy.random));
+  return at < expiresAt ? { kind: 'retry', at } : { kind: 'expire' };
+}
+
+function delayMs(attempts: number, delaysMs: RetryPolicy['delaysMs']): number {
+  return delaysMs[Math.min(attempts, delaysMs.length) - 1] ?? delaysMs[0];
+}
+
+function jittered(delay: number, random: () => number): number {
+  return Math.round(delay * (1 - JITTER + 2 * JITTER * random()));
+}
