@@ -1,0 +1,88 @@
+/**
+ * What stands in Redis for a message, its content and its state, and how it is read again. What comes back is checked:
+ * a record that another version or a person has damaged becomes an error that names it, and never a wrong mail.
+ */
+import type { Attempt, Content, Message, MessageState, MessageStatus, RecipientState } from '../core/message.ts';
+import { MESSAGE_STATUSES } from '../core/message.ts';
+
+/** The fields of a record's hash. An attempt is a field of its own: `attempt:1`, `attempt:2`, … */
+export type RecordFields = Readonly<Record<string, string>>;
+
+export interface StoredMessage {
+  readonly message: Message;
+  readonly state: MessageState;
+}
+
+/** A record or a body that can't be read. */
+export class CorruptRecordError extends Error {
+  override readonly name = 'CorruptRecordError';
+}
+
+export function encodeMessage(message: Message): string {
+  return JSON.stringify(message);
+}
+
+export function encodeContent(content: Content): string {
+  return JSON.stringify(content);
+}
+
+export function decodeContent(json: string): Content {
+  return parseObject(json, 'body') as unknown as Content;
+}
+
+/** Reads a record's hash; undefined when there is none. */
+export function decodeRecord(fields: RecordFields): StoredMessage | undefined {
+  if (fields['message'] === undefined) return undefined;
+  return { message: decodeMessage(fields['message']), state: decodeState(fields) };
+}
+
+function decodeMessage(json: string): Message {
+  const raw = parseObject(json, 'message');
+  const { id, mailbox, acceptedAt, expiresAt } = raw;
+  if (typeof id !== 'string' || typeof mailbox !== 'string' || !Array.isArray(raw['to'])) {
+    throw new CorruptRecordError('The record has no id, mailbox or recipients.');
+  }
+  return { ...(raw as unknown as Message), acceptedAt: date(acceptedAt), expiresAt: date(expiresAt) };
+}
+
+function decodeState(fields: RecordFields): MessageState {
+  const { nextAttemptAt, finishedAt } = fields;
+  return {
+    status: decodeStatus(fields['status']),
+    attempts: decodeAttempts(fields),
+    recipients: JSON.parse(fields['recipients'] ?? '[]') as RecipientState[],
+    ...(nextAttemptAt && { nextAttemptAt: date(Number(nextAttemptAt)) }),
+    ...(finishedAt && { finishedAt: date(Number(finishedAt)) }),
+  };
+}
+
+function decodeStatus(status: string | undefined): MessageStatus {
+  const known = MESSAGE_STATUSES.find((candidate) => candidate === status);
+  if (!known) throw new CorruptRecordError(`The record has the unknown status ${JSON.stringify(status)}.`);
+  return known;
+}
+
+function decodeAttempts(fields: RecordFields): Attempt[] {
+  const attempts: Attempt[] = [];
+  for (let n = 1; fields[`attempt:${n}`] !== undefined; n += 1) {
+    const raw = parseObject(fields[`attempt:${n}`] ?? '', 'attempt');
+    attempts.push({ ...(raw as unknown as Attempt), at: date(raw['at']) });
+  }
+  return attempts;
+}
+
+function parseObject(json: string, what: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(json);
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+  } catch (cause) {
+    throw new CorruptRecordError(`The ${what} is not JSON.`, { cause });
+  }
+  throw new CorruptRecordError(`The ${what} is not an object.`);
+}
+
+function date(value: unknown): Date {
+  const parsed = new Date(value as string | number);
+  if (Number.isNaN(parsed.getTime())) throw new CorruptRecordError(`${JSON.stringify(value)} is no date.`);
+  return parsed;
+}

@@ -1,0 +1,83 @@
+/**
+ * The accepting side of the queues. One transaction writes a message's content, its record and its job: it is queued
+ * whole or not at all, and Redis's answer to it is what a 202 stands on.
+ */
+import { Job, Queue } from 'bullmq';
+import type { ChainableCommander } from 'ioredis';
+import type { Message } from '../core/message.ts';
+import type { Enqueue, EnqueueOutcome, Submission } from '../core/submit.ts';
+import { encodeContent } from './codec.ts';
+import { withDeadline } from './deadline.ts';
+import { JOB_NAME, jobOptions } from './job.ts';
+import type { Keys } from './keys.ts';
+import { newRecord } from './records.ts';
+import type { RedisClient } from './redis.ts';
+
+export interface Producer {
+  readonly enqueue: Enqueue;
+  close(): Promise<void>;
+}
+
+/** How long Redis may take for a small message, and more for each further megabyte. */
+const DEADLINE_MS = 1_000;
+const DEADLINE_MS_PER_MEGABYTE = 200;
+
+/** `redis` must be fail-fast; the caller closes it after the producer. */
+export function openProducer(redis: RedisClient, keys: Keys, onError: (error: Error) => void): Producer {
+  const queues = new Map<string, Queue>();
+  const queueOf = (mailbox: string): Queue => {
+    const known = queues.get(mailbox);
+    if (known) return known;
+    const queue = openQueue(redis, keys, mailbox, onError);
+    queues.set(mailbox, queue);
+    return queue;
+  };
+  return {
+    enqueue: (submission) => enqueue(redis, keys, queueOf(submission.message.mailbox), submission),
+    close: async () => {
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+    },
+  };
+}
+
+function openQueue(redis: RedisClient, keys: Keys, mailbox: string, onError: (error: Error) => void): Queue {
+  const queue = new Queue(mailbox, { connection: redis, prefix: keys.prefix });
+  queue.on('error', onError);
+  return queue;
+}
+
+async function enqueue(redis: RedisClient, keys: Keys, queue: Queue, submission: Submission): Promise<EnqueueOutcome> {
+  const content = encodeContent(submission.content);
+  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(content.length / 1024 ** 2);
+  try {
+    await withDeadline(write(redis, keys, queue, submission.message, content), deadlineMs);
+    return { kind: 'queued' };
+  } catch (cause) {
+    return { kind: 'unavailable', cause };
+  }
+}
+
+async function write(redis: RedisClient, keys: Keys, queue: Queue, message: Message, content: string): Promise<void> {
+  // Its scripts are defined on the connection once BullMQ has seen Redis ready.
+  await queue.waitUntilReady();
+  const transaction = redis.multi();
+  transaction.set(keys.body(message.id), content);
+  transaction.hset(keys.record(message.id), newRecord(message));
+  const job = new Job(queue, JOB_NAME, {}, jobOptions(message), message.id);
+  await job.addJob(bullScripts(transaction));
+  const results = await transaction.exec();
+  const failure = results?.find(([error]) => error)?.[0];
+  if (!results || failure) throw failure ?? new Error('Redis discarded the transaction.');
+}
+
+/** The one method that BullMQ needs of a client in order to add its command to a transaction of ours. */
+function bullScripts(transaction: ChainableCommander): Parameters<Job['addJob']>[0] {
+  const commands = transaction as unknown as Record<string, (args: unknown[]) => unknown>;
+  const client = {
+    runCommand: (name: string, args: unknown[]) => {
+      commands[name]?.(args);
+      return client;
+    },
+  };
+  return client as unknown as Parameters<Job['addJob']>[0];
+}

@@ -1,0 +1,109 @@
+/**
+ * What is known of each message. The record, and not the job, is the truth of a message's status: a job is only the
+ * ticket that brings a message to a worker, so a ticket that comes twice does no harm.
+ */
+import type { Conclusion } from '../core/attempt.ts';
+import type { Attempt, Content, Message } from '../core/message.ts';
+import { isFinal, recipientsOf } from '../core/message.ts';
+import { decodeContent, decodeRecord, encodeMessage, type RecordFields, type StoredMessage } from './codec.ts';
+import type { Keys } from './keys.ts';
+import type { RedisClient } from './redis.ts';
+import { defineScripts, type Scripts } from './scripts.ts';
+
+/** What a worker died with: it had begun, and may have had the final dot out. */
+export interface LeftOpen {
+  readonly startedAt: Date;
+  readonly finalDotAt?: Date;
+}
+
+export type Begun =
+  | { readonly kind: 'begun'; readonly stored: StoredMessage; readonly leftOpen?: LeftOpen }
+  | { readonly kind: 'over'; readonly stored: StoredMessage }
+  | { readonly kind: 'missing' };
+
+export interface Records {
+  /** Notes the attempt that a worker left open when it died. */
+  noteAttempt(id: string, attempt: Attempt): Promise<void>;
+  find(id: string): Promise<StoredMessage | undefined>;
+  /** Opens an attempt, known by its token. */
+  begin(id: string, token: string, now: Date): Promise<Begun>;
+  /** Notes, durably, that the final dot is about to go out. */
+  markFinalDot(id: string, now: Date): Promise<void>;
+  /** Closes the attempt; false when another worker has the message by now and only the attempt was noted. */
+  finish(id: string, token: string, conclusion: Conclusion): Promise<boolean>;
+  /** The content, undefined when it is gone. */
+  loadContent(id: string): Promise<Content | undefined>;
+}
+
+/** The record's fields of a message that has just been accepted. */
+export function newRecord(message: Message): RecordFields {
+  const recipients = recipientsOf(message).map((address) => ({ address, status: 'pending' }));
+  return { message: encodeMessage(message), status: 'queued', recipients: JSON.stringify(recipients) };
+}
+
+export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number): Records {
+  const scripts = defineScripts(redis);
+  return {
+    find: async (id) => decodeRecord(await redis.hgetall(keys.record(id))),
+    begin: (id, token, now) => begin(scripts, keys, id, token, now),
+    markFinalDot: async (id, now) => {
+      await redis.hset(keys.record(id), 'finalDotAt', now.getTime());
+    },
+    noteAttempt: async (id, attempt) => {
+      await scripts.note(keys.record(id), JSON.stringify(attempt));
+    },
+    finish: (id, token, conclusion) => finish(scripts, keys, retentionMs, id, token, conclusion),
+    loadContent: async (id) => {
+      const json = await redis.get(keys.body(id));
+      return json === null ? undefined : decodeContent(json);
+    },
+  };
+}
+
+async function begin(scripts: Scripts, keys: Keys, id: string, token: string, now: Date): Promise<Begun> {
+  const fields = toObject(await scripts.begin(keys.record(id), now.getTime(), token));
+  const stored = decodeRecord(fields);
+  if (!stored) return { kind: 'missing' };
+  if (isFinal(stored.state.status)) return { kind: 'over', stored };
+  const { openAt, finalDotAt } = fields;
+  if (openAt === undefined) return { kind: 'begun', stored };
+  const startedAt = new Date(Number(openAt));
+  return {
+    kind: 'begun',
+    stored,
+    leftOpen: { startedAt, ...(finalDotAt !== undefined && { finalDotAt: new Date(Number(finalDotAt)) }) },
+  };
+}
+
+async function finish(
+  scripts: Scripts,
+  keys: Keys,
+  retentionMs: number,
+  id: string,
+  token: string,
+  { attempt, recipients, status, nextAttemptAt }: Conclusion,
+): Promise<boolean> {
+  const finishedAtMs = status === 'deferred' ? '' : endOf(attempt);
+  const taken = await scripts.finish(
+    keys.record(id),
+    keys.body(id),
+    token,
+    JSON.stringify(attempt),
+    JSON.stringify(recipients),
+    status,
+    nextAttemptAt?.getTime() ?? '',
+    finishedAtMs,
+    retentionMs,
+  );
+  return taken === 1;
+}
+
+function endOf({ at, durationMs }: Attempt): number {
+  return at.getTime() + durationMs;
+}
+
+function toObject(flat: readonly string[]): RecordFields {
+  const fields: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] ?? ''] = flat[i + 1] ?? '';
+  return fields;
+}
