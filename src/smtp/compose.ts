@@ -1,0 +1,51 @@
+/**
+ * Turns a message into RFC 5322 bytes with nodemailer's composer. Everything that could differ from one time to the
+ * next (Message-ID, Date, boundaries) follows from the message, so each attempt sends the same bytes.
+ */
+import { createHash } from 'node:crypto';
+import MailComposer, { type MailComposerAttachment } from 'nodemailer/lib/mail-composer';
+import type { Compose } from '../core/attempt.ts';
+import type { Attachment, Content, Level } from '../core/message.ts';
+
+/** `X-Priority` is what older clients read; Outlook and Exchange read `Importance` (RFC 2156). */
+const X_PRIORITY: Readonly<Record<Level, string>> = { high: '1 (Highest)', normal: '3 (Normal)', low: '5 (Lowest)' };
+
+/** RFC 5322 A.1.3: an empty group, for a message whose recipients are all in Bcc. */
+const UNDISCLOSED = 'undisclosed-recipients:;';
+
+export const compose: Compose = async (message, content) => {
+  const composer = new MailComposer({
+    from: message.from,
+    to: message.to.length + message.cc.length > 0 ? [...message.to] : UNDISCLOSED,
+    cc: [...message.cc],
+    replyTo: [...content.replyTo],
+    subject: message.subject,
+    messageId: message.messageId,
+    date: message.acceptedAt,
+    text: content.text,
+    html: content.html,
+    icalEvent: content.calendar && { method: content.calendar.method, content: content.calendar.content },
+    attachments: content.attachments.map(attachmentPart),
+    headers: { ...content.headers, ...importanceHeaders(content.importance) },
+    baseBoundary: createHash('sha256').update(message.id).digest('hex').slice(0, 32),
+    // Content is content: nodemailer must never take it for a file's path or a URL to fetch.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return composer.compile().build();
+};
+
+function attachmentPart({ filename, content, contentType, contentId }: Attachment): MailComposerAttachment {
+  return {
+    filename,
+    content,
+    encoding: 'base64',
+    contentType,
+    ...(contentId && { cid: contentId, contentDisposition: 'inline' }),
+  };
+}
+
+function importanceHeaders(importance: Content['importance']): Record<string, string> {
+  return importance ? { Importance: importance, 'X-Priority': X_PRIORITY[importance] } : {};
+}
+
