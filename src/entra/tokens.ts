@@ -1,0 +1,118 @@
+/**
+ * Access tokens for Exchange by the client credentials grant (RFC 6749 4.4), through MSAL: kept until shortly before
+ * they end, and asked for once however many messages wait for them.
+ */
+import { readFile } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
+import { ConfidentialClientApplication, LogLevel, type NodeAuthOptions } from '@azure/msal-node';
+import type { Application, Credential } from './credential.ts';
+
+export type TokenResult =
+  | { readonly ok: true; readonly token: string; readonly expiresAt: Date }
+  /** Entra's answer or the network's; `code` is the AADSTS number or a network error's name. Holds no secret. */
+  | { readonly ok: false; readonly error: string; readonly code?: string };
+
+export interface TokenSource {
+  /** With `renew`, a token that has just come from Entra; asked for more often than once a minute, the last one. */
+  getToken(options: { readonly renew: boolean }): Promise<TokenResult>;
+}
+
+/** A token refused twice within this time is not refused for its age. */
+const RENEWAL_INTERVAL_MS = 60_000;
+const TOKEN_TIMEOUT_MS = 30_000;
+
+/** Asks nobody yet: the first `getToken` does. */
+export function openTokenSource(application: Application, now: () => number = Date.now): TokenSource {
+  const client = cachedClient(application);
+  const pending = new Map<boolean, Promise<TokenResult>>();
+  let renewedAtMs = Number.NEGATIVE_INFINITY;
+  return {
+    getToken: ({ renew }) => {
+      const fresh = renew && now() - renewedAtMs >= RENEWAL_INTERVAL_MS;
+      if (fresh) renewedAtMs = now();
+      const running = pending.get(fresh);
+      if (running) return running;
+      const request = acquire(client, application.scope, fresh).finally(() => pending.delete(fresh));
+      pending.set(fresh, request);
+      return request;
+    },
+  };
+}
+
+type GetClient = () => Promise<ConfidentialClientApplication>;
+
+/** The client of an application; made again after a failure, so that a certificate file put right is read again. */
+function cachedClient(application: Application): GetClient {
+  let client: Promise<ConfidentialClientApplication> | undefined;
+  return () => {
+    client ??= makeClient(application).catch((error: unknown) => {
+      client = undefined;
+      throw error;
+    });
+    return client;
+  };
+}
+
+async function makeClient({ tenantId, clientId, credential, authorityHost }: Application): Promise<ConfidentialClientApplication> {
+  const { host } = new URL(authorityHost);
+  return new ConfidentialClientApplication({
+    auth: {
+      clientId,
+      authority: `${authorityHost.replace(/\/+$/, '')}/${tenantId}`,
+      // The configuration names the authority, so there is no need to ask Microsoft whether it is one of theirs.
+      knownAuthorities: [host],
+      ...(await proof(credential)),
+    },
+    system: { loggerOptions: { logLevel: LogLevel.Error, piiLoggingEnabled: false, loggerCallback: () => {} } },
+  });
+}
+
+type Proof = Pick<NodeAuthOptions, 'clientSecret' | 'clientCertificate' | 'clientAssertion'>;
+
+async function proof(credential: Credential): Promise<Proof> {
+  switch (credential.kind) {
+    case 'secret':
+      return { clientSecret: credential.secret };
+    case 'certificate':
+      return { clientCertificate: readCertificate(await readFile(credential.path, 'utf8')) };
+    case 'federated':
+      return { clientAssertion: () => readFile(credential.path, 'utf8').then((token) => token.trim()) };
+  }
+}
+
+function readCertificate(pem: string): NonNullable<Proof['clientCertificate']> {
+  const privateKey = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----/.exec(pem)?.[0];
+  const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem)?.[0];
+  if (!privateKey || !certificate) throw new Error('The certificate file must hold a certificate and its private key, both as PEM.');
+  const thumbprintSha256 = new X509Certificate(certificate).fingerprint256.replaceAll(':', '');
+  return { privateKey, thumbprintSha256, x5c: pem };
+}
+
+async function acquire(getClient: GetClient, scope: string, fresh: boolean): Promise<TokenResult> {
+  try {
+    const client = await getClient();
+    const result = await withTimeout(client.acquireTokenByClientCredential({ scopes: [scope], skipCache: fresh }));
+    if (!result) return { ok: false, error: 'Entra answered without a token.' };
+    return { ok: true, token: result.accessToken, expiresAt: result.expiresOn ?? new Date() };
+  } catch (error) {
+    return describe(error);
+  }
+}
+
+async function withTimeout<T>(promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`Entra did not answer within ${TOKEN_TIMEOUT_MS / 1000} s.`)), TOKEN_TIMEOUT_MS);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function describe(error: unknown): TokenResult {
+  const { message, code, cause } = error as Error & { code?: string };
+  const said = cause instanceof Error && !message.includes(cause.message) ? `${message} (${cause.message})` : message;
+  const aadsts = /AADSTS\d+/.exec(said)?.[0];
+  const name = aadsts ?? /\b(?:E[A-Z]{4,}|[A-Z]+(?:_[A-Z]+)+)\b/.exec(said)?.[0] ?? code;
+  return { ok: false, error: said, ...(name && { code: name }) };
+}
