@@ -1,0 +1,36 @@
+/** One function for each thing that happens to a mail: the same words in the log, whoever it happens to. */
+import type { Conclusion } from './core/attempt.ts';
+import type { Attempt, Message } from './core/message.ts';
+import { formatReply } from './core/outcome.ts';
+import type { Logger } from './log.ts';
+
+export interface MailEvents {
+  readonly accepted: (message: Message) => void;
+  readonly concluded: (message: Message, conclusion: Conclusion) => void;
+  readonly interrupted: (message: Message, attempt: Attempt) => void;
+  readonly unreadable: (id: string, reason: string) => void;
+}
+
+/** Addresses and subjects are personal: the log names a message by its ids alone. */
+export function mailEvents(log: Logger): MailEvents {
+  return {
+    accepted: (message) => log.info({ ...ids(message), client: message.client, sizeBytes: message.sizeBytes }, 'accepted'),
+    concluded: (message, conclusion) => {
+      const { attempt, status, nextAttemptAt } = conclusion;
+      const fields = { ...ids(message), ...attemptFields(attempt), ...(nextAttemptAt && { nextAttemptAt }) };
+      if (status === 'sent') log.info(fields, status);
+      else if (status === 'deferred') log.warn(fields, status);
+      else log.error(fields, status);
+    },
+    interrupted: (message, attempt) => log.warn({ ...ids(message), ...attemptFields(attempt) }, 'interrupted'),
+    unreadable: (id, reason) => log.error({ id, reason }, 'unreadable'),
+  };
+}
+
+function ids({ id, mailbox, messageId }: Message): object {
+  return { id, mailbox, messageId };
+}
+
+function attemptFields({ outcome, durationMs, reply, explanation, fix }: Attempt): object {
+  return { outcome, durationMs, ...(reply && { reply: formatReply(reply) }), explanation, ...(fix && { fix }) };
+}

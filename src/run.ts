@@ -1,0 +1,53 @@
+/**
+ * How a process lives and ends: what was opened is closed in the reverse order, on SIGTERM, SIGINT or a fault, within a
+ * deadline. A second signal ends it at once.
+ */
+import type { Logger } from './log.ts';
+
+export interface Lifetime {
+  /** What must be closed, last opened first. */
+  readonly stack: AsyncDisposableStack;
+  /** Ends the process in order, as a signal does, with exit code 1. */
+  readonly fail: (error: Error) => void;
+}
+
+/**
+ * Runs `open`, waits for the end and closes everything. The exit code is 0 after a signal, 1 after a fault; a process
+ * that can't close in time kills itself.
+ */
+export async function run(log: Logger, shutdownTimeoutMs: number, open: (lifetime: Lifetime) => Promise<void>): Promise<void> {
+  const end = Promise.withResolvers<void>();
+  const fail = (error: unknown): void => {
+    log.fatal({ err: error }, error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+    end.resolve();
+  };
+  endOnSignals(log, end.resolve);
+  const stack = new AsyncDisposableStack();
+  await open({ stack, fail }).then(() => end.promise, fail);
+  const deadline = killAfter(shutdownTimeoutMs, log);
+  await stack.disposeAsync().catch(fail);
+  clearTimeout(deadline);
+  log.info('stopped');
+}
+
+function endOnSignals(log: Logger, end: () => void): void {
+  let ending = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (ending) process.kill(process.pid, 'SIGKILL');
+    ending = true;
+    log.info({ signal }, 'stopping: finishing what is under way');
+    end();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+/** What closes late gives up by itself within the timeout; this is for what does not even do that. */
+function killAfter(shutdownTimeoutMs: number, log: Logger): NodeJS.Timeout {
+  const graceMs = 5_000;
+  return setTimeout(() => {
+    log.fatal({ shutdownTimeoutMs }, 'could not close in time; nothing is lost: what was under way is taken up again');
+    process.kill(process.pid, 'SIGKILL');
+  }, shutdownTimeoutMs + graceMs);
+}

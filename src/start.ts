@@ -1,0 +1,75 @@
+/**
+ * `npm start`: API and worker in one process, with a Redis and a sandbox of their own when none are configured. What is
+ * opened first is closed last: the API stops taking mail, the worker finishes, then Redis ends.
+ */
+import tls from 'node:tls';
+import { openApi } from './api-role.ts';
+import type { Config, MailboxConfig } from './config.ts';
+import { addressKey } from './core/address.ts';
+import { CLOUDS } from './core/clouds.ts';
+import { enter } from './entry.ts';
+import type { Logger } from './log.ts';
+import { openEmbeddedRedis } from './queue/embedded-redis.ts';
+import { makeKeys, NAMESPACE } from './queue/keys.ts';
+import type { RedisLocation } from './queue/redis.ts';
+import type { Lifetime } from './run.ts';
+import { openSandbox, type Sandbox } from './sandbox/sandbox.ts';
+import { openWorker } from './worker-role.ts';
+
+await enter('all', async (config, log, lifetime) => {
+  const location = config.redis ?? (await embeddedRedis(config, log, lifetime));
+  const sandbox = config.mailbox ? undefined : await sandboxed(lifetime);
+  const mailbox = config.mailbox ?? sandboxMailbox(sandbox as Sandbox, config);
+  const keys = makeKeys(NAMESPACE);
+  const worker = await openWorker({ config, mailboxes: [mailbox], location, keys, log });
+  lifetime.stack.defer(worker.close);
+  const messages = sandbox && { list: sandbox.exchange.listMessages, raw: sandbox.exchange.rawMessage };
+  const api = await openApi({ config, mailboxes: [mailbox], location, keys, log, ...(messages && { sandbox: messages }) });
+  lifetime.stack.defer(api.close);
+  welcome(api.url, mailbox, sandbox !== undefined, log);
+});
+
+async function embeddedRedis(config: Config, log: Logger, { stack, fail }: Lifetime): Promise<RedisLocation> {
+  const redis = await openEmbeddedRedis(config.dataDir, process.env['PATH'] ?? '');
+  stack.defer(redis.close);
+  redis.ended.then(fail, fail);
+  log.info({ dataDir: config.dataDir }, 'embedded Redis ready: every accepted mail is on disk before its 202');
+  return { url: redis.url, sentinels: [], sentinelMaster: '', clusterNodes: [] };
+}
+
+/** The sandbox is reached as Exchange is, by name and over TLS; only its certificate's issuer must be known. */
+async function sandboxed({ stack }: Lifetime): Promise<Sandbox> {
+  const sandbox = await openSandbox();
+  stack.defer(sandbox.close);
+  tls.setDefaultCACertificates([...tls.getCACertificates('default'), sandbox.caCertificate]);
+  return sandbox;
+}
+
+function sandboxMailbox({ mailbox, smtp, authorityHost }: Sandbox, config: Config): MailboxConfig {
+  const { address, tenantId, clientId, clientSecret } = mailbox;
+  return {
+    mailbox: { id: addressKey(address), address, sendAs: [], limits: config.limits },
+    host: smtp.host,
+    port: smtp.port,
+    login: {
+      kind: 'oauth',
+      application: {
+        tenantId,
+        clientId,
+        credential: { kind: 'secret', secret: clientSecret },
+        authorityHost,
+        scope: CLOUDS.global.scope,
+      },
+    },
+  };
+}
+
+function welcome(url: string, { mailbox, host, port }: MailboxConfig, sandbox: boolean, log: Logger): void {
+  log.info(`API ready at ${url}, its documentation at ${url}/docs`);
+  if (sandbox) {
+    log.warn('SANDBOX: NO MAIL LEAVES THIS MACHINE. M365_MAILBOX is not set, so a simulated Exchange takes every mail.');
+    log.warn(`SANDBOX: see what it took at ${url}/sandbox/messages. To send for real, see "Connect your tenant" in README.md.`);
+  } else {
+    log.info(`sending as ${mailbox.address} through ${host}:${port}`);
+  }
+}
