@@ -1,0 +1,68 @@
+/** Judges a request for a token by the client credentials flow, in the order in which Entra finds fault. */
+import { judgeAssertion, type CredentialVerdict } from './entra-assertion.ts';
+import type { App, EntraDirectory } from './entra-directory.ts';
+import type { EntraErrorName } from './entra-errors.ts';
+
+export interface TokenRequest {
+  readonly tenantId: string;
+  /** `https://localhost:PORT/TENANT`, for the assertion's audience. */
+  readonly authority: string;
+  readonly form: URLSearchParams;
+  readonly nowSeconds: number;
+}
+
+export type GrantVerdict =
+  | { readonly kind: 'granted'; readonly app: App; readonly audience: string }
+  | { readonly kind: 'refused'; readonly error: EntraErrorName; readonly detail?: string };
+
+/** Resources whose tokens are asked for with `/.default`: Exchange's in each cloud, and Graph, the usual mistake. */
+const RESOURCES = [
+  'https://outlook.office365.com',
+  'https://outlook.office.com',
+  'https://outlook.office365.us',
+  'https://outlook-dod.office365.us',
+  'https://partner.outlook.cn',
+  'https://graph.microsoft.com',
+];
+
+/** Whether Entra gives this client a token, and for whom. */
+export function judgeTokenRequest(request: TokenRequest, directory: EntraDirectory): GrantVerdict {
+  const { form, tenantId } = request;
+  const grantType = form.get('grant_type') ?? '';
+  if (grantType !== 'client_credentials') return { kind: 'refused', error: 'unsupportedGrant', detail: grantType };
+  if (!directory.hasTenant(tenantId)) return { kind: 'refused', error: 'unknownTenant' };
+  const app = directory.findApp(tenantId, form.get('client_id') ?? '');
+  if (!app) return { kind: 'refused', error: 'unknownApp' };
+  const scope = judgeScope(form.get('scope') ?? '');
+  if (scope.kind === 'refused') return scope;
+  const credential = judgeCredential(request, app);
+  return credential.kind === 'refused' ? credential : { kind: 'granted', app, audience: scope.audience };
+}
+
+type ScopeVerdict =
+  | { readonly kind: 'known'; readonly audience: string }
+  | { readonly kind: 'refused'; readonly error: EntraErrorName };
+
+/** MSAL adds `openid profile offline_access` to some requests; Entra ignores them here. */
+function judgeScope(value: string): ScopeVerdict {
+  const scopes = value.split(' ').filter((scope) => scope !== '' && !/^(openid|profile|offline_access)$/.test(scope));
+  const [scope, ...more] = scopes;
+  if (scope === undefined || more.length > 0) return { kind: 'refused', error: 'invalidScope' };
+  if (!scope.endsWith('/.default')) return { kind: 'refused', error: 'scopeWithoutDefault' };
+  const audience = scope.slice(0, -'/.default'.length).replace(/\/$/, '');
+  return RESOURCES.includes(audience) ? { kind: 'known', audience } : { kind: 'refused', error: 'unknownResource' };
+}
+
+function judgeCredential({ form, authority, nowSeconds }: TokenRequest, app: App): CredentialVerdict {
+  const assertion = form.get('client_assertion');
+  if (assertion !== null) return judgeAssertion(assertion, { app, authority, nowSeconds });
+  const secret = form.get('client_secret');
+  return secret === null ? { kind: 'refused', error: 'missingCredential' } : judgeSecret(secret, app);
+}
+
+function judgeSecret(secret: string, app: App): CredentialVerdict {
+  const secrets = app.secrets.map((entry) => (typeof entry === 'string' ? { value: entry, expired: false } : entry));
+  const matching = secrets.find(({ value }) => value === secret);
+  if (!matching) return { kind: 'refused', error: 'wrongSecret' };
+  return matching.expired ? { kind: 'refused', error: 'expiredSecret' } : { kind: 'proven' };
+}

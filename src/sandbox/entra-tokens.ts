@@ -1,0 +1,90 @@
+/** Makes Entra's access tokens and tells Exchange what one is worth. */
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import type { App } from './entra-directory.ts';
+import { decodeJwt, isSignedBy, signJwt } from './jwt.ts';
+
+export interface TokenClaims {
+  readonly aud: string;
+  readonly appid: string;
+  readonly tid: string;
+  readonly roles: readonly string[];
+  readonly exp: number;
+}
+
+export type TokenVerdict =
+  | { readonly kind: 'valid'; readonly claims: TokenClaims }
+  | { readonly kind: 'invalid'; readonly reason: 'malformed' | 'not issued here' | 'expired' };
+
+export interface TokenIssuerOptions {
+  readonly now: () => number;
+  readonly lifetimeSeconds: number;
+}
+
+export class TokenIssuer {
+  lifetimeSeconds: number;
+  readonly #now: () => number;
+  #keys = makeKeys();
+  #issuedCount = 0;
+
+  constructor({ now, lifetimeSeconds }: TokenIssuerOptions) {
+    this.#now = now;
+    this.lifetimeSeconds = lifetimeSeconds;
+  }
+
+  get issuedCount(): number {
+    return this.#issuedCount;
+  }
+
+  /** An access token for the app with the claims of a v1.0 app-only token. */
+  issue(app: App, audience: string): string {
+    this.#issuedCount += 1;
+    const seconds = Math.floor(this.#now() / 1000);
+    const claims = {
+      aud: audience,
+      iss: `https://sts.windows.net/${app.tenantId}/`,
+      iat: seconds,
+      nbf: seconds,
+      exp: seconds + this.lifetimeSeconds,
+      aio: randomBytes(48).toString('base64'),
+      app_displayname: 'relay365',
+      appid: app.clientId,
+      appidacr: '1',
+      idp: `https://sts.windows.net/${app.tenantId}/`,
+      idtyp: 'app',
+      oid: stableUuid(app.clientId),
+      roles: app.roles,
+      sub: stableUuid(app.clientId),
+      tid: app.tenantId,
+      uti: randomBytes(16).toString('base64url'),
+      ver: '1.0',
+      xms_idrel: '7 18',
+    };
+    return signJwt({ kid: this.#keys.id, x5t: this.#keys.id }, claims, this.#keys.privateKey);
+  }
+
+  /** Whether a token is genuine and still valid; what it is good for is its claims' matter. */
+  verify(token: string): TokenVerdict {
+    const jwt = decodeJwt(token);
+    if (!jwt) return { kind: 'invalid', reason: 'malformed' };
+    if (!isSignedBy(jwt, this.#keys.publicKey)) return { kind: 'invalid', reason: 'not issued here' };
+    // Only this issuer holds the private key, so the claims have the shape that `issue` gave them.
+    const claims = jwt.claims as unknown as TokenClaims;
+    return claims.exp * 1000 <= this.#now() ? { kind: 'invalid', reason: 'expired' } : { kind: 'valid', claims };
+  }
+
+  /** Makes every token issued so far worthless, by a new signing key. */
+  revokeAll(): void {
+    this.#keys = makeKeys();
+  }
+}
+
+function makeKeys(): { id: string; privateKey: KeyObject; publicKey: KeyObject } {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return { id: randomBytes(20).toString('base64url'), privateKey, publicKey: createPublicKey(privateKey) };
+}
+
+/** The service principal's object id: the same for an app each time. */
+function stableUuid(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
+}

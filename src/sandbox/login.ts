@@ -1,0 +1,74 @@
+/** Judges a login as Exchange does: the token or the password, then what tenant and mailbox allow. */
+import type { TokenVerdict } from './entra-tokens.ts';
+import type { Mailbox } from './mailbox.ts';
+import type { LoginRefusal } from './replies.ts';
+
+export type Credentials =
+  | { readonly kind: 'token'; readonly user: string; readonly token: string }
+  | { readonly kind: 'password'; readonly user: string; readonly password: string };
+
+/** Whether passwords may still be used; each refusal has its own text. */
+export type PasswordLogin = 'allowed' | 'basicDisabled' | 'securityDefaults' | 'criteria' | 'basicRetired';
+
+export interface TenantSettings {
+  /** As in Set-TransportConfig; a mailbox may differ. */
+  readonly smtpAuthDisabled: boolean;
+  readonly passwordLogin: PasswordLogin;
+}
+
+export const DEFAULT_TENANT: TenantSettings = { smtpAuthDisabled: false, passwordLogin: 'allowed' };
+
+export type LoginVerdict =
+  | { readonly kind: 'granted'; readonly mailbox: Mailbox }
+  | { readonly kind: 'refused'; readonly refusal: LoginRefusal };
+
+export interface LoginContext {
+  /** Undefined when there is no such mailbox. */
+  readonly mailbox: Mailbox | undefined;
+  readonly tenantId: string;
+  readonly tenant: TenantSettings;
+  readonly verifyToken: (token: string) => TokenVerdict;
+}
+
+/** Exchange's name as a resource, in each cloud. A token for Graph is the usual mistake. */
+const AUDIENCES = [
+  'https://outlook.office365.com',
+  'https://outlook.office.com',
+  'https://outlook.office365.us',
+  'https://outlook-dod.office365.us',
+  'https://partner.outlook.cn',
+];
+const ROLE = 'SMTP.SendAsApp';
+
+/** Whether these credentials open this mailbox. */
+export function judgeLogin(credentials: Credentials, context: LoginContext): LoginVerdict {
+  const { mailbox } = context;
+  const refusal =
+    (credentials.kind === 'token'
+      ? refusalOfToken(credentials.token, context)
+      : refusalOfPassword(credentials.password, context)) ?? refusalOfMailbox(context);
+  if (refusal !== undefined || !mailbox) return { kind: 'refused', refusal: refusal ?? 'unsuccessful' };
+  return { kind: 'granted', mailbox };
+}
+
+/** One text for every fault of a token: Exchange does not say which it is. */
+function refusalOfToken(token: string, { mailbox, tenantId, verifyToken }: LoginContext): LoginRefusal | undefined {
+  const verdict = verifyToken(token);
+  if (verdict.kind === 'invalid' || !mailbox) return 'unsuccessful';
+  const { aud, roles, tid, appid } = verdict.claims;
+  const isForExchange = AUDIENCES.includes(aud) && roles.includes(ROLE);
+  const mayOpen = tid === tenantId && (mailbox.options.apps?.includes(appid) ?? true);
+  return isForExchange && mayOpen ? undefined : 'unsuccessful';
+}
+
+function refusalOfPassword(password: string, { mailbox, tenant }: LoginContext): LoginRefusal | undefined {
+  if (tenant.passwordLogin !== 'allowed') return tenant.passwordLogin;
+  const right = mailbox?.options.password;
+  return right !== undefined && right === password ? undefined : 'wrongPassword';
+}
+
+function refusalOfMailbox({ mailbox, tenant }: LoginContext): LoginRefusal | undefined {
+  const own = mailbox?.options.smtpAuthDisabled;
+  if (own ?? tenant.smtpAuthDisabled) return own === undefined ? 'tenantDisabled' : 'mailboxDisabled';
+  return mailbox?.options.licensed === false ? 'noMailbox' : undefined;
+}
