@@ -1,0 +1,52 @@
+/**
+ * All that is wrong with a draft whose shape is wrong in places: the fields that have their shape are judged as well,
+ * so that a sender mends everything at once.
+ */
+import { Check } from 'typebox/value';
+import type { Draft } from '../core/draft.ts';
+import type { FieldError } from '../core/field-errors.ts';
+import type { Mailbox } from '../core/mailbox.ts';
+import { createSubmit } from '../core/submit.ts';
+import { SendRequest } from './schemas/send.ts';
+
+export type FindErrors = (body: unknown, shapeErrors: readonly FieldError[]) => Promise<readonly FieldError[]>;
+
+/** Fields of which one is enough; the first is named when there is none, which a misshapen other one makes untrue. */
+const ONE_IS_ENOUGH = [
+  ['to', 'cc', 'bcc'],
+  ['text', 'html', 'calendar', 'attachments'],
+];
+
+const ERRORS_MAX = 100;
+
+/** The judge is the real one, with a queue that keeps nothing. */
+export function openFindErrors([first, ...others]: readonly Mailbox[]): FindErrors {
+  if (!first) throw new Error('The API needs at least one mailbox.');
+  const judge = createSubmit({
+    mailboxes: [first, ...others],
+    enqueue: async () => ({ kind: 'queued' }),
+    newId: () => '',
+    now: () => new Date(),
+    messageTtlMs: 0,
+  });
+  return async (body, shapeErrors) => {
+    const outcome = await judge(wellShaped(body), '');
+    const more = 'errors' in outcome ? outcome.errors : [];
+    const excused = excusedFields(shapeErrors);
+    return [...shapeErrors, ...more.filter(({ field }) => !excused.has(field))].slice(0, ERRORS_MAX);
+  };
+}
+
+/** The fields that have their shape. Each is checked anew: of very many errors some were not noted. */
+function wellShaped(body: unknown): Draft {
+  const { properties } = SendRequest;
+  const isWellShaped = ([name, value]: [string, unknown]): boolean =>
+    Object.hasOwn(properties, name) && Check(properties[name as keyof typeof properties], value);
+  return Object.fromEntries(Object.entries(body ?? {}).filter(isWellShaped)) as Draft;
+}
+
+function excusedFields(shapeErrors: readonly FieldError[]): ReadonlySet<string> {
+  const wrong = new Set(shapeErrors.map(({ field }) => field.split(/[.[]/, 1)[0] ?? ''));
+  const excused = ONE_IS_ENOUGH.filter((group) => group.some((field) => wrong.has(field))).map(([first = '']) => first);
+  return new Set(excused);
+}

@@ -1,0 +1,106 @@
+/**
+ * The HTTP application, put together and not yet listening. Promises: every answer carries an X-Request-Id, every
+ * refusal is a problem document, and what is under way when the app closes is answered.
+ */
+import type { Server } from 'node:http';
+import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, type FastifyInstance, LogController } from 'fastify';
+import { logAnswers } from './answer-log.ts';
+import { closeGracefully } from './closing.ts';
+import { makeRequestId, setHeaders } from './every-answer.ts';
+import { answerClientError, answerError } from './errors.ts';
+import { readJsonBodies } from './json.ts';
+import { type ApiKey, requireKey } from './keys.ts';
+import { refuseOtherMethods } from './methods.ts';
+import { describeApi } from './openapi.ts';
+import { sendProblem } from './problems.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { type HealthDependencies, healthRoutes } from './routes/health.ts';
+import { type MessageDependencies, messageRoute } from './routes/message.ts';
+import { type SandboxMessages, sandboxRoutes } from './routes/sandbox.ts';
+import { type SendDependencies, sendRoute } from './routes/send.ts';
+import { compileShape } from './shape.ts';
+
+export type { SandboxMessages };
+
+export interface AppDependencies extends SendDependencies, MessageDependencies, HealthDependencies {
+  /** Without any, only this machine is served. */
+  readonly keys: readonly ApiKey[];
+  readonly sandbox?: SandboxMessages;
+  readonly logger: FastifyBaseLogger;
+  /** Of relay365, for the documentation. */
+  readonly version: string;
+  /** Whose `X-Forwarded-*` headers are believed, as Fastify takes it; default: nobody's. */
+  readonly trustProxy?: NonNullable<FastifyHttpOptions<Server>['trustProxy']>;
+  readonly timeouts?: Partial<Timeouts>;
+}
+
+/** What a slow client gets, in milliseconds. */
+export interface Timeouts {
+  /** For the request's headers. */
+  readonly headersMs: number;
+  /** For the whole request: 35 MB as JSON need a line of 1.3 Mbit/s. */
+  readonly requestMs: number;
+  /** Without a byte in either direction. */
+  readonly silenceMs: number;
+  /** Between requests: longer than the 60 s that common load balancers keep a connection. */
+  readonly keepAliveMs: number;
+  /** How often they are checked. */
+  readonly checkMs: number;
+  /** For what is under way when the app closes. */
+  readonly closeMs: number;
+}
+
+const TIMEOUTS: Timeouts = {
+  headersMs: 20_000,
+  requestMs: 300_000,
+  silenceMs: 120_000,
+  keepAliveMs: 72_000,
+  checkMs: 5_000,
+  closeMs: 10_000,
+};
+
+export function buildApp({ keys, sandbox, logger, version, trustProxy = false, ...dependencies }: AppDependencies): FastifyInstance {
+  const timeouts = { ...TIMEOUTS, ...dependencies.timeouts };
+  const app = Fastify({ ...serverOptions(timeouts), loggerInstance: logger, trustProxy });
+  app.setValidatorCompiler(compileShape);
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, 'not-found', { detail: 'See /docs for what there is.' }));
+  setHeaders(app);
+  logAnswers(app);
+  closeGracefully(app, timeouts.closeMs);
+  readJsonBodies(app);
+  describeApi(app, version);
+  const refuseMethods = refuseOtherMethods(app);
+  app.register(async (open) => healthRoutes(open, dependencies));
+  app.register(async (guarded) => {
+    requireKey(guarded, keys);
+    sendRoute(guarded, dependencies);
+    messageRoute(guarded, dependencies);
+    sandboxRoutes(guarded, sandbox);
+  });
+  app.after(refuseMethods);
+  app.register(async (open) => docsRoutes(open));
+  return app;
+}
+
+function serverOptions(timeouts: Timeouts): FastifyHttpOptions<Server> {
+  return {
+    genReqId: makeRequestId,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    frameworkErrors: answerError,
+    clientErrorHandler: answerClientError,
+    // Ours says it as a problem: see closing.ts.
+    return503OnClosing: false,
+    requestTimeout: timeouts.requestMs,
+    connectionTimeout: timeouts.silenceMs,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    http: {
+      headersTimeout: timeouts.headersMs,
+      connectionsCheckingInterval: timeouts.checkMs,
+      // Node's own answer has no body and no X-Request-Id: see every-answer.ts.
+      requireHostHeader: false,
+    },
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * Turns every failure into a problem: what routes and plugins throw, what Fastify finds before a route is reached, and
+ * what is not even HTTP. An unknown error is logged whole and told as nothing.
+ */
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { makeProblem, PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode, problemHeaders, RequestError, sendProblem } from './problems.ts';
+
+/** Fastify's own errors that a request can cause. */
+const FASTIFY_ERRORS: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_BAD_URL: 'malformed-request',
+  FST_ERR_MAX_PARAM_LENGTH: 'url-too-long',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed-request',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+  FST_ERR_CTP_EMPTY_TYPE: 'unsupported-media-type',
+};
+
+/** Node's errors of a connection that is no HTTP, with the code of each. */
+const CLIENT_ERRORS: Readonly<Record<string, ProblemCode>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+};
+
+/** Fastify's error handler. */
+export function answerError(error: FastifyError | RequestError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof RequestError) return sendProblem(request, reply, error.code, error.details);
+  const code = FASTIFY_ERRORS[error.code];
+  switch (code) {
+    case 'body-too-large':
+      return bodyTooLarge(request, reply);
+    case 'unsupported-media-type':
+      return unsupported(request, reply);
+    case undefined:
+      return unexpected(error, request, reply);
+    default:
+      return sendProblem(request, reply, code);
+  }
+}
+
+/** Node's `clientError`: answers on the socket itself, when it still can, and ends it. */
+export function answerClientError(error: Error & { readonly code?: string }, socket: Socket): void {
+  const code = CLIENT_ERRORS[error.code ?? ''] ?? 'malformed-request';
+  // Nobody listens any more after ECONNRESET.
+  if (socket.writable && error.code !== 'ECONNRESET') socket.write(rawProblem(code));
+  socket.destroySoon();
+}
+
+function bodyTooLarge(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const sizeBytesMax = request.routeOptions.bodyLimit;
+  const sizeBytes = Number(request.headers['content-length']) || undefined;
+  const detail = `The body has ${sizeBytes ?? 'too many'} bytes; at most ${sizeBytesMax} are read.`;
+  return sendProblem(request, reply, 'body-too-large', { detail, ...(sizeBytes && { sizeBytes }), sizeBytesMax });
+}
+
+function unsupported(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const given = request.headers['content-type'];
+  const detail = `The body ${given ? `is ${given.slice(0, 100)}` : 'has no Content-Type'}; send application/json.`;
+  return sendProblem(request, reply, 'unsupported-media-type', { detail });
+}
+
+function unexpected(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (request.raw.destroyed && !request.raw.complete) request.log.debug({ err: error }, 'the client went away');
+  else request.log.error({ err: error }, 'unexpected error');
+  return sendProblem(request, reply, 'internal', { detail: 'The log tells more under the requestId.' });
+}
+
+function rawProblem(code: ProblemCode): string {
+  const requestId = randomUUID();
+  const { status } = PROBLEMS[code];
+  const body = JSON.stringify(makeProblem(code, requestId));
+  const headers = {
+    ...problemHeaders(code),
+    'Content-Type': PROBLEM_MEDIA_TYPE,
+    'Content-Length': Buffer.byteLength(body),
+    'X-Request-Id': requestId,
+    Connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n');
+}

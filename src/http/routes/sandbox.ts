@@ -1,0 +1,74 @@
+/** `GET /sandbox/messages` and the mails themselves: what the simulated Exchange took. There only in the sandbox. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Static, Type } from 'typebox';
+import { sendProblem } from '../problems.ts';
+import { contentAnswer, jsonAnswer, problemAnswers } from '../schemas/answers.ts';
+import { SANDBOX_EXAMPLE } from '../schemas/examples.ts';
+
+/** What the simulated Exchange took. */
+export interface SandboxMessages {
+  /** Newest first. */
+  readonly list: () => readonly SandboxMessage[];
+  /** The mail as it came, undefined when there is none of this number. */
+  readonly raw: (n: number) => Uint8Array | undefined;
+}
+
+const SandboxMessageSchema = Type.Object(
+  {
+    n: Type.Integer({ description: 'Counts up from 1.' }),
+    receivedAt: Type.String({ format: 'date-time' }),
+    mailbox: Type.String({ description: 'The mailbox that was logged in.' }),
+    from: Type.String({ description: 'MAIL FROM' }),
+    to: Type.Array(Type.String(), { description: 'RCPT TO' }),
+    subject: Type.String(),
+    messageId: Type.Union([Type.String(), Type.Null()]),
+    sizeBytes: Type.Integer(),
+  },
+  { title: 'SandboxMessage' },
+);
+const SandboxList = Type.Object({ items: Type.Array(SandboxMessageSchema) }, { title: 'SandboxMessages' });
+const Params = Type.Object({ n: Type.String({ description: 'The number from the list.', examples: ['1'] }) });
+
+type SandboxMessage = Readonly<Omit<Static<typeof SandboxMessageSchema>, 'to'>> & { readonly to: readonly string[] };
+
+/** The routes are always there, so that the document is the same everywhere; without a sandbox they say why not. */
+export function sandboxRoutes(app: FastifyInstance, sandbox: SandboxMessages | undefined): void {
+  app.get('/sandbox/messages', { schema: listSchema }, async (request, reply) =>
+    sandbox ? reply.send({ items: sandbox.list() }) : noSandbox(request, reply),
+  );
+  app.get('/sandbox/messages/:n.eml', { schema: rawSchema }, async (request, reply) => {
+    if (!sandbox) return noSandbox(request, reply);
+    const { n } = request.params as Static<typeof Params>;
+    const raw = /^\d{1,9}$/.test(n) ? sandbox.raw(Number(n)) : undefined;
+    if (!raw) return sendProblem(request, reply, 'not-found', { detail: 'The sandbox has no such mail.' });
+    // As a download: a browser must not show a mail's HTML as a page of this origin.
+    return reply.type('message/rfc822').header('content-disposition', `attachment; filename="${n}.eml"`).send(raw);
+  });
+}
+
+function noSandbox(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendProblem(request, reply, 'sandbox-only', { detail: 'This relay365 sends through a real mailbox.' });
+}
+
+const listSchema = {
+  operationId: 'listSandboxMessages',
+  tags: ['Sandbox'],
+  summary: 'The mails that the sandbox took',
+  description: 'Newest first. There only while no mailbox is configured.',
+  response: {
+    200: jsonAnswer('What the simulated Exchange took.', SandboxList, { items: SANDBOX_EXAMPLE }),
+    ...problemAnswers('unauthorized', 'not-local', 'sandbox-only', 'internal', 'stopping'),
+  },
+};
+
+const rawSchema = {
+  operationId: 'getSandboxMessage',
+  tags: ['Sandbox'],
+  summary: 'One of these mails as it was sent',
+  description: 'The bytes that the simulated Exchange took, to open in a mail program.',
+  params: Params,
+  response: {
+    200: contentAnswer('The mail (RFC 5322).', 'message/rfc822', { schema: Type.String() }),
+    ...problemAnswers('unauthorized', 'not-local', 'sandbox-only', 'not-found', 'internal', 'stopping'),
+  },
+};

@@ -1,0 +1,50 @@
+/** How a route documents its answers: the good one with an example, the problems by their codes. */
+import { type TSchema, Type } from 'typebox';
+import { makeProblem, PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode, problemHeaders } from '../problems.ts';
+import { EXAMPLE_DETAILS, EXAMPLE_REQUEST_ID, ProblemSchema } from './problem.ts';
+
+/** Names of headers with what they mean. */
+type HeaderMeanings = Readonly<Record<string, string>>;
+
+const REQUEST_ID: HeaderMeanings = { 'x-request-id': 'Finds the request in the log; your own, when you sent one.' };
+const PROBLEM_HEADERS: HeaderMeanings = {
+  'www-authenticate': 'How to authenticate (RFC 6750).',
+  'retry-after': 'Seconds to wait before the next try.',
+};
+
+/** An answer in JSON. */
+export function jsonAnswer(description: string, schema: TSchema, example: unknown, headers: HeaderMeanings = {}): TSchema {
+  return contentAnswer(description, 'application/json', { schema, example }, headers);
+}
+
+/** An answer in any media type. */
+export function contentAnswer(
+  description: string,
+  mediaType: string,
+  media: { readonly schema: TSchema; readonly example?: unknown; readonly examples?: unknown },
+  headers: HeaderMeanings = {},
+): TSchema {
+  return { description, headers: headerDocs({ ...headers, ...REQUEST_ID }), content: { [mediaType]: media } };
+}
+
+/** The answers of a route that refuses: one entry for each status, an example for each code. */
+export function problemAnswers(...codes: readonly ProblemCode[]): Record<number, TSchema> {
+  const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status);
+  return Object.fromEntries([...byStatus].map(([status, group]) => [status, problemAnswer(group)]));
+}
+
+function problemAnswer(codes: readonly ProblemCode[]): TSchema {
+  const examples = Object.fromEntries(codes.map((code) => [code, { summary: PROBLEMS[code].title, value: exampleOf(code) }]));
+  const names = codes.flatMap((code) => Object.keys(problemHeaders(code)));
+  const headers = Object.fromEntries(Object.entries(PROBLEM_HEADERS).filter(([name]) => names.includes(name)));
+  const description = codes.map((code) => PROBLEMS[code].meaning).join(' Or: ');
+  return contentAnswer(description, PROBLEM_MEDIA_TYPE, { schema: ProblemSchema, examples }, headers);
+}
+
+function exampleOf(code: ProblemCode): unknown {
+  return makeProblem(code, EXAMPLE_REQUEST_ID, EXAMPLE_DETAILS[code]);
+}
+
+function headerDocs(meanings: HeaderMeanings): Record<string, TSchema> {
+  return Object.fromEntries(Object.entries(meanings).map(([name, description]) => [name, Type.String({ description })]));
+}

@@ -1,0 +1,115 @@
+/**
+ * The mails that the documentation offers. Each is sent as it stands when "Execute" is pressed, so none names a sender
+ * and all go to example.com.
+ */
+
+/** A red dot of 5 × 5 pixels. */
+const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4//8/w38GIAXDIBKE0DHxgljNBAAO9TXL0Y4OHwAAAABJRU5ErkJggg==';
+
+const INVITATION = [
+  'BEGIN:VCALENDAR',
+  'VERSION:2.0',
+  'PRODID:-//relay365//example//EN',
+  'METHOD:REQUEST',
+  'BEGIN:VEVENT',
+  'UID:planning-2027@example.com',
+  'DTSTAMP:20261201T090000Z',
+  'DTSTART:20270111T090000Z',
+  'DTEND:20270111T093000Z',
+  'SUMMARY:Planning',
+  'ORGANIZER:mailto:organizer@example.com',
+  'ATTENDEE;RSVP=TRUE:mailto:someone@example.com',
+  'END:VEVENT',
+  'END:VCALENDAR',
+  '',
+].join('\r\n');
+
+export const SEND_EXAMPLES = {
+  text: {
+    summary: 'A plain mail',
+    value: { to: 'someone@example.com', subject: 'Hello', text: 'Hello from relay365.' },
+  },
+  html: {
+    summary: 'HTML with an inline image and an attachment',
+    value: {
+      to: ['Someone <someone@example.com>', { name: 'Zoë Müller', address: 'zoe@example.com' }],
+      cc: 'archive@example.com',
+      replyTo: 'support@example.com',
+      subject: 'Your invoice 2026-117',
+      text: 'Your invoice is attached.',
+      html: '<p>Your invoice is attached. <img src="cid:dot@example.com" alt=""></p>',
+      attachments: [
+        { filename: 'dot.png', contentType: 'image/png', contentId: 'dot@example.com', content: PNG },
+        { filename: 'invoice.txt', contentType: 'text/plain', content: 'SW52b2ljZSAyMDI2LTExNzogMTIuNTAgRVVSCg==' },
+      ],
+      headers: { 'X-Invoice': '2026-117' },
+      metadata: { customer: '4711' },
+    },
+  },
+  invitation: {
+    summary: 'An invitation to a meeting',
+    value: {
+      to: 'someone@example.com',
+      subject: 'Planning',
+      text: 'Please come to the planning on 11 January, 9:00 UTC.',
+      calendar: { method: 'REQUEST', content: INVITATION },
+      importance: 'high',
+      priority: 'high',
+    },
+  },
+} as const;
+
+export const SEND_ANSWER_EXAMPLE = {
+  id: '7d0f9c3e-52a7-4a0e-9d3c-1f6a1f0a6b52',
+  status: 'queued',
+  mailbox: 'noreply@contoso.com',
+  messageId: '<7d0f9c3e-52a7-4a0e-9d3c-1f6a1f0a6b52@contoso.com>',
+  acceptedAt: '2026-12-01T09:00:00.000Z',
+  estimatedAt: '2026-12-01T09:00:00.000Z',
+} as const;
+
+/** A message that Exchange was too busy for at first. */
+export const MESSAGE_EXAMPLE = {
+  id: SEND_ANSWER_EXAMPLE.id,
+  status: 'sent',
+  mailbox: 'noreply@contoso.com',
+  from: { address: 'noreply@contoso.com' },
+  to: [{ name: 'Someone', address: 'someone@example.com' }],
+  cc: [],
+  bcc: [],
+  subject: 'Hello',
+  messageId: SEND_ANSWER_EXAMPLE.messageId,
+  metadata: { customer: '4711' },
+  acceptedAt: '2026-12-01T09:00:00.000Z',
+  finishedAt: '2026-12-01T09:00:31.640Z',
+  attempts: [
+    {
+      at: '2026-12-01T09:00:00.012Z',
+      durationMs: 812,
+      outcome: 'deferred',
+      reply: { code: 451, enhanced: '4.7.0', text: 'Temporary server error. Please try again later. PRX2' },
+      explanation: 'Exchange answered (after the message was sent): 451 4.7.0 Temporary server error. Please try again later. PRX2',
+    },
+    {
+      at: '2026-12-01T09:00:30.790Z',
+      durationMs: 850,
+      outcome: 'sent',
+      reply: { code: 250, enhanced: '2.0.0', text: 'OK <…@contoso.com> [Hostname=OS0PR01MB6099.jpnprd01.prod.outlook.com]' },
+      explanation: 'Exchange took the message.',
+    },
+  ],
+  recipients: [{ address: 'someone@example.com', status: 'sent' }],
+} as const;
+
+export const SANDBOX_EXAMPLE = [
+  {
+    n: 1,
+    receivedAt: '2026-12-01T09:00:00.310Z',
+    mailbox: 'noreply@contoso.com',
+    from: 'noreply@contoso.com',
+    to: ['someone@example.com'],
+    subject: 'Hello',
+    messageId: SEND_ANSWER_EXAMPLE.messageId,
+    sizeBytes: 612,
+  },
+] as const;

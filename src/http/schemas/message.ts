@@ -1,0 +1,64 @@
+/** A message as `GET /messages/{id}` tells it: what is known of it and what has happened to it, never its content. */
+import { type Static, Type } from 'typebox';
+import { MESSAGE_STATUSES } from '../../core/message.ts';
+
+const Timestamp = Type.String({ format: 'date-time' });
+const PlainAddress = Type.Object({ name: Type.Optional(Type.String()), address: Type.String() }, { title: 'PlainAddress' });
+
+const Reply = Type.Object(
+  {
+    code: Type.Integer({ description: 'SMTP reply code (RFC 5321).' }),
+    enhanced: Type.Optional(Type.String({ description: 'Enhanced status code (RFC 3463).' })),
+    text: Type.String(),
+  },
+  { title: 'Reply', description: "Exchange's own words." },
+);
+
+const Attempt = Type.Object(
+  {
+    at: Timestamp,
+    durationMs: Type.Integer(),
+    outcome: Type.String({
+      enum: ['sent', 'deferred', 'failed', 'unknown', 'interrupted'],
+      description: '`unknown`: the connection ended after the whole message was sent and before Exchange answered.',
+    }),
+    reply: Type.Optional(Reply),
+    explanation: Type.String({ description: 'What happened, in plain words.' }),
+    fix: Type.Optional(Type.String({ description: 'What mends it.' })),
+  },
+  { title: 'Attempt' },
+);
+
+const Recipient = Type.Object(
+  {
+    address: Type.String(),
+    status: Type.String({ enum: ['pending', 'sent', 'failed'] }),
+    reply: Type.Optional(Reply),
+  },
+  { title: 'Recipient' },
+);
+
+export const MessageAnswer = Type.Object(
+  {
+    id: Type.String(),
+    status: Type.String({
+      enum: [...MESSAGE_STATUSES],
+      description: '`sent`: Exchange answered 250. `deferred`: a retry is due. `held`: its mailbox is held. The rest speaks for itself.',
+    }),
+    mailbox: Type.String(),
+    from: PlainAddress,
+    to: Type.Array(PlainAddress),
+    cc: Type.Array(PlainAddress),
+    bcc: Type.Array(PlainAddress),
+    subject: Type.String(),
+    messageId: Type.String(),
+    metadata: Type.Unsafe<Record<string, string>>(Type.Object({}, { additionalProperties: Type.String() })),
+    acceptedAt: Timestamp,
+    nextAttemptAt: Type.Optional(Timestamp),
+    finishedAt: Type.Optional(Timestamp),
+    attempts: Type.Array(Attempt),
+    recipients: Type.Array(Recipient),
+  },
+  { title: 'Message' },
+);
+export type MessageAnswer = Static<typeof MessageAnswer>;

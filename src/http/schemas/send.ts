@@ -1,0 +1,84 @@
+/** The request and the answer of `POST /send`. What a field may hold is checked by core; here stands its shape. */
+import { type Static, Type } from 'typebox';
+import { SEND_EXAMPLES } from './examples.ts';
+
+const Level = Type.Enum(['high', 'normal', 'low']);
+const Address = Type.Union(
+  [
+    Type.String({ description: '`name@example.com` or `Name <name@example.com>`' }),
+    Type.Object({ name: Type.Optional(Type.String()), address: Type.String() }, { additionalProperties: false }),
+  ],
+  { title: 'Address', description: 'One e-mail address, with or without a display name.' },
+);
+const Addresses = Type.Union([Address, Type.Array(Address)], { title: 'Addresses', description: 'One address or a list of them.' });
+/** A map and not TypeBox's record, whose pattern lets a key with a line break hold anything. */
+const StringMap = (description: string) =>
+  Type.Unsafe<Record<string, string>>(Type.Object({}, { additionalProperties: Type.String(), description }));
+
+const Attachment = Type.Object(
+  {
+    filename: Type.String({ description: 'The bare name that the recipient sees, non-ASCII allowed.' }),
+    content: Type.String({ description: 'Base64 (RFC 4648 section 4); line breaks in it are ignored.' }),
+    contentType: Type.Optional(Type.String({ description: 'The media type; without it, it follows from the file name.' })),
+    contentId: Type.Optional(Type.String({ description: 'Makes it an inline part that the html shows by `<img src="cid:…">`.' })),
+  },
+  { title: 'Attachment', additionalProperties: false },
+);
+
+const Calendar = Type.Object(
+  {
+    method: Type.String({ description: 'The iTIP method (RFC 5546), such as `REQUEST` or `CANCEL`; the same as in the content.' }),
+    content: Type.String({ description: 'The iCalendar object (RFC 5545), from `BEGIN:VCALENDAR` to `END:VCALENDAR`.' }),
+  },
+  { title: 'Calendar', additionalProperties: false },
+);
+
+export const SendRequest = Type.Object(
+  {
+    from: Type.Optional({
+      ...Address,
+      description: "The sender; default: the mailbox's own address. Another must be one of the mailbox's `sendAs` addresses.",
+    }),
+    to: Type.Optional(Addresses),
+    cc: Type.Optional(Addresses),
+    bcc: Type.Optional(Addresses),
+    replyTo: Type.Optional(Addresses),
+    subject: Type.Optional(Type.String({ description: 'At most 998 characters, no line breaks.' })),
+    text: Type.Optional(Type.String({ description: 'The body as plain text.' })),
+    html: Type.Optional(Type.String({ description: 'The body as HTML; give `text` as well where you can.' })),
+    headers: Type.Optional(StringMap('Extra headers. Those that relay365 writes itself (From, Date, Content-Type…) are refused.')),
+    attachments: Type.Optional(Type.Array(Attachment)),
+    calendar: Type.Optional(Calendar),
+    importance: Type.Optional({ ...Level, description: 'The header that mail programs show.' }),
+    priority: Type.Optional({ ...Level, description: "The lane in the mailbox's queue; default `normal`." }),
+    mailbox: Type.Optional(Type.String({ description: 'Which mailbox sends; default: the one that owns `from`, else the first.' })),
+    metadata: Type.Optional(StringMap('Up to 20 pairs of your own, given back by `GET /messages/{id}` and never sent.')),
+  },
+  {
+    title: 'SendRequest',
+    additionalProperties: false,
+    description:
+      'A mail: at least one recipient in `to`, `cc` or `bcc` (at most 500 in all), and something to read in `text`, ' +
+      '`html`, `attachments` or `calendar`.',
+    'x-examples': SEND_EXAMPLES,
+  },
+);
+export type SendRequest = Static<typeof SendRequest>;
+
+const Timestamp = (description: string) => Type.String({ format: 'date-time', description });
+
+export const SendAnswer = Type.Object(
+  {
+    id: Type.String({ description: 'Ask `GET /messages/{id}` with it.' }),
+    status: Type.String({ description: 'Always `queued` here.' }),
+    mailbox: Type.String({ description: 'The mailbox that sends it.' }),
+    messageId: Type.String({ description: "The mail's Message-ID header." }),
+    acceptedAt: Timestamp('When it was put into the queue, on which the 202 stands.'),
+    estimatedAt: Timestamp("When the mailbox's limits and queue let it go."),
+  },
+  { title: 'SendAnswer' },
+);
+export type SendAnswer = Static<typeof SendAnswer>;
+
+/** No parameters; a misspelt or future one must not be passed over in silence. */
+export const SendQuery = Type.Object({}, { additionalProperties: false });
