@@ -30,6 +30,7 @@ export function openFindErrors([first, ...others]: readonly Mailbox[]): FindErro
     messageTtlMs: 0,
   });
   return async (body, shapeErrors) => {
+    if (!isObject(body)) return shapeErrors;
     const outcome = await judge(wellShaped(body), '');
     const more = 'errors' in outcome ? outcome.errors : [];
     const excused = excusedFields(shapeErrors);
@@ -37,12 +38,16 @@ export function openFindErrors([first, ...others]: readonly Mailbox[]): FindErro
   };
 }
 
+function isObject(body: unknown): body is object {
+  return typeof body === 'object' && body !== null && !Array.isArray(body);
+}
+
 /** The fields that have their shape. Each is checked anew: of very many errors some were not noted. */
-function wellShaped(body: unknown): Draft {
+function wellShaped(body: object): Draft {
   const { properties } = SendRequest;
   const isWellShaped = ([name, value]: [string, unknown]): boolean =>
     Object.hasOwn(properties, name) && Check(properties[name as keyof typeof properties], value);
-  return Object.fromEntries(Object.entries(body ?? {}).filter(isWellShaped)) as Draft;
+  return Object.fromEntries(Object.entries(body).filter(isWellShaped)) as Draft;
 }
 
 function excusedFields(shapeErrors: readonly FieldError[]): ReadonlySet<string> {

@@ -15,8 +15,12 @@ export function makeRequestId({ headers }: { readonly headers: IncomingHttpHeade
   return typeof given === 'string' && SANE.test(given) ? given : randomUUID();
 }
 
-/** The headers of every answer; and HTTP/1.1 without a Host is refused (RFC 9112 3.2). */
+/**
+ * Sets the headers of every answer. Where Node would answer by itself and bare, it is done here: an unknown Expect is
+ * ignored (RFC 9110 10.1.1 allows it), HTTP/1.1 without a Host is refused (RFC 9112 3.2).
+ */
 export function setHeaders(app: FastifyInstance): void {
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
     const { headers, httpVersion } = request.raw;

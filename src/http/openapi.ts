@@ -1,17 +1,22 @@
 /** The OpenAPI document: what stands in it beside the routes' own schemas, and its schemas under their names. */
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
+import { PROBLEMS, type ProblemCode, problemType } from './problems.ts';
+import { DESCRIPTION_HERE } from './schemas/described.ts';
 
 const DESCRIPTION = `One way to send mail through Microsoft 365 from any program.
 
 \`POST /send\` puts a mail into a durable queue and answers 202; relay365 hands it to Exchange Online, keeps
 Microsoft's limits, tries again when it must, and \`GET /messages/{id}\` tells what became of it.
 
-**Authentication.** With \`API_KEYS\` set, send \`Authorization: Bearer KEY\` (here: the button *Authorize*). Without any key
-only programs and pages of this machine are served.
+**Authentication.** With \`API_KEYS\` set, send \`Authorization: Bearer KEY\` (here: the button *Authorize*). Without any
+key only programs and pages of this machine are served.
 
-**Errors** are RFC 9457 \`application/problem+json\` with a \`type\` that stays the same, and with all the fields that are
-wrong in \`errors\`. Every answer carries \`X-Request-Id\`; send your own to find it in the log.`;
+**Errors** are RFC 9457 \`application/problem+json\`, with all the fields that are wrong in \`errors\`. Every answer carries
+\`X-Request-Id\`; send your own to find it in the log. These types stay the same:
+
+${problemTable()}
+`;
 
 const TAGS = [
   { name: 'Messages', description: 'Send a mail and learn what became of it.' },
@@ -37,6 +42,13 @@ export function describeApi(app: FastifyInstance, version: string): void {
   });
 }
 
+function problemTable(): string {
+  const rows = Object.entries(PROBLEMS).map(
+    ([code, { status, meaning }]) => `| \`${problemType(code as ProblemCode)}\` | ${status} | ${meaning} |`,
+  );
+  return ['| type | status | when |', '|---|---|---|', ...rows].join('\n');
+}
+
 type Json = Record<string, unknown>;
 
 /** Moves each schema that has a title to `components.schemas`, where a reader and a code generator find it by name. */
@@ -50,12 +62,11 @@ function nameSchemas<Document extends object>(document: Document): Document {
 function withRefs(value: unknown, schemas: Json): unknown {
   if (Array.isArray(value)) return value.map((item) => withRefs(item, schemas));
   if (typeof value !== 'object' || value === null) return value;
-  const { title, ...rest } = value as Json;
-  const schema = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, isExample(key) ? item : withRefs(item, schemas)]));
-  if (!isSchema(title, rest)) return schema;
-  const { title: _, ...untitled } = schema;
-  schemas[title] ??= untitled;
-  return { $ref: `#/components/schemas/${title}` };
+  const entries = Object.entries(value).map(([key, item]) => [key, isExample(key) ? item : withRefs(item, schemas)]);
+  const { title, [DESCRIPTION_HERE]: description, ...schema } = Object.fromEntries(entries) as Json;
+  if (!isSchema(title, schema)) return Object.fromEntries(entries);
+  schemas[title] ??= schema;
+  return { $ref: `#/components/schemas/${title}`, ...(description !== undefined && { description }) };
 }
 
 /** Examples are data: what looks like a schema in them is none. */

@@ -23,7 +23,7 @@ export const PROBLEMS = {
     status: 401,
     title: 'API key missing or wrong',
     meaning: 'No `Authorization: Bearer KEY`, or a key that is not one of `API_KEYS`.',
-    headers: { 'www-authenticate': 'Bearer realm="relay365"' },
+    headers: { 'WWW-Authenticate': 'Bearer realm="relay365"' },
   },
   'not-local': {
     status: 403,
@@ -67,13 +67,13 @@ export const PROBLEMS = {
     status: 503,
     title: 'Queue unavailable',
     meaning: 'Redis can not be reached, or is full. Nothing was queued; send the same request again later.',
-    headers: { 'retry-after': RETRY_AFTER_SECONDS },
+    headers: { 'Retry-After': RETRY_AFTER_SECONDS },
   },
   stopping: {
     status: 503,
     title: 'Stopping',
     meaning: 'This process is shutting down. Nothing was queued; send the same request again.',
-    headers: { 'retry-after': RETRY_AFTER_SECONDS, connection: 'close' },
+    headers: { 'Retry-After': RETRY_AFTER_SECONDS, Connection: 'close' },
   },
 } as const satisfies Readonly<Record<string, ProblemKind>>;
 
@@ -117,9 +117,14 @@ export function problemHeaders(code: ProblemCode): Readonly<Record<string, strin
   return kind.headers ?? {};
 }
 
+/** The URI that names a kind of problem. */
+export function problemType(code: ProblemCode): string {
+  return `urn:relay365:problem:${code}`;
+}
+
 export function makeProblem(code: ProblemCode, requestId: string, details: ProblemDetails = {}): Problem {
   const { status, title } = PROBLEMS[code];
-  return { type: `urn:relay365:problem:${code}`, title, status, ...details, requestId };
+  return { type: problemType(code), title, status, ...details, requestId };
 }
 
 /** Answers with a problem; the X-Request-Id is set here too, for requests that no hook has seen. */

@@ -41,7 +41,7 @@ function misshapen(value: unknown, shape: Shape, httpPart = ''): RequestError {
 
 function check(value: unknown, shape: Shape, field: string, errors: FieldErrors): void {
   const branch = branches(shape).find(({ type, enum: allowed }) => (allowed ? allowed.includes(value as string) : type === typeOf(value)));
-  if (!branch) errors.add(field || WHOLE_BODY, `Must be ${wanted(shape)}, and is ${told(value)}.`);
+  if (!branch) errors.add(field || WHOLE_BODY, `Must be ${wanted(shape)}, not ${told(value)}.`);
   else if (branch.type === 'object') checkObject(value as Record<string, unknown>, branch, field, errors);
   else if (branch.items) checkList(value as readonly unknown[], branch.items, field, errors);
 }
@@ -83,10 +83,20 @@ function words({ type, enum: allowed, properties = {}, additionalProperties: oth
   return others ? 'an object of strings' : `an object with ${Object.keys(properties).join(', ')}`;
 }
 
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'a string',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  undefined: 'nothing',
+};
+
 /** What a value is; short strings are quoted, for they are usually a misspelt choice. */
 function told(value: unknown): string {
   if (typeof value === 'string' && value.length <= 40) return JSON.stringify(value);
-  return value === null ? 'null' : `${/^[aeiou]/.test(typeOf(value)) ? 'an' : 'a'} ${typeOf(value)}`;
+  if (value === null) return 'null; leave the field out instead';
+  return KINDS[typeOf(value)] ?? 'that';
 }
 
 function typeOf(value: unknown): string {

@@ -31,7 +31,7 @@ const liveSchema = {
   summary: 'Is the process alive?',
   description: 'Answers as long as the process does. Restart it when this fails.',
   security: [],
-  response: { 200: jsonAnswer('It is.', Live, LIVE), ...problemAnswers('internal', 'stopping') },
+  response: { 200: jsonAnswer('It is.', Live, LIVE), ...problemAnswers('malformed-request', 'internal', 'stopping') },
 };
 
 const readySchema = {
@@ -40,5 +40,5 @@ const readySchema = {
   summary: 'Can mail be taken?',
   description: 'Needs Redis, and not Exchange: when Exchange is away the queue goes on taking mail. Route no requests here while it fails.',
   security: [],
-  response: { 200: jsonAnswer('It can.', Ready, READY), ...problemAnswers('internal', 'queue-unavailable', 'stopping') },
+  response: { 200: jsonAnswer('It can.', Ready, READY), ...problemAnswers('malformed-request', 'internal', 'queue-unavailable', 'stopping') },
 };

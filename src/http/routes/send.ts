@@ -21,7 +21,8 @@ const BODY_BYTES_BESIDES = 1024 ** 2;
 
 export function sendRoute(app: FastifyInstance, { submit, mailboxes }: SendDependencies): void {
   const findErrors = openFindErrors(mailboxes);
-  app.post('/send', { schema, attachValidation: true, bodyLimit: bodyBytesMax(mailboxes) }, async (request, reply) => {
+  const options = { schema, links, attachValidation: true, bodyLimit: bodyBytesMax(mailboxes) };
+  app.post('/send', options, async (request, reply) => {
     if (request.validationError) return refuseShape(request, reply, findErrors);
     const outcome = await submit(request.body as Draft, request.client);
     return answer(request, reply, outcome);
@@ -39,7 +40,7 @@ const schema = {
   body: SendRequest,
   response: {
     202: jsonAnswer('The mail is queued.', SendAnswer, SEND_ANSWER_EXAMPLE, {
-      location: 'Where to ask what became of it: `/messages/{id}`.',
+      Location: 'Where to ask what became of it: `/messages/{id}`.',
     }),
     ...problemAnswers(
       'invalid-json',
@@ -57,6 +58,9 @@ const schema = {
     ),
   },
 };
+
+/** OpenAPI's way to say what the answer's id is for. */
+const links = { 202: { message: { operationId: 'getMessage', parameters: { id: '$response.body#/id' } } } };
 
 /** What the largest message of any mailbox needs as JSON. */
 function bodyBytesMax(mailboxes: readonly Mailbox[]): number {

@@ -6,10 +6,10 @@ import { EXAMPLE_DETAILS, EXAMPLE_REQUEST_ID, ProblemSchema } from './problem.ts
 /** Names of headers with what they mean. */
 type HeaderMeanings = Readonly<Record<string, string>>;
 
-const REQUEST_ID: HeaderMeanings = { 'x-request-id': 'Finds the request in the log; your own, when you sent one.' };
+const REQUEST_ID: HeaderMeanings = { 'X-Request-Id': 'Finds the request in the log; your own, when you sent one.' };
 const PROBLEM_HEADERS: HeaderMeanings = {
-  'www-authenticate': 'How to authenticate (RFC 6750).',
-  'retry-after': 'Seconds to wait before the next try.',
+  'WWW-Authenticate': 'How to authenticate (RFC 6750).',
+  'Retry-After': 'Seconds to wait before the next try.',
 };
 
 /** An answer in JSON. */

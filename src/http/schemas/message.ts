@@ -52,7 +52,7 @@ export const MessageAnswer = Type.Object(
     bcc: Type.Array(PlainAddress),
     subject: Type.String(),
     messageId: Type.String(),
-    metadata: Type.Unsafe<Record<string, string>>(Type.Object({}, { additionalProperties: Type.String() })),
+    metadata: Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: Type.String() }),
     acceptedAt: Timestamp,
     nextAttemptAt: Type.Optional(Timestamp),
     finishedAt: Type.Optional(Timestamp),

@@ -1,8 +1,9 @@
 /** The request and the answer of `POST /send`. What a field may hold is checked by core; here stands its shape. */
 import { type Static, Type } from 'typebox';
+import { described } from './described.ts';
 import { SEND_EXAMPLES } from './examples.ts';
 
-const Level = Type.Enum(['high', 'normal', 'low']);
+const level = (description: string) => Type.Enum(['high', 'normal', 'low'], { type: 'string', description });
 const Address = Type.Union(
   [
     Type.String({ description: '`name@example.com` or `Name <name@example.com>`' }),
@@ -12,8 +13,8 @@ const Address = Type.Union(
 );
 const Addresses = Type.Union([Address, Type.Array(Address)], { title: 'Addresses', description: 'One address or a list of them.' });
 /** A map and not TypeBox's record, whose pattern lets a key with a line break hold anything. */
-const StringMap = (description: string) =>
-  Type.Unsafe<Record<string, string>>(Type.Object({}, { additionalProperties: Type.String(), description }));
+const stringMap = (description: string) =>
+  Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: Type.String(), description });
 
 const Attachment = Type.Object(
   {
@@ -35,24 +36,23 @@ const Calendar = Type.Object(
 
 export const SendRequest = Type.Object(
   {
-    from: Type.Optional({
-      ...Address,
-      description: "The sender; default: the mailbox's own address. Another must be one of the mailbox's `sendAs` addresses.",
-    }),
-    to: Type.Optional(Addresses),
-    cc: Type.Optional(Addresses),
-    bcc: Type.Optional(Addresses),
-    replyTo: Type.Optional(Addresses),
+    from: Type.Optional(
+      described(Address, "The sender; default: the mailbox's own address. Another must be one of the mailbox's `sendAs` addresses."),
+    ),
+    to: Type.Optional(described(Addresses, 'The recipients that everyone sees.')),
+    cc: Type.Optional(described(Addresses, 'Those who get a copy, seen by everyone.')),
+    bcc: Type.Optional(described(Addresses, 'Those who get a copy, seen by nobody else.')),
+    replyTo: Type.Optional(described(Addresses, 'Where answers go; default: to the sender.')),
     subject: Type.Optional(Type.String({ description: 'At most 998 characters, no line breaks.' })),
     text: Type.Optional(Type.String({ description: 'The body as plain text.' })),
     html: Type.Optional(Type.String({ description: 'The body as HTML; give `text` as well where you can.' })),
-    headers: Type.Optional(StringMap('Extra headers. Those that relay365 writes itself (From, Date, Content-Type…) are refused.')),
+    headers: Type.Optional(stringMap('Extra headers. Those that relay365 writes itself (From, Date, Content-Type…) are refused.')),
     attachments: Type.Optional(Type.Array(Attachment)),
     calendar: Type.Optional(Calendar),
-    importance: Type.Optional({ ...Level, description: 'The header that mail programs show.' }),
-    priority: Type.Optional({ ...Level, description: "The lane in the mailbox's queue; default `normal`." }),
+    importance: Type.Optional(level('The header that mail programs show.')),
+    priority: Type.Optional(level("The lane in the mailbox's queue; default `normal`.")),
     mailbox: Type.Optional(Type.String({ description: 'Which mailbox sends; default: the one that owns `from`, else the first.' })),
-    metadata: Type.Optional(StringMap('Up to 20 pairs of your own, given back by `GET /messages/{id}` and never sent.')),
+    metadata: Type.Optional(stringMap('Up to 20 pairs of your own, given back by `GET /messages/{id}` and never sent.')),
   },
   {
     title: 'SendRequest',
@@ -65,16 +65,16 @@ export const SendRequest = Type.Object(
 );
 export type SendRequest = Static<typeof SendRequest>;
 
-const Timestamp = (description: string) => Type.String({ format: 'date-time', description });
+const timestamp = (description: string) => Type.String({ format: 'date-time', description });
 
 export const SendAnswer = Type.Object(
   {
     id: Type.String({ description: 'Ask `GET /messages/{id}` with it.' }),
-    status: Type.String({ description: 'Always `queued` here.' }),
+    status: Type.String({ enum: ['queued'] }),
     mailbox: Type.String({ description: 'The mailbox that sends it.' }),
     messageId: Type.String({ description: "The mail's Message-ID header." }),
-    acceptedAt: Timestamp('When it was put into the queue, on which the 202 stands.'),
-    estimatedAt: Timestamp("When the mailbox's limits and queue let it go."),
+    acceptedAt: timestamp('When it was put into the queue, on which the 202 stands.'),
+    estimatedAt: timestamp("When the mailbox's limits and queue let it go."),
   },
   { title: 'SendAnswer' },
 );
