@@ -1,0 +1,89 @@
+/**
+ * The HTTP application as a process has it, with core's real `submit` and a queue that keeps what it is given. It is
+ * closed at the test's end.
+ */
+import { createHash } from 'node:crypto';
+import { connect } from 'node:net';
+import { Writable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { onTestFinished } from 'vitest';
+import { EXCHANGE_LIMITS, type Mailbox } from '../../src/core/mailbox.ts';
+import { createSubmit, type Enqueue, type Submission } from '../../src/core/submit.ts';
+import { type AppDependencies, buildApp } from '../../src/http/app.ts';
+
+export const MAILBOX: Mailbox = {
+  id: 'noreply@contoso.com',
+  address: 'noreply@contoso.com',
+  sendAs: ['sales@contoso.com'],
+  limits: EXCHANGE_LIMITS,
+};
+
+export interface TestApp {
+  readonly app: FastifyInstance;
+  /** What was queued. */
+  readonly queued: readonly Submission[];
+  /** The log, line by line. */
+  readonly log: readonly string[];
+}
+
+export type TestAppOptions = Partial<AppDependencies> & { readonly enqueue?: Enqueue };
+
+export function openTestApp({ enqueue, mailboxes = [MAILBOX], ...options }: TestAppOptions = {}): TestApp {
+  const queued: Submission[] = [];
+  const log: string[] = [];
+  const keep: Enqueue = async (submission) => {
+    queued.push(submission);
+    return { kind: 'queued' };
+  };
+  const app = buildApp({
+    submit: createSubmit({
+      mailboxes: mailboxes as [Mailbox],
+      enqueue: enqueue ?? keep,
+      newId: () => crypto.randomUUID(),
+      now: () => new Date(),
+      messageTtlMs: 3_600_000,
+    }),
+    mailboxes,
+    findMessage: async () => undefined,
+    ready: async () => ({ ok: true, checks: { redis: 'ok' } }),
+    keys: [],
+    logger: pino({ level: 'debug' }, linesInto(log)),
+    version: '1.2.3',
+    ...options,
+  });
+  onTestFinished(() => app.close());
+  return { app, queued, log };
+}
+
+/** The app on a port of its own, for what only a real connection shows. */
+export async function listenTestApp(options: TestAppOptions = {}): Promise<TestApp & { readonly url: string; readonly port: number }> {
+  const opened = openTestApp(options);
+  const url = await opened.app.listen({ host: '127.0.0.1', port: 0 });
+  return { ...opened, url, port: Number(new URL(url).port) };
+}
+
+export function apiKey(name: string, secret: string): { readonly name: string; readonly hash: Buffer } {
+  return { name, hash: createHash('sha256').update(secret).digest() };
+}
+
+/** Writes bytes to a port as they are and answers with all that comes back until the server ends the connection. */
+export function talk(port: number, ...chunks: readonly (string | Buffer)[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    const received: Buffer[] = [];
+    socket.on('data', (chunk) => received.push(chunk));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(Buffer.concat(received).toString()));
+    for (const chunk of chunks) socket.write(chunk);
+  });
+}
+
+function linesInto(lines: string[]): Writable {
+  return new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      lines.push(chunk.toString());
+      done();
+    },
+  });
+}

@@ -1,0 +1,153 @@
+import { describe, expect, test } from 'vitest';
+import { SendRequest } from '../../src/http/schemas/send.ts';
+import { openTestApp } from '../helpers/app.ts';
+
+const MAIL = { to: 'someone@example.com', text: 'Hello!' };
+
+/** What is wrong with one field: its value, the place that is told, and words of what is said. */
+type Case = readonly [field: string, value: unknown, place: string, words: string];
+
+const CASES: readonly Case[] = [
+  ['from', 5, 'from', 'Must be a string or an object with name, address, not a number.'],
+  ['from', ['a@example.com'], 'from', 'not a list'],
+  ['from', 'nobody', 'from', 'is not an address'],
+  ['from', { name: 'A' }, 'from.address', 'Is missing.'],
+  ['to', 5, 'to', 'Must be a string or an object with name, address or a list, not a number.'],
+  ['to', null, 'to', 'not null; leave the field out instead'],
+  ['to', [], 'to', 'at least one recipient'],
+  ['to', ['a@example.com', true], 'to[1]', 'not true or false'],
+  ['to', 'a@example.com, b@example.com', 'to', 'give a list'],
+  ['to', [{ address: 'a@example.com', email: 'x' }], 'to[0].email', 'Unknown; there are: name, address.'],
+  ['to', [{ address: 5 }], 'to[0].address', 'Must be a string'],
+  ['to', [{ name: 5, address: 'a@example.com' }], 'to[0].name', 'Must be a string'],
+  ['to', 'a@example.com\r\nBcc: x@example.com', 'to', 'control character'],
+  ['to', Array.from({ length: 501 }, (_, n) => `a${n}@example.com`), 'to', '501 recipients'],
+  ['cc', 'nobody', 'cc', 'is not an address'],
+  ['cc', {}, 'cc.address', 'Is missing.'],
+  ['bcc', ['a@'], 'bcc[0]', 'is not an address'],
+  ['bcc', 1, 'bcc', 'not a number'],
+  ['replyTo', 'x', 'replyTo', 'is not an address'],
+  ['replyTo', false, 'replyTo', 'not true or false'],
+  ['subject', 5, 'subject', 'Must be a string, not a number.'],
+  ['subject', 'a\r\nBcc: x@example.com', 'subject', 'line break'],
+  ['subject', 'x'.repeat(999), 'subject', 'at most 998'],
+  ['text', { a: 1 }, 'text', 'Must be a string, not an object.'],
+  ['text', '', 'text', 'The message is empty'],
+  ['html', [], 'html', 'Must be a string, not a list.'],
+  ['headers', 'X-A: b', 'headers', 'Must be an object of strings, not "X-A: b".'],
+  ['headers', { 'X-A': 5 }, 'headers.X-A', 'Must be a string'],
+  ['headers', { 'X-A\n': 5 }, 'headers.X-A\n', 'Must be a string'],
+  ['headers', { Subject: 'x' }, 'headers.Subject', 'use the field subject'],
+  ['headers', { 'Content-Type': 'x' }, 'headers.Content-Type', 'Content'],
+  ['headers', { 'X-A': 'a\r\nb' }, 'headers.X-A', 'line break'],
+  ['attachments', {}, 'attachments', 'Must be a list, not an object.'],
+  ['attachments', [{ filename: 'a' }], 'attachments[0].content', 'Is missing.'],
+  ['attachments', [{ content: 'YQ==' }], 'attachments[0].filename', 'Is missing.'],
+  ['attachments', [{ filename: 'a', content: 'ä' }], 'attachments[0].content', 'not Base64'],
+  ['attachments', [{ filename: '../a', content: 'YQ==' }], 'attachments[0].filename', 'bare name'],
+  ['attachments', [{ filename: 'a', content: 'YQ==', contentType: 'pdf' }], 'attachments[0].contentType', 'media type'],
+  ['attachments', [{ filename: 'a', content: 'YQ==', contentId: '<a@b>' }], 'attachments[0].contentId', 'without angle brackets'],
+  ['attachments', [{ filename: 'a', content: 'YQ==', content_type: 'x' }], 'attachments[0].content_type', 'did you mean contentType?'],
+  ['calendar', 'BEGIN:VCALENDAR', 'calendar', 'Must be an object with method, content'],
+  ['calendar', { method: 'INVITE', content: 'BEGIN:VCALENDAR' }, 'calendar.method', 'Unknown method'],
+  ['calendar', { method: 'REQUEST', content: 'x' }, 'calendar.content', 'BEGIN:VCALENDAR'],
+  ['importance', 'urgent', 'importance', 'Must be one of "high", "normal", "low", not "urgent".'],
+  ['importance', 1, 'importance', 'not a number'],
+  ['priority', 'highest', 'priority', 'Must be one of'],
+  ['mailbox', 5, 'mailbox', 'Must be a string'],
+  ['mailbox', 'other@contoso.com', 'mailbox', 'there are: noreply@contoso.com'],
+  ['metadata', ['a'], 'metadata', 'Must be an object of strings, not a list.'],
+  ['metadata', { a: 5 }, 'metadata.a', 'Must be a string'],
+  ['metadata', { a: 'x'.repeat(513) }, 'metadata.a', '512'],
+  ['metadata', Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`k${n}`, ''])), 'metadata', 'at most 20'],
+];
+
+async function errorsOf(payload: object | string, url = '/send'): Promise<readonly { field: string; message: string }[]> {
+  const { app, queued } = openTestApp();
+  const headers = { 'content-type': 'application/json' };
+  const response = await app.inject({ method: 'POST', url, headers, payload });
+  expect(response.statusCode).toBe(422);
+  expect(response.json().type).toBe('urn:relay365:problem:invalid-message');
+  expect(queued).toHaveLength(0);
+  return response.json().errors;
+}
+
+describe('a field that is wrong', () => {
+  test.each(CASES)('%s: %j is told at %s alone', async (field, value, place, words) => {
+    const errors = await errorsOf({ ...MAIL, [field]: value });
+    expect(errors).toEqual([{ field: place, message: expect.stringContaining(words) }]);
+  });
+
+  test('has a case here, whichever field it is', () => {
+    expect(new Set(CASES.map(([field]) => field))).toEqual(new Set(Object.keys(SendRequest.properties)));
+  });
+});
+
+describe('an unknown field', () => {
+  test.each([
+    ['reply_to', 'Unknown; did you mean replyTo?'],
+    ['REPLY-TO', 'Unknown; did you mean replyTo?'],
+    ['sujbect', 'Unknown; did you mean subject?'],
+    ['attachment', 'Unknown; did you mean attachments?'],
+    ['body', expect.stringMatching(/^Unknown; there are: from, to, cc/)],
+    ['toString', expect.stringMatching(/^Unknown; there are/)],
+    ['sendAt', expect.stringMatching(/^Unknown; there are/)],
+  ])('%s is refused by name', async (name, message) => {
+    expect(await errorsOf({ ...MAIL, [name]: 'x' })).toEqual([{ field: name, message }]);
+  });
+
+  test('is cut when it is absurdly long', async () => {
+    const [error] = await errorsOf({ ...MAIL, ['x'.repeat(10_000)]: 'x' });
+    expect(error?.field.length).toBeLessThan(100);
+  });
+
+  test('in the query is refused too, for it would otherwise be passed over in silence', async () => {
+    expect(await errorsOf(MAIL, '/send?dryRun=true')).toEqual([{ field: '?dryRun', message: 'Unknown; there are none.' }]);
+  });
+});
+
+describe('several errors', () => {
+  test('are told all at once, those of shape and those of meaning', async () => {
+    const errors = await errorsOf({
+      from: 'nobody',
+      to: ['a@example.com', 5],
+      cc: 'nobody',
+      subject: 'a\nb',
+      text: 7,
+      reply_to: 'x',
+      importance: 'urgent',
+      mailbox: 'other@contoso.com',
+      metadata: { a: 1 },
+    });
+    expect(errors.map(({ field }) => field)).toEqual([
+      'to[1]',
+      'text',
+      'reply_to',
+      'importance',
+      'metadata.a',
+      'from',
+      'cc',
+      'subject',
+      'mailbox',
+    ]);
+  });
+
+  test.each([
+    ['a misshapen cc is no reason to ask for a recipient', { cc: 5, text: 'x' }, ['cc']],
+    ['a misshapen html is no reason to call the message empty', { to: 'a@example.com', html: 5 }, ['html']],
+    ['an empty object lacks both', {}, ['to', 'text']],
+  ])('%s', async (_title, payload, fields) => {
+    expect((await errorsOf(payload)).map(({ field }) => field)).toEqual(fields);
+  });
+
+  test('are bounded, and a field beyond the bound does not slip through', async () => {
+    const errors = await errorsOf({ ...MAIL, to: Array.from({ length: 5_000 }, () => 5), subject: 5, metadata: 5 });
+    expect(errors).toHaveLength(100);
+  });
+});
+
+describe('a body that is no object', () => {
+  test.each([['[]'], ['"x"'], ['5'], ['null'], ['true']])('%s is refused as a whole', async (json) => {
+    expect(await errorsOf(json)).toEqual([{ field: 'body', message: expect.stringContaining('Must be an object with from, to') }]);
+  });
+});
