@@ -1,22 +1,10 @@
 /**
  * A certificate authority and a server certificate for loopback, made anew at each start, so that the sandbox's
- * clients check TLS exactly as they check Microsoft's. Node can read X.509 but not write it; a certificate is little
- * enough to write by hand, which spares the service a dependency that only its sandbox would use.
+ * clients check TLS exactly as they check Microsoft's.
  */
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
-import {
-  bitString,
-  boolean,
-  context,
-  contextPrimitive,
-  integer,
-  octetString,
-  oid,
-  sequence,
-  set,
-  utcTime,
-  utf8String,
-} from './der.ts';
+import 'reflect-metadata';
+import { KeyObject, webcrypto } from 'node:crypto';
+import * as x509 from '@peculiar/x509';
 
 export interface ServerCertificate {
   /** PEM of the authority's certificate: what a client must trust. */
@@ -27,97 +15,65 @@ export interface ServerCertificate {
   readonly privateKey: string;
 }
 
-const CERTIFICATE_DAYS = 397;
+export interface CertificateOptions {
+  /** The names that the certificate is for. Default: `localhost` and the loopback addresses. */
+  readonly hosts?: readonly string[];
+  readonly notBefore?: Date;
+  readonly notAfter?: Date;
+}
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY_MS = 86_400_000;
-const HOSTS = ['localhost'];
-const LOOPBACK_ADDRESSES = [Buffer.from([127, 0, 0, 1]), Buffer.from([...Array<number>(15).fill(0), 1])];
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
-const ECDSA_WITH_SHA256 = sequence(oid('1.2.840.10045.4.3.2'));
-const CRITICAL = boolean(true);
-const KEY_USAGE_CERT_SIGN = bitString(Buffer.from([0b0000_0110]), 1);
-const KEY_USAGE_DIGITAL_SIGNATURE = bitString(Buffer.from([0b1000_0000]), 7);
-
-interface Party {
-  readonly name: string;
-  readonly publicKey: KeyObject;
-  readonly privateKey: KeyObject;
-}
-
-/** Makes an authority and, signed by it, a certificate for `localhost`, `127.0.0.1` and `::1`. */
-export function makeServerCertificate(): ServerCertificate {
-  const authority = makeParty('relay365 sandbox CA');
-  const server = makeParty('localhost');
-  return {
-    caCertificate: issue(authority, authority, authorityExtensions()),
-    certificate: issue(server, authority, serverExtensions()),
-    privateKey: server.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+/** Makes an authority and, signed by it, a certificate for this machine. */
+export async function makeServerCertificate(options: CertificateOptions = {}): Promise<ServerCertificate> {
+  const validity = {
+    notBefore: options.notBefore ?? new Date(Date.now() - DAY_MS),
+    notAfter: options.notAfter ?? new Date(Date.now() + 397 * DAY_MS),
   };
+  const [authorityKeys, serverKeys] = await Promise.all([makeKeys(), makeKeys()]);
+  const authority = await x509.X509CertificateGenerator.createSelfSigned({
+    ...validity,
+    name: 'CN=relay365 sandbox CA',
+    keys: authorityKeys,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(authorityKeys.publicKey),
+    ],
+  });
+  const certificate = await x509.X509CertificateGenerator.create({
+    ...validity,
+    subject: 'CN=localhost',
+    issuer: authority.subject,
+    publicKey: serverKeys.publicKey,
+    signingKey: authorityKeys.privateKey,
+    signingAlgorithm: ALGORITHM,
+    extensions: await serverExtensions(options.hosts ?? ['localhost', '127.0.0.1', '::1'], authority, serverKeys),
+  });
+  const privateKey = KeyObject.from(serverKeys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString();
+  return { caCertificate: authority.toString('pem'), certificate: certificate.toString('pem'), privateKey };
 }
 
-function makeParty(name: string): Party {
-  return { name, ...generateKeyPairSync('ec', { namedCurve: 'P-256' }) };
+function makeKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
 }
 
-function issue(subject: Party, issuer: Party, extensions: readonly Buffer[]): string {
-  const body = sequence(
-    context(0, integer(Buffer.from([2]))),
-    integer(serialNumber()),
-    ECDSA_WITH_SHA256,
-    distinguishedName(issuer.name),
-    sequence(utcTime(new Date(Date.now() - DAY_MS)), utcTime(new Date(Date.now() + CERTIFICATE_DAYS * DAY_MS))),
-    distinguishedName(subject.name),
-    subject.publicKey.export({ type: 'spki', format: 'der' }),
-    context(3, sequence(...extensions, ...keyIdentifiers(subject, issuer))),
-  );
-  return toPem(sequence(body, ECDSA_WITH_SHA256, bitString(sign('sha256', body, issuer.privateKey))));
-}
-
-function authorityExtensions(): Buffer[] {
+/** Some clients refuse a chain without key identifiers. */
+async function serverExtensions(
+  hosts: readonly string[],
+  authority: x509.X509Certificate,
+  { publicKey }: webcrypto.CryptoKeyPair,
+): Promise<x509.Extension[]> {
+  const names = hosts.map((value) => ({ type: /^[\d.]+$|:/.test(value) ? 'ip' : 'dns', value }) as const);
   return [
-    extension('2.5.29.19', sequence(boolean(true)), CRITICAL),
-    extension('2.5.29.15', KEY_USAGE_CERT_SIGN, CRITICAL),
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+    new x509.ExtendedKeyUsageExtension([SERVER_AUTH]),
+    new x509.SubjectAlternativeNameExtension(names),
+    await x509.SubjectKeyIdentifierExtension.create(publicKey),
+    await x509.AuthorityKeyIdentifierExtension.create(authority),
   ];
-}
-
-function serverExtensions(): Buffer[] {
-  const names = HOSTS.map((host) => contextPrimitive(2, Buffer.from(host, 'ascii')));
-  const addresses = LOOPBACK_ADDRESSES.map((address) => contextPrimitive(7, address));
-  return [
-    extension('2.5.29.19', sequence(), CRITICAL),
-    extension('2.5.29.15', KEY_USAGE_DIGITAL_SIGNATURE, CRITICAL),
-    extension('2.5.29.37', sequence(oid('1.3.6.1.5.5.7.3.1'))),
-    extension('2.5.29.17', sequence(...names, ...addresses)),
-  ];
-}
-
-/** Subject and authority key identifiers: Python 3.13 and others refuse a chain without them. */
-function keyIdentifiers(subject: Party, issuer: Party): Buffer[] {
-  return [
-    extension('2.5.29.14', octetString(keyIdentifier(subject))),
-    extension('2.5.29.35', sequence(contextPrimitive(0, keyIdentifier(issuer)))),
-  ];
-}
-
-function keyIdentifier({ publicKey }: Party): Buffer {
-  return createHash('sha1').update(publicKey.export({ type: 'spki', format: 'der' })).digest();
-}
-
-function extension(id: string, value: Buffer, ...critical: readonly Buffer[]): Buffer {
-  return sequence(oid(id), ...critical, octetString(value));
-}
-
-function distinguishedName(commonName: string): Buffer {
-  return sequence(set(sequence(oid('2.5.4.3'), utf8String(commonName))));
-}
-
-/** Positive, and without a leading zero byte, as DER wants it. */
-function serialNumber(): Buffer {
-  const bytes = randomBytes(16);
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
-  return bytes;
-}
-
-function toPem(der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }

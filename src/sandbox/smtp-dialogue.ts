@@ -1,11 +1,10 @@
 /** The SMTP dialogue of a submission server (RFC 6409): each command, what it needs, and what Exchange answers. */
-import { firstHeader, readHeaders } from './headers.ts';
 import * as replies from './replies.ts';
-import { pause } from './script.ts';
 import { authenticate } from './smtp-auth.ts';
 import { type Command, readCommand, readPath } from './smtp-command.ts';
+import { receiveChunk, receiveData } from './smtp-receive.ts';
 import type { Answer, SmtpSession, Transaction } from './smtp-session.ts';
-import { isTooLarge, judgeSubmission } from './submission.ts';
+import { isTooLarge } from './submission.ts';
 
 const { REPLIES } = replies;
 const MAIL_PARAMETERS = ['SIZE', 'BODY', 'SMTPUTF8', 'RET', 'ENVID', 'AUTH'];
@@ -21,8 +20,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   MAIL: (session, { rest }) => mail(session, rest),
   RCPT: (session, { rest }) => recipient(session, rest),
   DATA: (session) => session.perform('data', () => data(session)),
-  BDAT: (session, { rest }) => chunk(session, rest),
-  RSET: (session) => reset(session),
+  BDAT: (session, { rest }) => receiveChunk(session, rest, refusalOfData(session)),
+  RSET: (session) => session.answer(reset(session)),
   QUIT: (session) => session.answer({ reply: REPLIES.bye }),
   NOOP: (session) => session.answer({ reply: REPLIES.ok }),
   HELP: (session) => session.answer({ reply: REPLIES.help }),
@@ -112,11 +111,17 @@ function refusalOfRecipient(
 
 function data(session: SmtpSession): Answer {
   const refusal = refusalOfData(session);
-  return refusal === undefined ? { reply: REPLIES.startInput, next: () => receive(session) } : { reply: refusal };
+  return refusal === undefined ? { reply: REPLIES.startInput, next: () => receiveData(session) } : { reply: refusal };
 }
 
-function refusalOfData({ transaction, mailbox, limits, ...session }: SmtpSession): string | undefined {
+function refusalOfData(session: SmtpSession): string | undefined {
+  const { transaction, mailbox, limits } = session;
   if (!transaction || !mailbox) return REPLIES.needMail;
   if (transaction.recipients.length === 0) return REPLIES.needRecipient;
   return mailbox.isExcess(session, limits.connections) ? replies.tooManyConnections() : undefined;
+}
+
+function reset(session: SmtpSession): Answer {
+  session.endTransaction('abandoned');
+  return { reply: REPLIES.reset };
 }

@@ -1,0 +1,202 @@
+/**
+ * Exchange Online's simulator for client submission: a port that talks SMTP as Exchange does, mailboxes with their
+ * limits, and a script that makes it misbehave at any station.
+ */
+import { createServer, type Server } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import type { ServerCertificate } from './certificate.ts';
+import type { TokenVerdict } from './entra-tokens.ts';
+import type { ExchangeRule, SessionView } from './exchange-script.ts';
+import { DEFAULT_LIMITS, type ExchangeLimits } from './limits.ts';
+import { closeServer, listen } from './listen.ts';
+import { type Credentials, DEFAULT_TENANT, judgeLogin, type LoginVerdict, type TenantSettings } from './login.ts';
+import { Mailbox, type MailboxOptions, type MailboxPatch } from './mailbox.ts';
+import { type MessageSummary, MessageStore, STORED_BYTES_MAX, STORED_MESSAGES_MAX, type TakenMessage } from './message-store.ts';
+import { Script } from './script.ts';
+import { converse } from './smtp-dialogue.ts';
+import { type Attempt, type SessionHost, SmtpSession } from './smtp-session.ts';
+import type { Submission } from './submission.ts';
+
+export interface ExchangeOptions {
+  readonly certificate: ServerCertificate;
+  readonly host: string;
+  readonly port: number;
+  readonly tenantId: string;
+  readonly now: () => number;
+  readonly verifyToken: (token: string) => TokenVerdict;
+  readonly limits?: Partial<ExchangeLimits>;
+}
+
+export interface Login {
+  readonly mailbox: string;
+  readonly reply: string;
+}
+
+export interface Exchange {
+  readonly port: number;
+  /** The messages it took and still keeps, oldest first. */
+  readonly messages: readonly TakenMessage[];
+  /** Every transaction since the start, and how it ended. */
+  readonly attempts: readonly Attempt[];
+  /** Every login since the start, refused ones included. */
+  readonly logins: readonly Login[];
+  addMailbox(mailbox: MailboxOptions): void;
+  setMailbox(address: string, patch: MailboxPatch): void;
+  setTenant(settings: Partial<TenantSettings>): void;
+  setLimits(limits: Partial<ExchangeLimits>): void;
+  /** The most connections that were logged in as this mailbox at a time, and those that are now. */
+  connections(address: string): { readonly peak: number; readonly open: number };
+  /** Adds a misbehaviour; the answer removes it. */
+  script(rule: ExchangeRule): () => void;
+  clearScript(): void;
+  /** Forgets what was taken and used so far. */
+  forget(): void;
+  /** Resolves once `done` is true of what was taken; looks again with every message and attempt. */
+  waitFor(done: (exchange: Exchange) => boolean): Promise<void>;
+  listMessages(): MessageSummary[];
+  rawMessage(n: number): Uint8Array | undefined;
+  /** Breaks every connection. */
+  disconnectAll(): void;
+  close(): Promise<void>;
+}
+
+/** A log for tests and the curious, bounded: a sandbox may run for weeks. */
+const LOG_ENTRIES_MAX = 50_000;
+
+/** Opens the simulator on loopback. */
+export async function openExchange(options: ExchangeOptions): Promise<Exchange> {
+  const { certificate, host, port } = options;
+  const desk = new ExchangeDesk(options);
+  const sessions = new Set<SmtpSession>();
+  const server = createServer((socket) => {
+    const session = new SmtpSession(socket, desk);
+    sessions.add(session);
+    session.gone.addEventListener('abort', () => sessions.delete(session), { once: true });
+    // A session that fails is a connection that breaks.
+    converse(session).catch(() => session.destroy());
+  });
+  desk.secureContext = createSecureContext({ key: certificate.privateKey, cert: certificate.certificate, minVersion: 'TLSv1.2' });
+  return makeExchange(desk, server, sessions, await listen(server, host, port));
+}
+
+/** What all sessions share. */
+class ExchangeDesk implements SessionHost {
+  secureContext = createSecureContext();
+  readonly script = new Script<ExchangeRule>();
+  readonly store = new MessageStore({ messagesMax: STORED_MESSAGES_MAX, bytesMax: STORED_BYTES_MAX });
+  readonly mailboxes = new Map<string, Mailbox>();
+  readonly attempts: Attempt[] = [];
+  readonly logins: Login[] = [];
+  readonly watchers = new Set<() => void>();
+  tenant = DEFAULT_TENANT;
+  limits: ExchangeLimits;
+  readonly #options: ExchangeOptions;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+  }
+
+  now(): number {
+    return this.#options.now();
+  }
+
+  find(address: string): Mailbox | undefined {
+    return this.mailboxes.get(address.toLowerCase());
+  }
+
+  limitsOf(mailbox: Mailbox | undefined): ExchangeLimits {
+    return { ...this.limits, ...mailbox?.options.limits };
+  }
+
+  login(credentials: Credentials): LoginVerdict {
+    const mailbox = this.find(credentials.user);
+    const tenantId = mailbox?.options.tenantId ?? this.#options.tenantId;
+    return judgeLogin(credentials, { mailbox, tenantId, tenant: this.tenant, verifyToken: this.#options.verifyToken });
+  }
+
+  take({ mailbox, from, recipients, raw, headers, now }: Submission, slot: number): TakenMessage {
+    mailbox.use(now, slot, recipients.length);
+    return this.store.add({ at: new Date(slot), mailbox: mailbox.address, from, recipients, raw }, headers);
+  }
+
+  noteLogin({ mailbox }: SessionView, reply: string): void {
+    append(this.logins, { mailbox: mailbox ?? '', reply });
+    this.#tell();
+  }
+
+  noteAttempt(attempt: Attempt): void {
+    append(this.attempts, attempt);
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const watcher of this.watchers) watcher();
+  }
+}
+
+function append<Entry>(log: Entry[], entry: Entry): void {
+  log.push(entry);
+  if (log.length > LOG_ENTRIES_MAX) log.splice(0, LOG_ENTRIES_MAX / 10);
+}
+
+function makeExchange(desk: ExchangeDesk, server: Server, sessions: ReadonlySet<SmtpSession>, port: number): Exchange {
+  const disconnectAll = () => {
+    for (const session of sessions) session.destroy();
+  };
+  const exchange: Exchange = {
+    port,
+    get messages() {
+      return desk.store.messages;
+    },
+    attempts: desk.attempts,
+    logins: desk.logins,
+    addMailbox: (mailbox) => void desk.mailboxes.set(mailbox.address.toLowerCase(), new Mailbox(mailbox)),
+    setMailbox: (address, patch) => changeMailbox(desk, address, patch),
+    setTenant: (settings) => {
+      desk.tenant = { ...desk.tenant, ...settings };
+    },
+    setLimits: (limits) => {
+      desk.limits = { ...desk.limits, ...limits };
+      for (const session of sessions) session.rearm();
+    },
+    connections: (address) => {
+      const mailbox = desk.find(address);
+      return { peak: mailbox?.sessionsPeak ?? 0, open: mailbox?.sessions.size ?? 0 };
+    },
+    script: (rule) => desk.script.add(rule),
+    clearScript: () => desk.script.clear(),
+    forget: () => forget(desk),
+    waitFor: (done) => waitFor(desk, () => done(exchange)),
+    listMessages: () => desk.store.list(),
+    rawMessage: (n) => desk.store.find(n)?.raw,
+    disconnectAll,
+    close: () => closeServer(server, disconnectAll),
+  };
+  return exchange;
+}
+
+function changeMailbox(desk: ExchangeDesk, address: string, patch: MailboxPatch): void {
+  const mailbox = desk.find(address);
+  if (!mailbox) throw new Error(`The sandbox has no mailbox ${address}.`);
+  mailbox.options = { ...mailbox.options, ...patch };
+}
+
+function forget(desk: ExchangeDesk): void {
+  desk.store.clear();
+  desk.attempts.length = 0;
+  desk.logins.length = 0;
+  for (const mailbox of desk.mailboxes.values()) mailbox.forgetUse();
+}
+
+function waitFor(desk: ExchangeDesk, done: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!done()) return;
+      desk.watchers.delete(look);
+      resolve();
+    };
+    desk.watchers.add(look);
+    look();
+  });
+}
