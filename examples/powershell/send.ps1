@@ -21,9 +21,18 @@ $Headers = if ($env:RELAY365_KEY) { @{ Authorization = "Bearer $env:RELAY365_KEY
 $Final = 'sent', 'failed', 'expired', 'canceled'
 $WaitSeconds = 30
 
+function Get-AnswerText($Failure) {
+    if ($Failure.ErrorDetails) { return $Failure.ErrorDetails.Message }
+    if ($Failure.Exception -isnot [Net.WebException] -or -not $Failure.Exception.Response) { return $Failure.Exception.Message }
+    # Windows PowerShell 5.1 may leave the answer in the response.
+    $stream = $Failure.Exception.Response.GetResponseStream()
+    if ($stream.CanSeek) { $stream.Position = 0 }
+    ([IO.StreamReader] $stream).ReadToEnd()
+}
+
 # Ends the script with a refusal's text: each field that is wrong, by name.
 function Stop-WithProblem($Failure) {
-    $text = if ($Failure.ErrorDetails) { $Failure.ErrorDetails.Message } else { $Failure.Exception.Message }
+    $text = Get-AnswerText $Failure
     try {
         $problem = $text | ConvertFrom-Json
         $text = "$($problem.status) $($problem.title)"

@@ -40,7 +40,16 @@ const schema = {
   params: Params,
   response: {
     200: jsonAnswer('The mail as it stands.', MessageAnswer, MESSAGE_EXAMPLE),
-    ...problemAnswers('unauthorized', 'not-local', 'message-not-found', 'internal', 'queue-unavailable', 'stopping'),
+    ...problemAnswers(
+      'malformed-request',
+      'unauthorized',
+      'not-local',
+      'message-not-found',
+      'url-too-long',
+      'internal',
+      'queue-unavailable',
+      'stopping',
+    ),
   },
 };
 

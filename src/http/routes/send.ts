@@ -43,6 +43,7 @@ const schema = {
       Location: 'Where to ask what became of it: `/messages/{id}`.',
     }),
     ...problemAnswers(
+      'malformed-request',
       'invalid-json',
       'unauthorized',
       'not-local',
