@@ -2,10 +2,13 @@
  * One attempt at a message, from its state before to its state after. `conclude` is where it is decided what becomes
  * of a message; it is pure, and whoever keeps the state applies it.
  */
-import { type Judgement, judge, judgeReply } from './judge.ts';
+import { judge, judgeReply } from './judge.ts';
+import type { Judgement } from './judgement.ts';
 import type { Attempt, AttemptOutcome, Content, Message, MessageState, RecipientState, Reply } from './message.ts';
 import type { Deliver, Outcome, RefusedRecipient } from './outcome.ts';
-import { nextAttempt, type RetryPolicy } from './retry.ts';
+import { restraintOf } from './restraint.ts';
+import { type NextAttempt, nextAttempt, type RetryPolicy } from './retry.ts';
+import type { MailboxEffect, Reason } from './standing.ts';
 
 /** When the attempt began and ended. */
 export interface Span {
@@ -17,9 +20,18 @@ export interface Span {
 export interface Conclusion {
   readonly attempt: Attempt;
   readonly recipients: readonly RecipientState[];
-  readonly status: 'sent' | 'deferred' | 'failed' | 'expired';
+  /** `queued`: it waits for its mailbox. `held`: nobody knows whether it was sent, and a person has to say. */
+  readonly status: 'sent' | 'deferred' | 'queued' | 'held' | 'failed' | 'expired';
   /** Set when the status is `deferred`. */
   readonly nextAttemptAt?: Date;
+  readonly effect: MailboxEffect;
+}
+
+/** What follows when nobody knows whether Exchange took a message: try again, or wait for a person. */
+export type UnknownPolicy = 'retry' | 'hold';
+
+export interface AttemptPolicy extends RetryPolicy {
+  readonly unknown: UnknownPolicy;
 }
 
 /** Turns a message into the bytes that are sent (RFC 5322, CRLF). The same message always gives the same bytes. */
@@ -28,9 +40,11 @@ export type Compose = (message: Message, content: Content) => Promise<Uint8Array
 export interface AttemptDependencies {
   readonly compose: Compose;
   readonly deliver: Deliver;
-  readonly policy: RetryPolicy;
+  readonly policy: AttemptPolicy;
   readonly now: () => Date;
 }
+
+const NOTHING: MailboxEffect = { kind: 'nothing' };
 
 /** What one attempt needs to know. */
 export interface AttemptRequest {
@@ -63,13 +77,22 @@ export function createAttempt({ compose, deliver, policy, now }: AttemptDependen
   };
 }
 
-/** What becomes of a message whose time was over before anyone tried it. */
-export function expireUntried(message: Message, state: MessageState, now: Date): Conclusion {
-  const explanation = `The message's time was over at ${message.expiresAt.toISOString()}, before it could be tried.`;
+/** What becomes of a message whose time is over while it waits; `reason` says what it waited for. */
+export function expireUntried(message: Pick<Message, 'expiresAt'>, state: MessageState, now: Date, reason?: Reason): Conclusion {
+  const over = `The message's time was over at ${message.expiresAt.toISOString()}.`;
+  const explanation = reason ? `${over} Its mailbox could not send: ${reason.explanation}` : over;
   return {
-    attempt: { at: now, durationMs: 0, outcome: 'failed', explanation },
+    attempt: {
+      at: now,
+      durationMs: 0,
+      outcome: 'failed',
+      explanation,
+      ...(reason?.reply && { reply: reason.reply }),
+      ...(reason?.fix && { fix: reason.fix }),
+    },
     recipients: giveUp(state.recipients),
-    status: 'expired',
+    status: state.recipients.some(({ status }) => status === 'sent') ? 'sent' : 'expired',
+    effect: NOTHING,
   };
 }
 
@@ -79,6 +102,7 @@ export function giveUpUntried(state: MessageState, explanation: string, now: Dat
     attempt: { at: now, durationMs: 0, outcome: 'failed', explanation },
     recipients: giveUp(state.recipients),
     status: 'failed',
+    effect: NOTHING,
   };
 }
 
@@ -89,9 +113,7 @@ export function interruptedAttempt(startedAt: Date, finalDotSent: boolean, now: 
     const explanation = 'The worker ended before the message was handed over. It is tried again.';
     return { at: startedAt, durationMs, outcome: 'interrupted', explanation };
   }
-  const explanation =
-    'The worker ended while it waited for the answer to the message, so Exchange may have taken it. It is tried again ' +
-    'with the same bytes and the same Message-ID.';
+  const explanation = 'The worker ended while it waited for the answer to the message, so Exchange may have taken it.';
   return { at: startedAt, durationMs, outcome: 'unknown', explanation };
 }
 
@@ -106,32 +128,100 @@ export function conclude(
   state: Pick<MessageState, 'attempts' | 'recipients'>,
   outcome: Outcome,
   span: Span,
-  policy: RetryPolicy,
+  policy: AttemptPolicy,
 ): Conclusion {
-  const recipients = applyToRecipients(state.recipients, outcome);
+  const tries = 1 + state.attempts.filter(isTry).length;
   const judgement = outcome.kind === 'accepted' ? undefined : judge(outcome);
-  const pending = recipients.some(({ status }) => status === 'pending');
+  const recipients = applyToRecipients(state.recipients, outcome, tries);
+  const effect = effectOf(outcome, judgement, state.recipients, recipients);
+  const end = (status: 'sent' | 'failed' | 'expired', last = recipients) =>
+    finished(status, last, outcome, judgement, span, effect);
   const sent = recipients.some(({ status }) => status === 'sent');
-  if (!pending) return finished(sent ? 'sent' : 'failed', recipients, outcome, judgement, span);
-  const tries = state.attempts.filter((attempt) => attempt.outcome !== 'interrupted').length + 1;
-  const next = nextAttempt(tries, span.endedAt, message.expiresAt, policy);
-  if (next.kind === 'expire') return finished(sent ? 'sent' : 'expired', giveUp(recipients), outcome, judgement, span);
-  const attempt = makeAttempt(outcome.kind === 'unknown' ? 'unknown' : 'deferred', outcome, judgement, span);
-  return { attempt, recipients, status: 'deferred', nextAttemptAt: next.at };
+  if (!recipients.some(({ status }) => status === 'pending')) return end(sent ? 'sent' : 'failed');
+  const next = nextStep(outcome, judgement, tries, span, message, policy);
+  if (next.kind === 'expire') return end(sent ? 'sent' : 'expired', giveUp(recipients));
+  const made = makeAttempt(resultOf(outcome, effect), outcome, judgement, span);
+  const attempt = outcome.kind === 'unknown' ? { ...made, explanation: `${made.explanation} ${AFTER_UNKNOWN[policy.unknown]}` } : made;
+  if (next.kind !== 'retry') return { attempt, recipients, status: next.kind, effect };
+  return { attempt, recipients, status: 'deferred', nextAttemptAt: next.at, effect };
 }
 
-function applyToRecipients(before: readonly RecipientState[], outcome: Outcome): RecipientState[] {
-  return before.map((recipient) => (recipient.status === 'pending' ? applyToRecipient(recipient, outcome) : recipient));
+const AFTER_UNKNOWN: Readonly<Record<UnknownPolicy, string>> = {
+  retry: 'It is tried again with the same bytes and the same Message-ID.',
+  hold: 'It waits until someone retries it (POST /messages/{id}/retry) or cancels it (DELETE /messages/{id}).',
+};
+
+/** An attempt that says nothing of the message does not count: its mailbox was restrained, or its worker died. */
+function isTry({ outcome }: Attempt): boolean {
+  return outcome !== 'interrupted' && outcome !== 'held' && outcome !== 'throttled';
 }
 
-function applyToRecipient(recipient: RecipientState, outcome: Outcome): RecipientState {
+type NextStep = NextAttempt | { readonly kind: 'queued' | 'held' };
+
+function nextStep(
+  outcome: Outcome,
+  judgement: Judgement | undefined,
+  tries: number,
+  span: Span,
+  message: Pick<Message, 'expiresAt'>,
+  policy: AttemptPolicy,
+): NextStep {
+  if (outcome.kind === 'unknown' && policy.unknown === 'hold') return { kind: 'held' };
+  const restrains = judgement?.verdict === 'hold' || judgement?.verdict === 'slow';
+  if (restrains) return span.endedAt < message.expiresAt ? { kind: 'queued' } : { kind: 'expire' };
+  if (isAtOnce(outcome, judgement, tries)) return { kind: 'retry', at: span.endedAt };
+  return nextAttempt(tries, span.endedAt, message.expiresAt, policy);
+}
+
+/** Another connection or another transaction is all that the message needs; but not for ever. */
+function isAtOnce(outcome: Outcome, judgement: Judgement | undefined, tries: number): boolean {
+  if (tries > AT_ONCE_MAX) return false;
+  if (outcome.kind !== 'accepted') return judgement?.atOnce === true;
+  return outcome.refused.some(({ reply }) => judgeReply(reply, 'rcpt').atOnce === true);
+}
+
+const AT_ONCE_MAX = 3;
+
+/** What this outcome shows about the mailbox. */
+function effectOf(
+  outcome: Outcome,
+  judgement: Judgement | undefined,
+  before: readonly RecipientState[],
+  after: readonly RecipientState[],
+): MailboxEffect {
+  const addressed = before.filter(({ status }) => status === 'pending').length;
+  if (outcome.kind === 'unknown') return { kind: 'took', recipients: addressed, certain: false };
+  if (outcome.kind === 'accepted') {
+    const taken = after.filter(({ status }, i) => status === 'sent' && before[i]?.status === 'pending').length;
+    return { kind: 'took', recipients: taken, certain: true };
+  }
+  const restraint = judgement && restraintOf(judgement, replyOf(outcome));
+  if (restraint) return { kind: 'restrained', restraint };
+  const judgedTheMessage = judgement?.scope === 'message' || judgement?.scope === 'recipient';
+  return outcome.kind === 'refused' && judgedTheMessage ? { kind: 'works' } : NOTHING;
+}
+
+function resultOf(outcome: Outcome, effect: MailboxEffect): AttemptOutcome {
+  if (outcome.kind === 'unknown') return 'unknown';
+  return effect.kind === 'restrained' ? effect.restraint.state : 'deferred';
+}
+
+function applyToRecipients(before: readonly RecipientState[], outcome: Outcome, tries: number): RecipientState[] {
+  return before.map((recipient) => (recipient.status === 'pending' ? applyToRecipient(recipient, outcome, tries) : recipient));
+}
+
+function applyToRecipient(recipient: RecipientState, outcome: Outcome, tries: number): RecipientState {
   const refusal = refusalOf(recipient.address, outcome);
   if (refusal) {
-    const { verdict } = judgeReply(refusal.reply, 'rcpt');
-    return { ...recipient, status: verdict === 'fail' ? 'failed' : 'pending', reply: refusal.reply };
+    const status = isFinal(judgeReply(refusal.reply, 'rcpt'), tries) ? 'failed' : 'pending';
+    return { ...recipient, status, reply: refusal.reply };
   }
   if (outcome.kind === 'accepted') return { address: recipient.address, status: 'sent' };
-  return judge(outcome).verdict === 'fail' ? { ...recipient, status: 'failed' } : recipient;
+  return isFinal(judge(outcome), tries) ? { ...recipient, status: 'failed' } : recipient;
+}
+
+function isFinal({ verdict, attemptsMax }: Judgement, tries: number): boolean {
+  return verdict === 'fail' || (attemptsMax !== undefined && tries >= attemptsMax);
 }
 
 function refusalOf(address: string, outcome: Outcome): RefusedRecipient | undefined {
@@ -149,11 +239,12 @@ function finished(
   outcome: Outcome,
   judgement: Judgement | undefined,
   span: Span,
+  effect: MailboxEffect,
 ): Conclusion {
   const made = makeAttempt(outcomeOfLast(status, outcome), outcome, judgement, span);
-  if (status !== 'expired') return { attempt: made, recipients, status };
+  if (status !== 'expired') return { attempt: made, recipients, status, effect };
   const explanation = `${made.explanation} The message's time is over: it is not tried again.`;
-  return { attempt: { ...made, explanation }, recipients, status };
+  return { attempt: { ...made, explanation }, recipients, status, effect };
 }
 
 function outcomeOfLast(status: 'sent' | 'failed' | 'expired', outcome: Outcome): AttemptOutcome {

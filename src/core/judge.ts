@@ -1,25 +1,13 @@
 /**
- * Judges an outcome: whose fault it is, what follows for the message, and how to say it to a person. The pattern of a
- * reply decides before its code, and the code before its class.
+ * Judges an outcome: whose fault it is, what follows, and how to say it to a person. The tables know the faults; what
+ * they don't know is judged by its class, and never so that a mail is lost for a fault that is not its own.
  */
-import { formatReply, type Outcome, type Stage } from './outcome.ts';
-import { findReplyRule } from './reply-table.ts';
+import { findEntra } from './entra-table.ts';
+import { type Fault, HOLD_WAIT, type Judgement, SHORT_WAIT, SOURCES } from './judgement.ts';
 import type { Reply } from './message.ts';
-
-/** Who is at fault: this connection, one recipient, this message, the mailbox or its credential, the tenant. */
-export type Scope = 'connection' | 'recipient' | 'message' | 'mailbox' | 'tenant';
-
-/** What follows: try again, give up, hold the mailbox until its fault is mended, slow the mailbox down. */
-export type Verdict = 'retry' | 'fail' | 'hold' | 'slow';
-
-export interface Judgement {
-  readonly scope: Scope;
-  readonly verdict: Verdict;
-  /** What happened, in a sentence for a person. */
-  readonly explanation: string;
-  /** What mends it: a command or a place in a portal. */
-  readonly fix?: string;
-}
+import { findNetwork } from './network-table.ts';
+import { formatReply, type Outcome, type Stage } from './outcome.ts';
+import { findReply } from './reply-table.ts';
 
 /** Judges a failed attempt. (`accepted` needs no judgement.) */
 export function judge(outcome: Exclude<Outcome, { kind: 'accepted' }>): Judgement {
@@ -27,34 +15,104 @@ export function judge(outcome: Exclude<Outcome, { kind: 'accepted' }>): Judgemen
     case 'refused':
       return judgeReply(outcome.reply, outcome.stage);
     case 'broken':
-      return {
-        scope: 'mailbox',
-        verdict: 'hold',
-        explanation: `The connection to Exchange failed (${STAGES[outcome.stage]}): ${outcome.error}`,
-        fix: BROKEN_FIXES[outcome.stage] ?? 'Nothing, if it passes: the message is tried again.',
-      };
+      return judgeBroken(outcome);
     case 'unknown':
       return {
-        scope: 'connection',
-        verdict: 'retry',
+        ...UNKNOWN_OUTCOME,
         explanation:
           'The connection ended after the whole message was sent and before Exchange answered, so Exchange may have ' +
-          `taken it. It is tried again with the same bytes and the same Message-ID. ${outcome.error}`,
+          `taken it. ${outcome.error}`,
       };
     case 'no-token':
-      return { scope: 'mailbox', verdict: 'hold', explanation: `Entra gave no access token: ${outcome.error}` };
+      return judgeNoToken(outcome);
     case 'uncomposable':
-      return { scope: 'message', verdict: 'fail', explanation: `The message can't be composed: ${outcome.error}` };
+      return { ...UNCOMPOSABLE, explanation: `The message can't be composed: ${outcome.error}` };
   }
 }
 
+const UNKNOWN_OUTCOME = {
+  id: 'unknown-outcome',
+  scope: 'connection',
+  verdict: 'retry',
+  source: 'RFC 5321 4.5.3.2.6, RFC 1047',
+  known: true,
+} as const;
+
+const UNCOMPOSABLE = { id: 'uncomposable', scope: 'message', verdict: 'fail', source: 'relay365', known: true } as const;
+
 /** Judges one reply, of the session or of one recipient. */
 export function judgeReply(reply: Reply, stage: Stage): Judgement {
-  const rule = findReplyRule(reply, stage);
-  if (rule) return { scope: rule.scope, verdict: rule.verdict, explanation: rule.explanation, ...(rule.fix && { fix: rule.fix }) };
-  const said = `Exchange answered (${STAGES[stage]}): ${formatReply(reply)}`;
-  if (reply.code >= 500) return { scope: stage === 'rcpt' ? 'recipient' : 'message', verdict: 'fail', explanation: said };
-  return { scope: stage === 'rcpt' ? 'recipient' : 'connection', verdict: 'retry', explanation: said };
+  const askedWaitMs = readAskedWait(reply.text);
+  const fault = findReply(reply, stage);
+  const judgement = fault ? { ...withoutPattern(fault), known: true } : judgeByClass(reply, stage);
+  return askedWaitMs === undefined ? judgement : { ...judgement, askedWaitMs };
+}
+
+/** Before MAIL FROM nothing was said of the message yet, so a refusal can't be its fault. */
+const BEFORE_MESSAGE: readonly Stage[] = ['token', 'connect', 'greeting', 'starttls', 'auth'];
+
+function judgeByClass(reply: Reply, stage: Stage): Judgement {
+  const explanation = `Exchange answered (${STAGES[stage]}): ${formatReply(reply)}`;
+  const row = { explanation, source: SOURCES.rfc5321, known: false };
+  if (reply.code < 500) return { ...row, id: 'unlisted-4xx', scope: stage === 'rcpt' ? 'recipient' : 'connection', verdict: 'retry' };
+  if (BEFORE_MESSAGE.includes(stage)) return { ...row, id: 'unlisted-5xx', scope: 'mailbox', verdict: 'hold', wait: HOLD_WAIT };
+  return { ...row, id: 'unlisted-5xx', scope: stage === 'rcpt' ? 'recipient' : 'message', verdict: 'fail' };
+}
+
+function judgeBroken({ stage, error, code }: Extract<Outcome, { kind: 'broken' }>): Judgement {
+  const explanation = `The connection to Exchange failed (${STAGES[stage]}): ${error}`;
+  // Exchange had taken the login: a connection that breaks now is only that.
+  if (!BEFORE_MESSAGE.includes(stage)) {
+    return { id: 'connection-lost', scope: 'connection', verdict: 'retry', explanation, source: SOURCES.rfc5321, known: true };
+  }
+  const fault = findNetwork(code) ?? { ...CONNECTION_FAILED, ...(stage === 'starttls' && findNetwork('ETLS')) };
+  return { ...withoutPattern(fault), explanation: `${fault.explanation} ${explanation}`, known: true };
+}
+
+const CONNECTION_FAILED: Fault = {
+  id: 'connection-failed',
+  looks: 'the connection ended before the login',
+  scope: 'mailbox',
+  verdict: 'hold',
+  wait: SHORT_WAIT,
+  explanation: 'There is no working connection to Exchange.',
+  fix: 'Check SMTP_HOST and SMTP_PORT (smtp.office365.com, 587), and what stands between: firewall, proxy, antivirus.',
+  source: SOURCES.rfc5321,
+};
+
+function judgeNoToken({ error, code }: Extract<Outcome, { kind: 'no-token' }>): Judgement {
+  const said = `Entra gave no access token: ${error}`;
+  const fault = findEntra(code) ?? findNetwork(code);
+  if (fault) return { ...withoutPattern(fault), explanation: `${fault.explanation} ${said}`, known: true };
+  const known = code === undefined || !code.startsWith('AADSTS');
+  return { id: 'no-token', scope: 'mailbox', verdict: 'hold', explanation: said, source: SOURCES.entra, known };
+}
+
+/** How a fault looks is for the documentation; its pattern is for the search. */
+function withoutPattern(fault: Fault & { codes?: unknown; enhanced?: unknown; text?: unknown; stages?: unknown }): Fault {
+  const { codes: _, enhanced: __, text: ___, stages: ____, ...rest } = fault;
+  return rest;
+}
+
+const ASKED_WAIT = /(?:retry|try again|wait)\D{0,24}?(\d{1,5})\s*(ms|msec|millisecond|s|sec|second|min|minute|h|hour)s?\b/i;
+const UNITS_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  msec: 1,
+  millisecond: 1,
+  s: 1_000,
+  sec: 1_000,
+  second: 1_000,
+  min: 60_000,
+  minute: 60_000,
+  h: 3_600_000,
+  hour: 3_600_000,
+};
+
+/** "Please try again in 5 minutes", "Retry-After: 30 seconds": what a reply's text asks for. */
+function readAskedWait(text: string): number | undefined {
+  const [, count, unit = ''] = ASKED_WAIT.exec(text) ?? [];
+  const unitMs = UNITS_MS[unit.toLowerCase()];
+  return count === undefined || unitMs === undefined ? undefined : Number(count) * unitMs;
 }
 
 const STAGES: Readonly<Record<Stage, string>> = {
@@ -67,12 +125,4 @@ const STAGES: Readonly<Record<Stage, string>> = {
   rcpt: 'naming the recipients',
   data: 'sending the message',
   end: 'after the message was sent',
-};
-
-const BROKEN_FIXES: Partial<Record<Stage, string>> = {
-  connect: 'Check SMTP_HOST and SMTP_PORT (smtp.office365.com, 587), DNS, and that no firewall blocks outbound port 587.',
-  greeting: 'Check that SMTP_PORT is 587 (465 is not served by Exchange Online) and that no firewall holds the connection.',
-  starttls:
-    'TLS 1.2 or newer with a certificate that this machine trusts is needed. A proxy that opens TLS must be trusted by ' +
-    'NODE_EXTRA_CA_CERTS or, better, leave this connection alone.',
 };

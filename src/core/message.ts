@@ -77,7 +77,11 @@ export interface Reply {
   readonly text: string;
 }
 
-export type AttemptOutcome = 'sent' | 'deferred' | 'failed' | 'unknown' | 'interrupted';
+/**
+ * `held` and `throttled` are the mailbox's fault, `interrupted` the worker's: such an attempt does not count as one when
+ * the next is timed. `unknown`: Exchange may have taken the message.
+ */
+export type AttemptOutcome = 'sent' | 'deferred' | 'failed' | 'unknown' | 'interrupted' | 'held' | 'throttled';
 
 /** One try at handing the message to Exchange. */
 export interface Attempt {

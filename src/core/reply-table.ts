@@ -1,2 +1,36 @@
-import type { Judgement } from './judge.ts';
-export function findReplyRule(_reply: unknown, _stage: unknown): Judgement | undefined { return undefined; }
+/**
+ * Every reply of Exchange Online that is known, and what it means. The first row that fits decides, so a row with a
+ * text stands before one with a code alone: the text says more than the code, and the code more than its class.
+ */
+import type { Fault } from './judgement.ts';
+import type { Reply } from './message.ts';
+import { MESSAGE_REPLIES } from './message-replies.ts';
+import { MAILBOX_REPLIES } from './mailbox-replies.ts';
+import type { Stage } from './outcome.ts';
+import { CONNECTION_REPLIES } from './connection-replies.ts';
+
+export interface ReplyFault extends Fault {
+  /** The reply's code; unset: any. */
+  readonly codes?: readonly number[];
+  /** The whole enhanced code (RFC 3463). */
+  readonly enhanced?: RegExp;
+  /** Somewhere in the text, in any case. */
+  readonly text?: RegExp;
+  readonly stages?: readonly Stage[];
+}
+
+export const REPLY_TABLE: readonly ReplyFault[] = [...MAILBOX_REPLIES, ...CONNECTION_REPLIES, ...MESSAGE_REPLIES];
+
+/** The row that fits, undefined when the reply is new. */
+export function findReply(reply: Reply, stage: Stage): ReplyFault | undefined {
+  return REPLY_TABLE.find((row) => fits(row, reply, stage));
+}
+
+function fits({ codes, enhanced, text, stages }: ReplyFault, reply: Reply, stage: Stage): boolean {
+  return (
+    (codes?.includes(reply.code) ?? true) &&
+    (enhanced?.test(reply.enhanced ?? '') ?? true) &&
+    (text?.test(reply.text) ?? true) &&
+    (stages?.includes(stage) ?? true)
+  );
+}

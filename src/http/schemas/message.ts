@@ -19,7 +19,7 @@ const Attempt = Type.Object(
     at: Timestamp,
     durationMs: Type.Integer(),
     outcome: Type.String({
-      enum: ['sent', 'deferred', 'failed', 'unknown', 'interrupted'],
+      enum: ['sent', 'deferred', 'failed', 'unknown', 'interrupted', 'held', 'throttled'],
       description: '`unknown`: the connection ended after the whole message was sent and before Exchange answered.',
     }),
     reply: Type.Optional(Reply),

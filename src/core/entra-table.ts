@@ -1,0 +1,103 @@
+/** Entra's refusals of a token (AADSTS codes) and what each means. All of them hold the mailbox: none is a mail's fault. */
+import { type Fault, SHORT_WAIT, SOURCES } from './judgement.ts';
+
+export interface EntraFault extends Fault {
+  /** As they stand in Entra's answer. */
+  readonly codes: readonly string[];
+}
+
+type Row = Pick<EntraFault, 'id' | 'codes' | 'looks' | 'explanation' | 'fix'> & Partial<Pick<EntraFault, 'wait' | 'scope'>>;
+
+function row(fields: Row): EntraFault {
+  return { scope: 'mailbox', verdict: 'hold', source: SOURCES.entra, ...fields };
+}
+
+const NEW_SECRET = 'Entra admin center > App registrations > the app > Certificates & secrets';
+
+export const ENTRA_TABLE: readonly EntraFault[] = [
+  row({
+    id: 'secret-wrong',
+    codes: ['AADSTS7000215'],
+    looks: 'AADSTS7000215 Invalid client secret provided',
+    explanation: "The client secret is wrong. Often the secret's id was copied in place of its value.",
+    fix: `${NEW_SECRET}: make a new secret, copy its VALUE, set AZURE_CLIENT_SECRET, and restart or send SIGHUP.`,
+  }),
+  row({
+    id: 'secret-expired',
+    codes: ['AADSTS7000222'],
+    looks: 'AADSTS7000222 The provided client secret keys are expired',
+    explanation: 'The client secret has expired. The mails wait; none is lost.',
+    fix: `${NEW_SECRET}: make a new secret, set AZURE_CLIENT_SECRET to its value, and restart or send SIGHUP.`,
+  }),
+  row({
+    id: 'app-unknown',
+    codes: ['AADSTS700016'],
+    looks: 'AADSTS700016 Application was not found in the directory',
+    explanation: 'There is no such app in this tenant: AZURE_CLIENT_ID or AZURE_TENANT_ID is wrong, or the app was removed.',
+    fix: 'Copy "Application (client) ID" and "Directory (tenant) ID" from the overview page of the app registration.',
+  }),
+  row({
+    id: 'tenant-unknown',
+    codes: ['AADSTS90002'],
+    looks: 'AADSTS90002 Tenant not found',
+    scope: 'tenant',
+    explanation: 'There is no such tenant, or it is in another cloud.',
+    fix: 'Copy "Directory (tenant) ID" into AZURE_TENANT_ID, and check M365_CLOUD.',
+  }),
+  row({
+    id: 'certificate-wrong',
+    codes: ['AADSTS700027'],
+    looks: 'AADSTS700027 The certificate with identifier used to sign the client assertion is not registered',
+    explanation: 'The app does not know the certificate of AZURE_CLIENT_CERTIFICATE_PATH.',
+    fix: `${NEW_SECRET} > Certificates: upload this certificate (its public part).`,
+  }),
+  row({
+    id: 'assertion-time',
+    codes: ['AADSTS700024'],
+    looks: 'AADSTS700024 Client assertion is not within its valid time range',
+    explanation: "This machine's clock is wrong, or the federated token is out of date.",
+    fix: 'Set the clock (timedatectl set-ntp true); with workload identity, check that the token file is renewed.',
+  }),
+  row({
+    id: 'scope-wrong',
+    codes: ['AADSTS70011', 'AADSTS1002012'],
+    looks: 'AADSTS70011, AADSTS1002012 The provided value for scope is not valid',
+    explanation: 'Entra does not know the scope that was asked for.',
+    fix: 'Check M365_CLOUD: it sets the scope.',
+  }),
+  row({
+    id: 'resource-unknown',
+    codes: ['AADSTS500011'],
+    looks: 'AADSTS500011 The resource principal was not found in the tenant',
+    scope: 'tenant',
+    explanation: 'The tenant has no Exchange Online, or it is in another cloud.',
+    fix: 'Check AZURE_TENANT_ID and M365_CLOUD, and that the tenant has a licence with Exchange Online.',
+  }),
+  row({
+    id: 'conditional-access',
+    codes: ['AADSTS53003'],
+    looks: 'AADSTS53003 Access has been blocked by Conditional Access policies',
+    scope: 'tenant',
+    explanation: 'A conditional access policy for workload identities blocks the app.',
+    fix: 'Entra admin center > Protection > Conditional Access: exclude the app, or allow the IP address of this machine.',
+  }),
+  row({
+    id: 'user-unknown',
+    codes: ['AADSTS50034'],
+    looks: 'AADSTS50034 The user account does not exist in the directory',
+    explanation: 'The account does not exist in this tenant.',
+    fix: 'Check M365_MAILBOX and AZURE_TENANT_ID.',
+  }),
+  row({
+    id: 'entra-throttled',
+    codes: ['AADSTS90055', 'AADSTS90033', 'AADSTS50196'],
+    looks: '429, 503 AADSTS90055, AADSTS90033 throttled; a transient error',
+    wait: SHORT_WAIT,
+    explanation: 'Entra is busy or throttles the app. This passes.',
+    fix: 'Nothing.',
+  }),
+];
+
+export function findEntra(code: string | undefined): EntraFault | undefined {
+  return code === undefined ? undefined : ENTRA_TABLE.find(({ codes }) => codes.includes(code));
+}
