@@ -1,11 +1,9 @@
 /**
- * The pooled way to Exchange: STARTTLS, XOAUTH2, one message after the other over a few connections. What Exchange,
- * Entra or the network do comes back as an `Outcome`; nothing here decides what becomes of a message.
+ * A mailbox's connections to Exchange, kept for the next message while they are good. How many may be open is told
+ * from outside (`setConnections`): the mailbox's limit counts over all workers, and an idle connection counts as well.
  */
-import { Readable } from 'node:stream';
-import SMTPPool, { type SMTPPoolOptions, type SMTPPoolSentMessageInfo } from 'nodemailer/lib/smtp-pool';
 import type { Deliver, Handover, Outcome } from '../core/outcome.ts';
-import { acceptedOutcome, failedOutcome, type Progress, TokenError } from './errors.ts';
+import { type Connection, openConnection, type Proof, type Server } from './connection.ts';
 
 /** How a mailbox logs in. */
 export type Login =
@@ -19,119 +17,155 @@ export type TokenResult =
   | { readonly ok: true; readonly token: string }
   | { readonly ok: false; readonly error: string; readonly code?: string };
 
-export interface PoolOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly connections: number;
+export interface PoolOptions extends Server {
   readonly login: Login;
 }
 
 export interface Pool {
+  /** Sends over a connection that is free, else over a new one. The caller keeps to the number of connections. */
   readonly deliver: Deliver;
-  /** Closes idle connections at once and busy ones after their message; with `force` those too. */
+  /** Connections open or being opened, idle ones included. */
+  readonly connections: number;
+  /** Closes idle connections until no more than `max` are open. */
+  setConnections(max: number): void;
+  /** Closes idle connections now and busy ones after their message; with `force` those too. */
   close(options?: { readonly force?: boolean }): void;
 }
 
-const CONNECT_TIMEOUT_MS = 30_000;
-const GREETING_TIMEOUT_MS = 30_000;
-/** RFC 5321 4.5.3.2.6: ten minutes for the answer to the final dot; Exchange uses them when it throttles. */
-const REPLY_TIMEOUT_MS = 600_000;
-/** An idle connection counts against the mailbox's three: don't keep it long. */
+/** An idle connection counts against the mailbox's three, and Exchange ends it before long: don't keep it. */
 const IDLE_TIMEOUT_MS = 30_000;
-/** Exchange ends a session after some 20 minutes; a fresh connection now and then costs little. */
-const MESSAGES_PER_CONNECTION = 100;
-/** A pooled connection that was dead when it was taken up is no attempt: nodemailer tries another one. */
-const DEAD_CONNECTION_RETRIES = 2;
-/** The size of the pieces in which a message goes to the socket, so that a slow one holds the rest back. */
-const CHUNK_BYTES = 64 * 1024;
+/** Exchange ends a session after some 20 minutes: end it before, between two messages. */
+const AGE_MAX_MS = 15 * 60_000;
+
+interface Open {
+  readonly connection: Connection;
+  readonly openedAt: number;
+  idleTimer?: NodeJS.Timeout;
+}
+
+interface Connections {
+  readonly options: PoolOptions;
+  /** The latest used last: the others get old and go. */
+  readonly idle: Open[];
+  readonly busy: Set<Connection>;
+  opening: number;
+  max: number;
+}
 
 /** Opens no connection yet: the first message does. */
 export function openPool(options: PoolOptions): Pool {
-  const pool = new SMTPPool(poolOptions(options));
+  const pool: Connections = { options, idle: [], busy: new Set(), opening: 0, max: Number.POSITIVE_INFINITY };
   return {
-    deliver: (handover) => deliver(pool, options.login, handover),
-    close: ({ force = false } = {}) => pool.close({ force }),
-  };
-}
-
-function poolOptions({ host, port, connections, login }: PoolOptions): SMTPPoolOptions {
-  return {
-    host,
-    port,
-    secure: false,
-    requireTLS: true,
-    tls: { minVersion: 'TLSv1.2', rejectUnauthorized: true },
-    auth: authOptions(login),
-    maxConnections: connections,
-    maxMessages: MESSAGES_PER_CONNECTION,
-    maxRequeues: DEAD_CONNECTION_RETRIES,
-    connectionTimeout: CONNECT_TIMEOUT_MS,
-    greetingTimeout: GREETING_TIMEOUT_MS,
-    socketTimeout: REPLY_TIMEOUT_MS,
-    idleTimeout: IDLE_TIMEOUT_MS,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-    logger: false,
-  };
-}
-
-function authOptions(login: Login): NonNullable<SMTPPoolOptions['auth']> {
-  if (login.kind === 'password') return { type: 'LOGIN', user: login.user, pass: login.password, method: 'LOGIN' };
-  return {
-    type: 'OAuth2',
-    user: login.user,
-    provisionCallback: (_user: string, renew: boolean, done: (error: Error | null, token?: string) => void) => {
-      login.getToken({ renew }).then(
-        (result) => (result.ok ? done(null, result.token) : done(new TokenError(result))),
-        (error: Error) => done(error),
-      );
+    deliver: (handover) => deliver(pool, handover),
+    get connections() {
+      return count(pool);
+    },
+    setConnections: (max) => {
+      pool.max = max;
+      trim(pool);
+    },
+    close: ({ force = false } = {}) => {
+      pool.max = 0;
+      trim(pool);
+      if (force) for (const connection of pool.busy) connection.close({ force });
     },
   };
 }
 
-async function deliver(pool: SMTPPool, login: Login, handover: Handover): Promise<Outcome> {
-  if (login.kind === 'password') return send(pool, handover);
-  // Asked for before a connection is opened: without a token, Exchange need not be bothered.
-  const token = await login.getToken({ renew: false });
-  if (!token.ok) return { kind: 'no-token', error: token.error, ...(token.code && { code: token.code }) };
-  const outcome = await send(pool, handover);
-  if (!loginRefused(outcome)) return outcome;
+async function deliver(pool: Connections, handover: Handover): Promise<Outcome> {
+  // Asked for before anything else: without a token, Exchange need not be bothered.
+  const login = await prove(pool.options.login, false);
+  if ('outcome' in login) return login.outcome;
+  const kept = takeIdle(pool);
+  const outcome = kept && (await use(pool, kept, handover));
+  // A kept connection that turns out to be dead is no attempt: a new one tells more.
+  if (outcome && !wasDead(outcome)) return outcome;
+  return deliverAnew(pool, login.proof, handover);
+}
+
+async function deliverAnew(pool: Connections, proof: Proof, handover: Handover): Promise<Outcome> {
+  const first = await open(pool, proof);
+  if ('connection' in first) return use(pool, first, handover);
+  if (!loginRefused(first.outcome)) return first.outcome;
   // Exchange answers 535 to a token that should be good when it was revoked or rights have changed: ask anew, once.
-  const renewed = await login.getToken({ renew: true });
-  return renewed.ok && renewed.token !== token.token ? send(pool, handover) : outcome;
+  const renewed = await prove(pool.options.login, true);
+  if (!('proof' in renewed) || sameProof(renewed.proof, proof)) return first.outcome;
+  const second = await open(pool, renewed.proof);
+  return 'connection' in second ? use(pool, second, handover) : second.outcome;
+}
+
+async function prove(login: Login, renew: boolean): Promise<{ proof: Proof } | { outcome: Outcome }> {
+  if (login.kind === 'password') return { proof: login };
+  const result = await login.getToken({ renew });
+  if (result.ok) return { proof: { kind: 'token', user: login.user, token: result.token } };
+  return { outcome: { kind: 'no-token', error: result.error, ...(result.code && { code: result.code }) } };
+}
+
+function sameProof(a: Proof, b: Proof): boolean {
+  return a.kind === 'password' || (b.kind === 'token' && a.token === b.token);
 }
 
 function loginRefused(outcome: Outcome): boolean {
   return outcome.kind === 'refused' && outcome.stage === 'auth' && outcome.reply.code === 535;
 }
 
-function send(pool: SMTPPool, handover: Handover): Promise<Outcome> {
-  const progress: Progress = { contentBegun: false, finalDot: false };
-  const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const mail = { data: { signal: handover.signal }, message: transportMessage(handover, progress) };
-  pool.send(mail as unknown as Parameters<SMTPPool['send']>[0], (error: Error | null, info?: SMTPPoolSentMessageInfo) => {
-    resolve(error || !info ? failedOutcome(error ?? new Error('No answer.'), progress) : acceptedOutcome(info));
+/** The connection had ended, or Exchange ended it with 421, before it heard of this message. */
+function wasDead(outcome: Outcome): boolean {
+  if (outcome.kind === 'broken') return outcome.stage !== 'data' && outcome.stage !== 'end';
+  return outcome.kind === 'refused' && outcome.reply.code === 421 && outcome.stage !== 'data' && outcome.stage !== 'end';
+}
+
+async function open(pool: Connections, proof: Proof): Promise<Open | { readonly outcome: Outcome }> {
+  pool.opening += 1;
+  const opened = await openConnection(pool.options, proof).finally(() => {
+    pool.opening -= 1;
   });
-  return promise;
+  return opened.ok ? { connection: opened.connection, openedAt: Date.now() } : { outcome: opened.outcome };
 }
 
-/**
- * What a nodemailer transport reads of a message. The composed bytes go out as they are, and the stream is read only
- * once Exchange has answered DATA: that is what makes `finalDot` true at the right moment.
- */
-function transportMessage(handover: Handover, progress: Progress): object {
-  const { from, recipients, bytes } = handover;
-  return {
-    getEnvelope: () => ({ from, to: [...recipients], size: bytes.length, use8BitMime: false }),
-    messageId: () => '',
-    getHeader: () => '',
-    createReadStream: () => Readable.from(content(handover, progress), { objectMode: false }),
-  };
+async function use(pool: Connections, open: Open, handover: Handover): Promise<Outcome> {
+  pool.busy.add(open.connection);
+  const outcome = await open.connection.send(handover);
+  const good = outcome.kind === 'accepted' || (await isStillGood(open.connection, outcome));
+  pool.busy.delete(open.connection);
+  if (good) keep(pool, open);
+  else open.connection.close({ force: true });
+  return outcome;
 }
 
-async function* content({ bytes, beforeFinalDot }: Handover, progress: Progress): AsyncGenerator<Uint8Array> {
-  progress.contentBegun = true;
-  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
-  await beforeFinalDot();
-  progress.finalDot = true;
+async function isStillGood(connection: Connection, outcome: Outcome): Promise<boolean> {
+  return outcome.kind === 'refused' && outcome.reply.code !== 421 && connection.isReady() && (await connection.reset());
+}
+
+function keep(pool: Connections, open: Open): void {
+  if (count(pool) >= pool.max || Date.now() - open.openedAt > AGE_MAX_MS) return open.connection.close();
+  open.idleTimer = setTimeout(() => drop(pool, open), IDLE_TIMEOUT_MS);
+  open.idleTimer.unref();
+  pool.idle.push(open);
+  void open.connection.ended.then(() => drop(pool, open));
+}
+
+function takeIdle(pool: Connections): Open | undefined {
+  for (let open = pool.idle.pop(); open; open = pool.idle.pop()) {
+    clearTimeout(open.idleTimer);
+    if (open.connection.isReady()) return open;
+    open.connection.close({ force: true });
+  }
+  return undefined;
+}
+
+function drop(pool: Connections, open: Open): void {
+  const at = pool.idle.indexOf(open);
+  if (at < 0) return;
+  pool.idle.splice(at, 1);
+  clearTimeout(open.idleTimer);
+  open.connection.close();
+}
+
+function trim(pool: Connections): void {
+  while (pool.idle.length > 0 && count(pool) > pool.max) drop(pool, pool.idle[0] as Open);
+}
+
+function count({ idle, busy, opening }: Connections): number {
+  return idle.length + busy.size + opening;
 }

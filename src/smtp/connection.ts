@@ -1,0 +1,121 @@
+/**
+ * One connection to Exchange: STARTTLS, the login, then messages one after the other. What Exchange or the network do
+ * comes back as an `Outcome`; nothing here decides what becomes of a message.
+ */
+import { Readable } from 'node:stream';
+import SMTPConnection, { type SMTPConnectionOptions, type SMTPConnectionSendInfo } from 'nodemailer/lib/smtp-connection';
+import XOAuth2 from 'nodemailer/lib/xoauth2';
+import type { Handover, Outcome } from '../core/outcome.ts';
+import { acceptedOutcome, failedOutcome, type Progress } from './errors.ts';
+
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a login shows: an access token (XOAUTH2) or a password (LOGIN). */
+export type Proof =
+  | { readonly kind: 'token'; readonly user: string; readonly token: string }
+  | { readonly kind: 'password'; readonly user: string; readonly password: string };
+
+export interface Connection {
+  /** Hands one message over. */
+  send(handover: Handover): Promise<Outcome>;
+  /** RSET: makes it ready for another message after a refusal; false when that did not work. */
+  reset(): Promise<boolean>;
+  /** Whether it can take another message, as far as this side knows. */
+  isReady(): boolean;
+  /** Ends it: with a QUIT, or at once when `force` is set. */
+  close(options?: { readonly force?: boolean }): void;
+  /** Resolves when the connection is no more. */
+  readonly ended: Promise<void>;
+}
+
+export type Opened =
+  | { readonly ok: true; readonly connection: Connection }
+  | { readonly ok: false; readonly outcome: Outcome };
+
+const CONNECT_TIMEOUT_MS = 30_000;
+const GREETING_TIMEOUT_MS = 30_000;
+/** RFC 5321 4.5.3.2.6: ten minutes for the answer to the final dot; Exchange uses them when it throttles. */
+const REPLY_TIMEOUT_MS = 600_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+/** The size of the pieces in which a message goes to the socket, so that a slow one holds the rest back. */
+const CHUNK_BYTES = 64 * 1024;
+
+/** Connects and logs in. Never throws for what Exchange or the network do. */
+export async function openConnection(server: Server, proof: Proof): Promise<Opened> {
+  const smtp = new SMTPConnection(connectionOptions(server));
+  // The step under way hears of an error too: this listener only keeps an idle connection's error from being thrown.
+  smtp.on('error', () => undefined);
+  const ended = new Promise<void>((resolve) => smtp.once('end', resolve));
+  const error =
+    (await step(smtp, (done) => smtp.connect(done))) ?? (await step(smtp, (done) => smtp.login(loginData(proof), done)));
+  if (!error) return { ok: true, connection: wrap(smtp, ended) };
+  smtp.close();
+  return { ok: false, outcome: failedOutcome(error, { contentBegun: false, finalDot: false }) };
+}
+
+function connectionOptions({ host, port }: Server): SMTPConnectionOptions {
+  return {
+    host,
+    port,
+    secure: false,
+    requireTLS: true,
+    tls: { minVersion: 'TLSv1.2', rejectUnauthorized: true },
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    greetingTimeout: GREETING_TIMEOUT_MS,
+    socketTimeout: REPLY_TIMEOUT_MS,
+    socketCloseTimeout: CLOSE_TIMEOUT_MS,
+    logger: false,
+  };
+}
+
+function loginData(proof: Proof): Parameters<SMTPConnection['login']>[0] {
+  if (proof.kind === 'password') return { method: 'LOGIN', user: proof.user, pass: proof.password };
+  return { method: 'XOAUTH2', user: proof.user, oauth2: new XOAuth2({ user: proof.user, accessToken: proof.token }) };
+}
+
+/** Runs one step; what went wrong, or undefined. A connection that ends says so by event and not always by callback. */
+function step(smtp: SMTPConnection, begin: (done: (error?: Error | null) => void) => void): Promise<Error | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+  const onError = (error: Error) => resolve(error);
+  const onEnd = () => resolve(new Error('The connection ended.'));
+  smtp.once('error', onError).once('end', onEnd);
+  begin((error) => resolve(error ?? undefined));
+  return promise.finally(() => smtp.off('error', onError).off('end', onEnd));
+}
+
+function wrap(smtp: SMTPConnection, ended: Promise<void>): Connection {
+  return {
+    send: (handover) => send(smtp, handover),
+    reset: async () => (await step(smtp, (done) => smtp.reset(done))) === undefined,
+    isReady: () => !smtp.destroyed && smtp._socket !== null && smtp._socket !== false && smtp._socket.writable,
+    close: ({ force = false } = {}) => (force ? smtp.close() : smtp.quit()),
+    ended,
+  };
+}
+
+async function send(smtp: SMTPConnection, { from, recipients, bytes, beforeFinalDot, signal }: Handover): Promise<Outcome> {
+  const progress: Progress = { contentBegun: false, finalDot: false };
+  const cancel = () => smtp.close();
+  signal.addEventListener('abort', cancel, { once: true });
+  let info: SMTPConnectionSendInfo | undefined;
+  const error = await step(smtp, (done) => {
+    const stream = Readable.from(content(bytes, beforeFinalDot, progress), { objectMode: false });
+    smtp.send({ from, to: [...recipients], size: bytes.length, use8BitMime: false }, stream, (failure, result) => {
+      info = result;
+      done(failure);
+    });
+  });
+  signal.removeEventListener('abort', cancel);
+  return info && !error ? acceptedOutcome(info) : failedOutcome(error ?? new Error('No answer.'), progress);
+}
+
+/** Read only once Exchange has answered DATA: that is what makes `finalDot` true at the right moment. */
+async function* content(bytes: Uint8Array, beforeFinalDot: () => Promise<void>, progress: Progress): AsyncGenerator<Uint8Array> {
+  progress.contentBegun = true;
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
+  await beforeFinalDot();
+  progress.finalDot = true;
+}
