@@ -3,12 +3,15 @@ import type { Conclusion } from './core/attempt.ts';
 import type { Attempt, Message } from './core/message.ts';
 import { formatReply } from './core/outcome.ts';
 import type { Logger } from './log.ts';
+import type { Change } from './queue/governor.ts';
 
 export interface MailEvents {
   readonly accepted: (message: Message) => void;
   readonly concluded: (message: Message, conclusion: Conclusion) => void;
   readonly interrupted: (message: Message, attempt: Attempt) => void;
   readonly unreadable: (id: string, reason: string) => void;
+  /** A mailbox was held or slowed down, or works again. */
+  readonly mailbox: (mailbox: string, change: Change) => void;
 }
 
 /** Addresses and subjects are personal: the log names a message by its ids alone. */
@@ -19,11 +22,19 @@ export function mailEvents(log: Logger): MailEvents {
       const { attempt, status, nextAttemptAt } = conclusion;
       const fields = { ...ids(message), ...attemptFields(attempt), ...(nextAttemptAt && { nextAttemptAt }) };
       if (status === 'sent') log.info(fields, status);
-      else if (status === 'deferred') log.warn(fields, status);
+      else if (status === 'deferred' || status === 'queued') log.warn(fields, status);
       else log.error(fields, status);
     },
     interrupted: (message, attempt) => log.warn({ ...ids(message), ...attemptFields(attempt) }, 'interrupted'),
     unreadable: (id, reason) => log.error({ id, reason }, 'unreadable'),
+    mailbox: (mailbox, change) => {
+      if (change.kind === 'opened') log.info({ mailbox }, 'mailbox open again');
+      if (change.kind !== 'restrained' || !change.isNew) return;
+      const { state, reason } = change.restraint;
+      const { rule, reply, explanation, fix } = reason;
+      const fields = { mailbox, rule, ...(reply && { reply: formatReply(reply) }), explanation, fix, until: change.until };
+      log[state === 'held' ? 'error' : 'warn'](fields, `mailbox ${state}`);
+    },
   };
 }
 

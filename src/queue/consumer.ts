@@ -1,24 +1,30 @@
 /**
- * The working side of one mailbox's queue: brings each message to an attempt and keeps what came of it. A worker may
- * die at any line: the record says how far the message was, and BullMQ gives the ticket to another worker.
+ * The working side of a queue: brings each message to an attempt and keeps what came of it. A worker may die at any
+ * line: the record says how far the message was, and BullMQ gives the ticket to another worker.
  */
-import { type Job, DelayedError, Worker } from 'bullmq';
-import { type Conclusion, expireUntried, giveUpUntried, interruptedAttempt, type RunAttempt } from '../core/attempt.ts';
-import type { Attempt, Content, Message, MessageState } from '../core/message.ts';
-import { CorruptRecordError, type StoredMessage } from './codec.ts';
+import { type Job, DelayedError, Queue, RateLimitError, Worker } from 'bullmq';
+import type { Conclusion } from '../core/attempt.ts';
+import type { Attempt, Message } from '../core/message.ts';
+import { CorruptRecordError } from './codec.ts';
+import type { Change, Governor } from './governor.ts';
+import { recipientsOfJob } from './job.ts';
 import type { Keys } from './keys.ts';
-import type { LeftOpen, Records } from './records.ts';
+import { makeLift } from './lanes.ts';
+import { type Line, takeTurn } from './line.ts';
+import type { Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
+import { work } from './work.ts';
 
 export interface ConsumerOptions {
   /** A patient connection; the caller closes it after the consumer. BullMQ opens a second one beside it. */
   readonly redis: RedisClient;
   readonly keys: Keys;
-  readonly mailbox: string;
-  /** Messages under way at a time. */
-  readonly concurrency: number;
+  /** The queue's name: a mailbox's or a pool's. */
+  readonly name: string;
+  /** The mailboxes that its messages may go through. */
+  readonly lines: readonly [Line, ...Line[]];
+  readonly governor: Governor;
   readonly records: Records;
-  readonly runAttempt: RunAttempt;
   readonly now: () => Date;
   readonly events: ConsumerEvents;
 }
@@ -28,10 +34,14 @@ export interface ConsumerEvents {
   readonly interrupted: (message: Message, attempt: Attempt) => void;
   /** A ticket without a message, or a record that can't be read. */
   readonly unreadable: (id: string, reason: string) => void;
+  /** A mailbox was held, slowed down, or opened again. */
+  readonly mailbox: (mailbox: string, change: Change) => void;
   readonly error: (error: Error) => void;
 }
 
 export interface Consumer {
+  /** Works on no more than so many messages at a time; with 0 it takes none. */
+  setConcurrency(messages: number): void;
   /** Takes no more messages and waits for those under way; `force` leaves them to another worker. */
   close(force?: boolean): Promise<void>;
 }
@@ -44,89 +54,106 @@ const LOCK_MS = 15_000;
 const STALLED_CHECK_MS = 7_000;
 /** A job may be found stalled any number of times: the record counts interruptions, and BullMQ must not fail it. */
 const STALLED_COUNT_MAX = 1_000_000;
-/** After this many workers in a row died over a message, it is the message. */
-const INTERRUPTIONS_MAX = 5;
+/** How soon a worker sees that a restrained mailbox was resumed. */
+const RESUME_CHECK_MS = 1_000;
+/** BullMQ minds `Queue.rateLimit` only when it has a limit of its own: one that no queue ever reaches. */
+const NO_LIMIT = { max: Number.MAX_SAFE_INTEGER, duration: 1_000 };
 
+/** A message whose mailbox was found at fault comes back this soon, behind those of its lane. */
+const END_OF_LANE_MS = 1_000;
+
+interface Processing extends ConsumerOptions {
+  readonly queue: Queue;
+  readonly signal: AbortSignal;
+  readonly liftLowerLanes: () => Promise<void>;
+}
+
+/** Takes no messages until it is told how many at a time. */
 export function openConsumer(options: ConsumerOptions): Consumer {
   const stop = new AbortController();
-  const worker = new Worker(options.mailbox, (job, token) => processJob(job, token ?? '', options, stop.signal), {
-    connection: options.redis,
-    prefix: options.keys.prefix,
-    concurrency: options.concurrency,
+  const { redis, keys, events } = options;
+  const queue = new Queue(options.name, { connection: redis, prefix: keys.prefix });
+  const processing = { ...options, queue, signal: stop.signal, liftLowerLanes: makeLift(queue, redis) };
+  const worker = new Worker(options.name, (job, token) => processJob(job, token ?? '', processing), {
+    connection: redis,
+    prefix: keys.prefix,
+    autorun: false,
     lockDuration: LOCK_MS,
     stalledInterval: STALLED_CHECK_MS,
     maxStalledCount: STALLED_COUNT_MAX,
+    limiter: NO_LIMIT,
+    maximumRateLimitDelay: RESUME_CHECK_MS,
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
   });
-  worker.on('error', options.events.error);
-  worker.on('failed', (_job, error) => options.events.error(error));
+  queue.on('error', events.error);
+  worker.on('error', events.error);
+  worker.on('failed', (_job, error) => events.error(error));
   return {
-    close: (force = false) => {
+    setConcurrency: (messages) => setConcurrency(worker, messages, events.error),
+    close: async (force = false) => {
       if (force) stop.abort();
-      return worker.close(force);
+      await worker.close(force);
+      await queue.close();
     },
   };
 }
 
-async function processJob(job: Job, token: string, options: ConsumerOptions, signal: AbortSignal): Promise<void> {
+function setConcurrency(worker: Worker, messages: number, onError: (error: Error) => void): void {
+  if (worker.closing) return;
+  if (messages === 0) {
+    worker.pause(true).catch(onError);
+    return;
+  }
+  worker.concurrency = messages;
+  if (!worker.isRunning() || worker.isPaused()) worker.resume().catch(onError);
+}
+
+async function processJob(job: Job, token: string, options: Processing): Promise<void> {
+  const { governor, events, lines, queue } = options;
   const id = job.id ?? '';
-  const conclusion = await work(id, token, options, signal).catch((error: unknown) => {
-    if (!(error instanceof CorruptRecordError)) throw error;
-    options.events.unreadable(id, error.message);
-    return undefined;
-  });
-  if (conclusion?.nextAttemptAt === undefined) return;
-  await job.moveToDelayed(conclusion.nextAttemptAt.getTime(), token);
+  const turn = await takeTurn(lines, governor, id, recipientsOfJob(job));
+  if (turn.kind === 'wait') {
+    for (const { mailbox, change } of turn.changes) events.mailbox(mailbox, change);
+    return putBack(queue, turn.waitMs);
+  }
+  const { mailbox, gate } = turn.line;
+  try {
+    const conclusion = await work(id, token, turn.line, options).catch(reportUnreadable(id, events));
+    const change = await governor.settle(mailbox, id, conclusion?.effect ?? { kind: 'nothing' });
+    events.mailbox(mailbox.id, change);
+    if (conclusion?.status === 'sent') await options.liftLowerLanes();
+    if (conclusion) await setAside(job, token, conclusion, change, options);
+  } finally {
+    gate.leave();
+  }
+}
+
+/** The message keeps its place and has used up no attempt; no worker takes one of this queue before the time is over. */
+async function putBack(queue: Queue, waitMs: number): Promise<never> {
+  await queue.rateLimit(waitMs);
+  throw new RateLimitError();
+}
+
+/** Keeps the ticket of a message that is not over; one that is over, or waits for a person, needs no ticket. */
+async function setAside(job: Job, token: string, conclusion: Conclusion, change: Change, options: Processing): Promise<void> {
+  const { queue, lines } = options;
+  if (conclusion.status === 'deferred') return delay(job, token, conclusion.nextAttemptAt ?? new Date());
+  if (conclusion.status !== 'queued') return;
+  // A pool goes on with its other mailboxes at once.
+  if (change.kind === 'restrained' && lines.length === 1) await queue.rateLimit(Math.max(1, change.until.getTime() - Date.now()));
+  // To the end of its lane: the mailbox is tried with another message, in case it was this one's fault after all.
+  return delay(job, token, new Date(Date.now() + END_OF_LANE_MS));
+}
+
+async function delay(job: Job, token: string, until: Date): Promise<never> {
+  await job.moveToDelayed(until.getTime(), token);
   throw new DelayedError();
 }
 
-/** One ticket's work: undefined when the message is over or gone. */
-async function work(id: string, token: string, options: ConsumerOptions, signal: AbortSignal): Promise<Conclusion | undefined> {
-  const { records, events, now } = options;
-  const begun = await records.begin(id, token, now());
-  if (begun.kind === 'missing') {
-    events.unreadable(id, 'There is no record of this message.');
-    return undefined;
-  }
-  if (begun.kind === 'over') return undefined;
-  const stored = begun.leftOpen ? await noteInterruption(begun.stored, begun.leftOpen, options) : begun.stored;
-  const conclusion = await concludeOne(stored, options, signal);
-  await records.finish(id, token, conclusion);
-  events.concluded(stored.message, conclusion);
-  return conclusion;
-}
-
-async function concludeOne({ message, state }: StoredMessage, options: ConsumerOptions, signal: AbortSignal): Promise<Conclusion> {
-  const { records, now, runAttempt } = options;
-  if (now() >= message.expiresAt) return expireUntried(message, state, now());
-  if (interruptionsInARow(state) >= INTERRUPTIONS_MAX) {
-    return giveUpUntried(state, `${INTERRUPTIONS_MAX} workers in a row ended while they had this message.`, now());
-  }
-  const content = await loadContent(message.id, records);
-  if (typeof content === 'string') return giveUpUntried(state, content, now());
-  const markFinalDot = () => records.markFinalDot(message.id, now());
-  return runAttempt({ message, state, content, markFinalDot, signal });
-}
-
-/** The content, or why there is none. */
-async function loadContent(id: string, records: Records): Promise<Content | string> {
-  try {
-    return (await records.loadContent(id)) ?? "The message's content is not in Redis any more.";
-  } catch (error) {
+function reportUnreadable(id: string, events: ConsumerEvents): (error: unknown) => undefined {
+  return (error) => {
     if (!(error instanceof CorruptRecordError)) throw error;
-    return `The message's content can't be read: ${error.message}`;
-  }
-}
-
-async function noteInterruption(stored: StoredMessage, left: LeftOpen, { records, events, now }: ConsumerOptions): Promise<StoredMessage> {
-  const attempt = interruptedAttempt(left.startedAt, left.finalDotAt !== undefined, now());
-  await records.noteAttempt(stored.message.id, attempt);
-  events.interrupted(stored.message, attempt);
-  return { ...stored, state: { ...stored.state, attempts: [...stored.state.attempts, attempt] } };
-}
-
-function interruptionsInARow(state: MessageState): number {
-  const last = state.attempts.findLastIndex(({ outcome }) => outcome !== 'interrupted');
-  return state.attempts.length - 1 - last;
+    events.unreadable(id, error.message);
+  };
 }

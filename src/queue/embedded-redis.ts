@@ -45,10 +45,14 @@ export async function openEmbeddedRedis(dataDir: string, path: string): Promise<
   const output = collectOutput(child);
   const exited = once(child, 'exit').then(([code, signal]) => new Error(`redis-server ended (${signal ?? `code ${code}`}): ${output()}`));
   const owner = await connectOwner(socket, exited);
+  const ended = Promise.withResolvers<Error>();
+  let closing = false;
+  void exited.then((error) => closing || ended.resolve(error));
   return {
     url: `unix:${encodeURI(socket)}`,
-    ended: exited,
+    ended: ended.promise,
     close: async () => {
+      closing = true;
       owner.disconnect();
       child.kill('SIGTERM');
       await exited;

@@ -1,11 +1,12 @@
-/** The ticket of a message in its mailbox's queue: its id says which message, and it carries nothing else. */
-import type { JobsOptions } from 'bullmq';
-import type { Level, Message } from '../core/message.ts';
+/**
+ * The ticket of a message in its mailbox's queue: its id says which message, and it carries only what must be known
+ * before the message is taken up.
+ */
+import type { Job, JobsOptions } from 'bullmq';
+import { type Message, recipientsOf } from '../core/message.ts';
+import { LANES } from './lanes.ts';
 
 export const JOB_NAME = 'send';
-
-/** BullMQ takes the lower number first. */
-const LANES: Readonly<Record<Level, number>> = { high: 1, normal: 10, low: 100 };
 
 /** A processor that throws has met a fault of relay365 or of Redis, not of the mail: come back soon, and often. */
 const FAULT_RETRIES = 100;
@@ -19,4 +20,18 @@ export function jobOptions(message: Pick<Message, 'priority'>): JobsOptions {
     removeOnComplete: true,
     removeOnFail: true,
   };
+}
+
+export interface JobData {
+  /** How many the message counts against the mailbox's limit of recipients. */
+  readonly recipients: number;
+}
+
+export function jobData(message: Pick<Message, 'to' | 'cc' | 'bcc'>): JobData {
+  return { recipients: recipientsOf(message).length };
+}
+
+/** What stands in Redis may have been written by another version: a ticket without a number counts as one. */
+export function recipientsOfJob({ data }: Job<Partial<JobData>>): number {
+  return Number.isSafeInteger(data.recipients) ? Math.max(1, data.recipients ?? 1) : 1;
 }

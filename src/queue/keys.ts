@@ -10,6 +10,17 @@ export interface Keys {
   record(id: string): string;
   /** The string that holds a message's content until it is sent. */
   body(id: string): string;
+  /** The sorted set of unfinished messages by the end of their time. */
+  readonly deadlines: string;
+  /** The sorted set of workers by the end of their lease. */
+  readonly workers: string;
+  /** The hash of the connections that each worker may have open to a mailbox. */
+  seats(mailbox: string): string;
+  /** The governor's keys of a mailbox: governor-scripts.ts says what they hold. */
+  standing(mailbox: string): string;
+  sent(mailbox: string): string;
+  underWay(mailbox: string): string;
+  recipients(mailbox: string): string;
 }
 
 /** The namespace of an installation; tests have one each. */
@@ -22,5 +33,12 @@ export function makeKeys(namespace: string): Keys {
     prefix,
     record: (id) => `${prefix}:record:${id}`,
     body: (id) => `${prefix}:body:${id}`,
+    deadlines: `${prefix}:deadlines`,
+    workers: `${prefix}:workers`,
+    seats: (mailbox) => `${prefix}:seats:${mailbox}`,
+    standing: (mailbox) => `${prefix}:standing:${mailbox}`,
+    sent: (mailbox) => `${prefix}:sent:${mailbox}`,
+    underWay: (mailbox) => `${prefix}:under-way:${mailbox}`,
+    recipients: (mailbox) => `${prefix}:recipients:${mailbox}`,
   };
 }

@@ -8,7 +8,7 @@ import type { Message } from '../core/message.ts';
 import type { Enqueue, EnqueueOutcome, Submission } from '../core/submit.ts';
 import { encodeContent } from './codec.ts';
 import { withDeadline } from './deadline.ts';
-import { JOB_NAME, jobOptions } from './job.ts';
+import { JOB_NAME, jobData, jobOptions } from './job.ts';
 import type { Keys } from './keys.ts';
 import { newRecord } from './records.ts';
 import type { RedisClient } from './redis.ts';
@@ -63,7 +63,8 @@ async function write(redis: RedisClient, keys: Keys, queue: Queue, message: Mess
   const transaction = redis.multi();
   transaction.set(keys.body(message.id), content);
   transaction.hset(keys.record(message.id), newRecord(message));
-  const job = new Job(queue, JOB_NAME, {}, jobOptions(message), message.id);
+  transaction.zadd(keys.deadlines, message.expiresAt.getTime(), message.id);
+  const job = new Job(queue, JOB_NAME, jobData(message), jobOptions(message), message.id);
   await job.addJob(bullScripts(transaction));
   const results = await transaction.exec();
   const failure = results?.find(([error]) => error)?.[0];

@@ -31,6 +31,10 @@ export interface Records {
   markFinalDot(id: string, now: Date): Promise<void>;
   /** Closes the attempt; false when another worker has the message by now and only the attempt was noted. */
   finish(id: string, token: string, conclusion: Conclusion): Promise<boolean>;
+  /** Ends a message that no worker has; false when one has it, or it is over. */
+  endIdle(id: string, conclusion: Pick<Conclusion, 'attempt' | 'recipients' | 'status'>): Promise<boolean>;
+  /** Unfinished messages whose time is over, the longest overdue first. */
+  overdue(now: Date, max: number): Promise<string[]>;
   /** The content, undefined when it is gone. */
   loadContent(id: string): Promise<Content | undefined>;
 }
@@ -53,6 +57,8 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number)
       await scripts.note(keys.record(id), JSON.stringify(attempt));
     },
     finish: (id, token, conclusion) => finish(scripts, keys, retentionMs, id, token, conclusion),
+    endIdle: (id, conclusion) => endIdle(scripts, keys, retentionMs, id, conclusion),
+    overdue: (now, max) => redis.zrangebyscore(keys.deadlines, '-inf', now.getTime(), 'LIMIT', 0, max),
     loadContent: async (id) => {
       const json = await redis.get(keys.body(id));
       return json === null ? undefined : decodeContent(json);
@@ -83,10 +89,11 @@ async function finish(
   token: string,
   { attempt, recipients, status, nextAttemptAt }: Conclusion,
 ): Promise<boolean> {
-  const finishedAtMs = status === 'deferred' ? '' : endOf(attempt);
+  const finishedAtMs = isFinal(status) ? endOf(attempt) : '';
   const taken = await scripts.finish(
     keys.record(id),
     keys.body(id),
+    keys.deadlines,
     token,
     JSON.stringify(attempt),
     JSON.stringify(recipients),
@@ -94,8 +101,30 @@ async function finish(
     nextAttemptAt?.getTime() ?? '',
     finishedAtMs,
     retentionMs,
+    id,
   );
   return taken === 1;
+}
+
+async function endIdle(
+  scripts: Scripts,
+  keys: Keys,
+  retentionMs: number,
+  id: string,
+  { attempt, recipients, status }: Pick<Conclusion, 'attempt' | 'recipients' | 'status'>,
+): Promise<boolean> {
+  const ended = await scripts.endIdle(
+    keys.record(id),
+    keys.body(id),
+    keys.deadlines,
+    JSON.stringify(attempt),
+    JSON.stringify(recipients),
+    status,
+    endOf(attempt),
+    retentionMs,
+    id,
+  );
+  return ended === 1;
 }
 
 function endOf({ at, durationMs }: Attempt): number {

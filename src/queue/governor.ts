@@ -1,0 +1,133 @@
+/**
+ * Keeps Microsoft's rules for the whole fleet: admits a message only when its mailbox may send it now, and takes each
+ * result into account. All of it stands in Redis; a worker that dies takes nothing with it.
+ */
+import type { MailboxLimits } from '../core/mailbox.ts';
+import { dayLimitReached, type MailboxEffect, type Restraint, type Standing } from '../core/standing.ts';
+import { defineGovernorScripts, type GovernorScripts } from './governor-scripts.ts';
+import type { Keys } from './keys.ts';
+import { readStanding } from './standing-view.ts';
+import type { RedisClient } from './redis.ts';
+
+/** Why a message has to wait; `day` is the limit of recipients in 24 h, `recovering` a mailbox that is being tried. */
+export type WaitReason = 'paused' | 'held' | 'throttled' | 'recovering' | 'rate' | 'day';
+
+export type Admission =
+  | { readonly kind: 'admitted' }
+  | { readonly kind: 'wait'; readonly reason: WaitReason; readonly waitMs: number; readonly change?: Change };
+
+/** What has changed for the mailbox with this result. */
+export type Change =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'opened' }
+  | { readonly kind: 'restrained'; readonly restraint: Restraint; readonly until: Date; readonly isNew: boolean };
+
+export interface GovernedMailbox {
+  readonly id: string;
+  readonly limits: MailboxLimits;
+}
+
+export interface Governor {
+  /** Admits a message; from then on it counts as under way until it is settled. */
+  admit(mailbox: GovernedMailbox, message: string, recipients: number): Promise<Admission>;
+  /** Takes a message's result into account. */
+  settle(mailbox: GovernedMailbox, message: string, effect: MailboxEffect): Promise<Change>;
+  standing(mailbox: string): Promise<Standing>;
+  /** Nothing is sent until it is resumed. */
+  pause(mailbox: string): Promise<void>;
+  /** Ends a pause, and lets a held or throttled mailbox be tried at once. */
+  resume(mailbox: string): Promise<void>;
+}
+
+export interface GovernorOptions {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  /** The window of the limit of messages a minute: 60,000, but for tests that have no minute. */
+  readonly windowMs?: number;
+  readonly random?: () => number;
+}
+
+/** Exchange's "30 messages in any 60 seconds". */
+const WINDOW_MS = 60_000;
+/** The longest that an attempt can be under way (the reply to the final dot may take ten minutes), and some more. */
+const UNDER_WAY_MS_MAX = 15 * 60_000;
+
+export function openGovernor({ redis, keys, windowMs = WINDOW_MS, random = Math.random }: GovernorOptions): Governor {
+  const scripts = defineGovernorScripts(redis);
+  const settings = { scripts, keys, windowMs, random };
+  return {
+    admit: (mailbox, message, recipients) => admit(settings, mailbox, message, recipients),
+    settle: (mailbox, message, effect) => settle(settings, mailbox, message, effect),
+    standing: (mailbox) => readStanding(redis, keys, mailbox),
+    pause: async (mailbox) => {
+      await redis.hset(keys.standing(mailbox), 'pausedMs', Date.now());
+    },
+    resume: async (mailbox) => {
+      await redis.multi().hdel(keys.standing(mailbox), 'pausedMs').hset(keys.standing(mailbox), 'untilMs', 0).exec();
+    },
+  };
+}
+
+interface Settings {
+  readonly scripts: GovernorScripts;
+  readonly keys: Keys;
+  readonly windowMs: number;
+  readonly random: () => number;
+}
+
+function keysOf(keys: Keys, mailbox: string): string[] {
+  return [keys.standing(mailbox), keys.sent(mailbox), keys.underWay(mailbox), keys.recipients(mailbox)];
+}
+
+async function admit(settings: Settings, mailbox: GovernedMailbox, message: string, recipients: number): Promise<Admission> {
+  const { scripts, keys, windowMs } = settings;
+  const { messagesPerMinute, recipientsPerDay } = mailbox.limits;
+  const [verdict, waitMs] = await scripts.admit(
+    keysOf(keys, mailbox.id),
+    message,
+    recipients,
+    messagesPerMinute,
+    recipientsPerDay,
+    windowMs,
+    UNDER_WAY_MS_MAX,
+  );
+  if (verdict === 'admitted') return { kind: 'admitted' };
+  const wait = { kind: 'wait', reason: verdict as WaitReason, waitMs } as const;
+  if (wait.reason !== 'day') return wait;
+  return { ...wait, change: await restrain(settings, mailbox, '', dayLimitReached(recipientsPerDay, waitMs)) };
+}
+
+async function settle(settings: Settings, mailbox: GovernedMailbox, message: string, effect: MailboxEffect): Promise<Change> {
+  if (effect.kind === 'restrained') return restrain(settings, mailbox, message, effect.restraint);
+  const opened = await settings.scripts.settle(
+    keysOf(settings.keys, mailbox.id),
+    message,
+    effect.kind === 'took' ? effect.recipients : '',
+    settings.windowMs,
+    effect.kind === 'works' || (effect.kind === 'took' && effect.certain) ? 1 : 0,
+    mailbox.limits.connections,
+  );
+  return { kind: opened === 1 ? 'opened' : 'none' };
+}
+
+async function restrain(
+  { scripts, keys, random }: Settings,
+  { id, limits }: GovernedMailbox,
+  message: string,
+  restraint: Restraint,
+): Promise<Change> {
+  const [isNew, untilMs, state] = await scripts.restrain(
+    keysOf(keys, id),
+    restraint.state,
+    restraint.firstWaitMs,
+    restraint.longestWaitMs,
+    restraint.askedWaitMs ?? 0,
+    random(),
+    JSON.stringify(restraint.reason),
+    message,
+    restraint.tooManyConnections ? limits.connections : 0,
+    restraint.heldAfter ?? 0,
+  );
+  return { kind: 'restrained', restraint: { ...restraint, state }, until: new Date(untilMs), isNew: isNew === 1 };
+}
+

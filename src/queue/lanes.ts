@@ -1,0 +1,45 @@
+/**
+ * The lanes of a queue. BullMQ serves the lower number first, strictly: under a limit of 30 a minute a stream of
+ * important mail would stop the rest for ever. So now and then the oldest message of a lower lane is lifted to the front.
+ */
+import type { Queue } from 'bullmq';
+import type { Level } from '../core/message.ts';
+import type { RedisClient } from './redis.ts';
+
+export const LANES: Readonly<Record<Level, number>> = { high: 1, normal: 10, low: 100 };
+
+/** Of so many messages at least one comes from this lane, if one waits there. */
+const SHARES: readonly { readonly lane: number; readonly every: number }[] = [
+  { lane: LANES.normal, every: 5 },
+  { lane: LANES.low, every: 10 },
+];
+
+/** BullMQ keeps a waiting job at priority × 2^32 + its place in the order of arrival. */
+const PRIORITY_FACTOR = 2 ** 32;
+
+/** Call what comes back once for each message sent. */
+export function makeLift(queue: Queue, redis: RedisClient): () => Promise<void> {
+  let sent = 0;
+  return async () => {
+    sent += 1;
+    for (const { lane, every } of SHARES) {
+      if (sent % every === 0) await liftOldest(queue, redis, lane);
+    }
+  };
+}
+
+async function liftOldest(queue: Queue, redis: RedisClient, lane: number): Promise<void> {
+  const [id] = await redis.zrange(
+    queue.toKey('prioritized'),
+    lane * PRIORITY_FACTOR,
+    `(${(lane + 1) * PRIORITY_FACTOR}`,
+    'BYSCORE',
+    'LIMIT',
+    0,
+    1,
+  );
+  if (!id) return;
+  const job = await queue.getJob(id);
+  // A worker may have taken it by now: then there is nothing left to lift.
+  await job?.changePriority({ priority: LANES.high }).catch(() => undefined);
+}

@@ -1,0 +1,62 @@
+/** A worker's way to Exchange through one mailbox, and whose turn it is to use it. */
+import type { RunAttempt } from '../core/attempt.ts';
+import type { Gate } from './gate.ts';
+import type { Admission, Change, GovernedMailbox, Governor } from './governor.ts';
+
+export interface Line {
+  readonly mailbox: GovernedMailbox;
+  /** As many places as the worker may have connections to this mailbox. */
+  readonly gate: Gate;
+  readonly runAttempt: RunAttempt;
+}
+
+export type Turn =
+  /** The line's gate has been entered: whoever gets the turn leaves it in the end. */
+  | { readonly kind: 'go'; readonly line: Line }
+  | { readonly kind: 'wait'; readonly waitMs: number; readonly changes: readonly MailboxChange[] };
+
+export interface MailboxChange {
+  readonly mailbox: string;
+  readonly change: Change;
+}
+
+/** How soon to ask again when this worker has no connection for the message. */
+const NO_SEAT_WAIT_MS = 500;
+
+/** Finds a mailbox that may send this message now: the first of the lines that has a connection and is admitted. */
+export async function takeTurn(
+  lines: readonly Line[],
+  governor: Pick<Governor, 'admit'>,
+  message: string,
+  recipients: number,
+): Promise<Turn> {
+  const changes: MailboxChange[] = [];
+  let waitMs = Number.POSITIVE_INFINITY;
+  for (const line of lines) {
+    const admission = await tryLine(line, governor, message, recipients, lines.length === 1);
+    if (!admission) continue;
+    if (admission.kind === 'admitted') return { kind: 'go', line };
+    waitMs = Math.min(waitMs, admission.waitMs);
+    if (admission.change) changes.push({ mailbox: line.mailbox.id, change: admission.change });
+  }
+  return { kind: 'wait', waitMs: Number.isFinite(waitMs) ? waitMs : NO_SEAT_WAIT_MS, changes };
+}
+
+/** Undefined when this worker has no connection for it. */
+async function tryLine(
+  { gate, mailbox }: Line,
+  governor: Pick<Governor, 'admit'>,
+  message: string,
+  recipients: number,
+  patient: boolean,
+): Promise<Admission | undefined> {
+  if (!patient && gate.taken >= gate.limit) return undefined;
+  if (!(await gate.enter())) return undefined;
+  let admission: Admission | undefined;
+  try {
+    admission = await governor.admit(mailbox, message, recipients);
+    return admission;
+  } finally {
+    if (admission?.kind !== 'admitted') gate.leave();
+  }
+}

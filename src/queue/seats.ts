@@ -1,0 +1,86 @@
+/**
+ * A worker's seats: how many connections to each mailbox it may have open now. A seat is a lease in Redis, shared out
+ * anew with every beat; a worker that dies or is cut off loses its seats with the lease, and the others get them.
+ */
+import { createHash } from 'node:crypto';
+import { defineGovernorScripts, type GovernorScripts } from './governor-scripts.ts';
+import type { Keys } from './keys.ts';
+import type { RedisClient } from './redis.ts';
+
+export interface SeatedMailbox {
+  readonly id: string;
+  /** Connections that all workers together may have; 0 = no limit. */
+  readonly connections: number;
+  /** Connections that this worker has open now, idle ones included. */
+  readonly open: () => number;
+  /** Hears how many connections this worker may have from now on. */
+  readonly onSeats: (seats: number) => void;
+}
+
+export interface SeatsOptions {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  /** Unique among all workers. */
+  readonly worker: string;
+  readonly mailboxes: readonly SeatedMailbox[];
+  readonly onError: (error: Error) => void;
+}
+
+export interface Seats {
+  /** Gives the seats back; the connections must be closed before. */
+  close(): Promise<void>;
+}
+
+const BEAT_MS = 2_000;
+/** A dead worker's seats are free after this long, and with the next beat others have them: well within 30 s. */
+const LEASE_MS = 12_000;
+/** How many connections a mailbox without a limit gets from each worker. */
+const CONNECTIONS_UNLIMITED = 20;
+
+/** The first seats come with the first answer of Redis. */
+export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOptions): Seats {
+  const scripts = defineGovernorScripts(redis);
+  const limited = mailboxes.filter(({ connections }) => connections > 0);
+  for (const { connections, onSeats } of mailboxes) if (connections === 0) onSeats(CONNECTIONS_UNLIMITED);
+  let leaseEndsAt = 0;
+  let claiming: Promise<void> | undefined;
+  const renew = async () => {
+    const askedAt = Date.now();
+    const seats = await claim(scripts, keys, worker, limited);
+    leaseEndsAt = askedAt + LEASE_MS;
+    limited.forEach(({ onSeats }, i) => onSeats(seats[i] ?? 0));
+  };
+  const beat = () => {
+    // Without an answer of Redis the lease ends, and others may have the seats: this worker must not use them.
+    if (Date.now() > leaseEndsAt) for (const { onSeats } of limited) onSeats(0);
+    claiming ??= renew().catch(onError).finally(() => {
+      claiming = undefined;
+    });
+  };
+  beat();
+  const timer = setInterval(beat, BEAT_MS);
+  return {
+    close: async () => {
+      clearInterval(timer);
+      await claiming;
+      await leave(redis, keys, worker, limited).catch(onError);
+    },
+  };
+}
+
+function claim(scripts: GovernorScripts, keys: Keys, worker: string, mailboxes: readonly SeatedMailbox[]): Promise<number[]> {
+  const names = mailboxes.flatMap(({ id }) => [keys.seats(id), keys.standing(id)]);
+  const demands = mailboxes.flatMap(({ id, connections, open }) => [connections, open(), spread(id)]);
+  return scripts.claim([keys.workers, ...names], worker, LEASE_MS, ...demands);
+}
+
+/** A number of the mailbox's own, so that the odd seats of many mailboxes don't all go to the same worker. */
+function spread(mailbox: string): number {
+  return createHash('sha256').update(mailbox).digest().readUInt16BE(0);
+}
+
+async function leave(redis: RedisClient, keys: Keys, worker: string, mailboxes: readonly SeatedMailbox[]): Promise<void> {
+  const transaction = redis.multi().zrem(keys.workers, worker);
+  for (const { id } of mailboxes) transaction.hdel(keys.seats(id), worker);
+  await transaction.exec();
+}

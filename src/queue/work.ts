@@ -1,0 +1,86 @@
+/** The work on one ticket: opens the attempt in the message's record, makes it, and closes it with what came of it. */
+import { type Conclusion, expireUntried, giveUpUntried, interruptedAttempt } from '../core/attempt.ts';
+import type { Attempt, Content, Message, MessageState } from '../core/message.ts';
+import { CorruptRecordError, type StoredMessage } from './codec.ts';
+import type { Governor } from './governor.ts';
+import type { Line } from './line.ts';
+import type { LeftOpen, Records } from './records.ts';
+
+export interface WorkDependencies {
+  readonly records: Records;
+  readonly governor: Pick<Governor, 'settle'>;
+  readonly now: () => Date;
+  /** Aborted when the worker must end at once. */
+  readonly signal: AbortSignal;
+  readonly events: {
+    readonly concluded: (message: Message, conclusion: Conclusion) => void;
+    readonly interrupted: (message: Message, attempt: Attempt) => void;
+    readonly unreadable: (id: string, reason: string) => void;
+  };
+}
+
+/** After this many workers in a row died over a message, it is the message. */
+const INTERRUPTIONS_MAX = 5;
+
+/** What came of the message; undefined when it is over already, or gone. */
+export async function work(id: string, token: string, line: Line, dependencies: WorkDependencies): Promise<Conclusion | undefined> {
+  const { records, events, now } = dependencies;
+  const begun = await records.begin(id, token, now());
+  if (begun.kind === 'missing') {
+    events.unreadable(id, 'There is no record of this message.');
+    return undefined;
+  }
+  if (begun.kind === 'over') return undefined;
+  const stored = begun.leftOpen ? await noteInterruption(begun.stored, begun.leftOpen, line, dependencies) : begun.stored;
+  const conclusion = await concludeOne(stored, line, dependencies);
+  await records.finish(id, token, conclusion);
+  events.concluded(stored.message, conclusion);
+  return conclusion;
+}
+
+async function concludeOne(
+  { message, state }: StoredMessage,
+  { runAttempt }: Line,
+  { records, now, signal }: WorkDependencies,
+): Promise<Conclusion> {
+  if (now() >= message.expiresAt) return expireUntried(message, state, now());
+  if (interruptionsInARow(state) >= INTERRUPTIONS_MAX) {
+    return giveUpUntried(state, `${INTERRUPTIONS_MAX} workers in a row ended while they had this message.`, now());
+  }
+  const content = await loadContent(message.id, records);
+  if (typeof content === 'string') return giveUpUntried(state, content, now());
+  const markFinalDot = () => records.markFinalDot(message.id, now());
+  return runAttempt({ message, state, content, markFinalDot, signal });
+}
+
+/** The content, or why there is none. */
+async function loadContent(id: string, records: Records): Promise<Content | string> {
+  try {
+    return (await records.loadContent(id)) ?? "The message's content is not in Redis any more.";
+  } catch (error) {
+    if (!(error instanceof CorruptRecordError)) throw error;
+    return `The message's content can't be read: ${error.message}`;
+  }
+}
+
+async function noteInterruption(
+  stored: StoredMessage,
+  left: LeftOpen,
+  { mailbox }: Line,
+  { records, governor, events, now }: WorkDependencies,
+): Promise<StoredMessage> {
+  const { message, state } = stored;
+  const attempt = interruptedAttempt(left.startedAt, left.finalDotAt !== undefined, now());
+  await records.noteAttempt(message.id, attempt);
+  if (attempt.outcome === 'unknown') {
+    // Exchange may have taken it, so it counts against the limits, apart from the attempt that begins now.
+    await governor.settle(mailbox, `${message.id}:interrupted`, { kind: 'took', recipients: state.recipients.length, certain: false });
+  }
+  events.interrupted(message, attempt);
+  return { ...stored, state: { ...state, attempts: [...state.attempts, attempt] } };
+}
+
+function interruptionsInARow(state: MessageState): number {
+  const last = state.attempts.findLastIndex(({ outcome }) => outcome !== 'interrupted');
+  return state.attempts.length - 1 - last;
+}
