@@ -31,11 +31,16 @@ export async function run(log: Logger, shutdownTimeoutMs: number, open: (lifetim
   log.info('stopped');
 }
 
+/** Within this time, a second signal is the first one again. */
+const SAME_SIGNAL_MS = 1_000;
+
 function endOnSignals(log: Logger, end: () => void): void {
-  let ending = false;
+  let firstAt: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (ending) process.kill(process.pid, 'SIGKILL');
-    ending = true;
+    // Ctrl-C comes twice: from the terminal, and passed on by npm.
+    if (firstAt !== undefined && Date.now() - firstAt > SAME_SIGNAL_MS) process.kill(process.pid, 'SIGKILL');
+    if (firstAt !== undefined) return;
+    firstAt = Date.now();
     log.info({ signal }, 'stopping: finishing what is under way');
     end();
   };
