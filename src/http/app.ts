@@ -78,8 +78,8 @@ export function buildApp({ keys, sandbox, logger, version, trustProxy = false, .
     messageRoute(guarded, dependencies);
     sandboxRoutes(guarded, sandbox);
   });
-  app.register(async (open) => docsRoutes(open));
   app.after(refuseMethods);
+  app.register(async (open) => docsRoutes(open));
   return app;
 }
 
