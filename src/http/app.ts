@@ -59,27 +59,43 @@ const TIMEOUTS: Timeouts = {
   closeMs: 10_000,
 };
 
-export function buildApp({ keys, sandbox, logger, version, trustProxy = false, ...dependencies }: AppDependencies): FastifyInstance {
+export function buildApp({
+  keys,
+  sandbox,
+  logger,
+  version,
+  trustProxy = false,
+  ...dependencies
+}: AppDependencies): FastifyInstance {
   const timeouts = { ...TIMEOUTS, ...dependencies.timeouts };
   const app = Fastify({ ...serverOptions(timeouts), loggerInstance: logger, trustProxy });
   app.setValidatorCompiler(compileShape);
   app.setErrorHandler(answerError);
-  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, 'not-found', { detail: 'See /docs for what there is.' }));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(request, reply, 'not-found', { detail: 'See /docs for what there is.' }),
+  );
   setHeaders(app);
   logAnswers(app);
   closeGracefully(app, timeouts.closeMs);
   readJsonBodies(app);
   describeApi(app, version);
   const refuseMethods = refuseOtherMethods(app);
-  app.register(async (open) => healthRoutes(open, dependencies));
-  app.register(async (guarded) => {
+  app.register((open, _options, done) => {
+    healthRoutes(open, dependencies);
+    done();
+  });
+  app.register((guarded, _options, done) => {
     requireKey(guarded, keys);
     sendRoute(guarded, dependencies);
     messageRoute(guarded, dependencies);
     sandboxRoutes(guarded, sandbox);
+    done();
+  });
+  app.register((open, _options, done) => {
+    docsRoutes(open);
+    done();
   });
   app.after(refuseMethods);
-  app.register(async (open) => docsRoutes(open));
   return app;
 }
 

@@ -6,7 +6,15 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { makeProblem, PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode, problemHeaders, RequestError, sendProblem } from './problems.ts';
+import {
+  makeProblem,
+  PROBLEM_MEDIA_TYPE,
+  PROBLEMS,
+  type ProblemCode,
+  problemHeaders,
+  RequestError,
+  sendProblem,
+} from './problems.ts';
 
 /** Fastify's own errors that a request can cause. */
 const FASTIFY_ERRORS: Readonly<Record<string, ProblemCode>> = {
@@ -25,7 +33,11 @@ const CLIENT_ERRORS: Readonly<Record<string, ProblemCode>> = {
 };
 
 /** Fastify's error handler. */
-export function answerError(error: FastifyError | RequestError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function answerError(
+  error: FastifyError | RequestError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   if (error instanceof RequestError) return sendProblem(request, reply, error.code, error.details);
   const code = FASTIFY_ERRORS[error.code];
   switch (code) {

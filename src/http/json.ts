@@ -27,12 +27,14 @@ export function readJsonBodies(app: FastifyInstance): void {
     const problem = bytesProblem(body);
     if (problem) return done(invalid(problem));
     const text = body.toString('utf8').replace(/^\ufeff/, '');
-    parseSafely(request, text, (error, value) => (error ? done(invalid(textProblem(text))) : done(null, value)));
+    void parseSafely(request, text, (error, value) => (error ? done(invalid(textProblem(text))) : done(null, value)));
   });
 }
 
 function compressed(coding: string): RequestError {
-  return new RequestError('unsupported-media-type', { detail: `Content-Encoding ${coding} is not read; send the body as it is.` });
+  return new RequestError('unsupported-media-type', {
+    detail: `Content-Encoding ${coding} is not read; send the body as it is.`,
+  });
 }
 
 function invalid(detail: string): RequestError {

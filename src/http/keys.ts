@@ -29,12 +29,21 @@ const BEARER = /^Bearer +([\x21-\x7e]{1,1024}) *$/i;
 /** From here on, every route of this scope needs a key. */
 export function requireKey(app: FastifyInstance, keys: readonly ApiKey[]): void {
   app.decorateRequest('client', ANYONE);
-  app.addHook('onRequest', async (request, reply) => (keys.length > 0 ? checkKey(request, reply, keys) : checkLocal(request, reply)));
+  app.addHook('onRequest', async (request, reply) =>
+    keys.length > 0 ? checkKey(request, reply, keys) : checkLocal(request, reply),
+  );
 }
 
-async function checkKey(request: FastifyRequest, reply: FastifyReply, keys: readonly ApiKey[]): Promise<FastifyReply | undefined> {
+async function checkKey(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  keys: readonly ApiKey[],
+): Promise<FastifyReply | undefined> {
   const key = findKey(keys, request.headers.authorization);
-  if (!key) return sendProblem(request, reply, 'unauthorized', { detail: 'Send the header Authorization: Bearer KEY, with a key from API_KEYS.' });
+  if (!key)
+    return sendProblem(request, reply, 'unauthorized', {
+      detail: 'Send the header Authorization: Bearer KEY, with a key from API_KEYS.',
+    });
   request.client = key.name;
   return undefined;
 }

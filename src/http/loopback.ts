@@ -11,8 +11,10 @@ export function localProblem({ headers, socket }: Pick<IncomingMessage, 'headers
   const { host = '', origin, 'sec-fetch-site': site } = headers;
   if (!isLoopbackAddress(socket.remoteAddress ?? '')) return `The request comes from another machine. ${REMEDY}`;
   if (!isLoopbackHost(host)) return `The request is for a host other than localhost. ${REMEDY}`;
-  if (origin !== undefined && !isOwnOrigin(origin, host)) return `The request comes from a page of another origin. ${REMEDY}`;
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') return `The request comes from a page of another site. ${REMEDY}`;
+  if (origin !== undefined && !isOwnOrigin(origin, host))
+    return `The request comes from a page of another origin. ${REMEDY}`;
+  if (site !== undefined && site !== 'same-origin' && site !== 'none')
+    return `The request comes from a page of another site. ${REMEDY}`;
   return undefined;
 }
 

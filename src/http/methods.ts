@@ -4,19 +4,22 @@ import { sendProblem } from './problems.ts';
 
 /** To be called before the routes are added; it answers for those that are added until the app is ready. */
 export function refuseOtherMethods(app: FastifyInstance): () => void {
-  const methodsOf = new Map<string, Set<string>>();
-  app.addHook('onRoute', ({ url, method }) => {
-    const methods = methodsOf.get(url) ?? new Set();
-    methodsOf.set(url, methods);
-    for (const name of [method].flat()) methods.add(name);
+  const urls = new Set<string>();
+  app.addHook('onRoute', ({ url }) => {
+    urls.add(url);
   });
   return () => {
-    for (const [url, methods] of [...methodsOf]) app.route(refusal(url, [...methods], app.supportedMethods));
+    for (const url of [...urls]) {
+      // Not every way to add a route (a prefix with and without its slash) tells the hook of all its methods.
+      const has = (method: string) => app.hasRoute({ url, method: method as HTTPMethods });
+      const allowed = app.supportedMethods.filter(has);
+      const refused = app.supportedMethods.filter((method) => !has(method)) as HTTPMethods[];
+      app.route(refusal(url, allowed, refused));
+    }
   };
 }
 
-function refusal(url: string, allowed: readonly string[], supported: readonly string[]): RouteOptions {
-  const method = supported.filter((name) => !allowed.includes(name)) as HTTPMethods[];
+function refusal(url: string, allowed: readonly string[], method: HTTPMethods[]): RouteOptions {
   return {
     url,
     method,

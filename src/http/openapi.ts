@@ -21,7 +21,10 @@ ${problemTable()}
 const TAGS = [
   { name: 'Messages', description: 'Send a mail and learn what became of it.' },
   { name: 'Health', description: 'For load balancers and orchestrators; open to everyone.' },
-  { name: 'Sandbox', description: 'What the simulated Exchange took, while no mailbox is configured: no mail leaves then.' },
+  {
+    name: 'Sandbox',
+    description: 'What the simulated Exchange took, while no mailbox is configured: no mail leaves then.',
+  },
 ];
 
 /** To be registered before the routes that it describes. */
@@ -38,7 +41,8 @@ export function describeApi(app: FastifyInstance, version: string): void {
       },
     },
     convertConstToEnum: false,
-    transformObject: (document) => nameSchemas('openapiObject' in document ? document.openapiObject : document.swaggerObject),
+    transformObject: (document) =>
+      nameSchemas('openapiObject' in document ? document.openapiObject : document.swaggerObject),
   });
 }
 

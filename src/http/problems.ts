@@ -17,7 +17,11 @@ interface ProblemKind {
 const RETRY_AFTER_SECONDS = '5';
 
 export const PROBLEMS = {
-  'malformed-request': { status: 400, title: 'Malformed request', meaning: 'The request is not valid HTTP, or its URL is not.' },
+  'malformed-request': {
+    status: 400,
+    title: 'Malformed request',
+    meaning: 'The request is not valid HTTP, or its URL is not.',
+  },
   'invalid-json': { status: 400, title: 'Invalid JSON', meaning: 'The body is not JSON in UTF-8.' },
   unauthorized: {
     status: 401,
@@ -42,9 +46,17 @@ export const PROBLEMS = {
     title: 'Only in the sandbox',
     meaning: 'A mailbox is configured, so mail really leaves and there is no sandbox to look into.',
   },
-  'method-not-allowed': { status: 405, title: 'Method not allowed', meaning: 'The `Allow` header names the methods of this URL.' },
+  'method-not-allowed': {
+    status: 405,
+    title: 'Method not allowed',
+    meaning: 'The `Allow` header names the methods of this URL.',
+  },
   'request-timeout': { status: 408, title: 'Request too slow', meaning: 'The request did not arrive in time.' },
-  'body-too-large': { status: 413, title: 'Request too large', meaning: 'The body is larger than any mailbox could send.' },
+  'body-too-large': {
+    status: 413,
+    title: 'Request too large',
+    meaning: 'The body is larger than any mailbox could send.',
+  },
   'message-too-large': {
     status: 413,
     title: 'Message too large',
@@ -55,14 +67,26 @@ export const PROBLEMS = {
     title: 'Unsupported media type',
     meaning: 'The body must be sent as `Content-Type: application/json`.',
   },
-  'url-too-long': { status: 414, title: 'URL too long', meaning: 'A part of the URL is longer than any that there is.' },
+  'url-too-long': {
+    status: 414,
+    title: 'URL too long',
+    meaning: 'A part of the URL is longer than any that there is.',
+  },
   'invalid-message': {
     status: 422,
     title: 'Invalid message',
     meaning: 'The JSON is fine, what it says is not: `errors` names every field that is wrong and what would be right.',
   },
-  'headers-too-large': { status: 431, title: 'Request headers too large', meaning: 'The request has more headers than are read.' },
-  internal: { status: 500, title: 'Internal error', meaning: 'A fault of relay365. Its log tells it under the `requestId`.' },
+  'headers-too-large': {
+    status: 431,
+    title: 'Request headers too large',
+    meaning: 'The request has more headers than are read.',
+  },
+  internal: {
+    status: 500,
+    title: 'Internal error',
+    meaning: 'A fault of relay365. Its log tells it under the `requestId`.',
+  },
   'queue-unavailable': {
     status: 503,
     title: 'Queue unavailable',
@@ -128,7 +152,12 @@ export function makeProblem(code: ProblemCode, requestId: string, details: Probl
 }
 
 /** Answers with a problem; the X-Request-Id is set here too, for requests that no hook has seen. */
-export function sendProblem(request: FastifyRequest, reply: FastifyReply, code: ProblemCode, details?: ProblemDetails): FastifyReply {
+export function sendProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  code: ProblemCode,
+  details?: ProblemDetails,
+): FastifyReply {
   return reply
     .code(PROBLEMS[code].status)
     .headers({ ...problemHeaders(code), 'x-request-id': request.id })

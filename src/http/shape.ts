@@ -40,7 +40,9 @@ function misshapen(value: unknown, shape: Shape, httpPart = ''): RequestError {
 }
 
 function check(value: unknown, shape: Shape, field: string, errors: FieldErrors): void {
-  const branch = branches(shape).find(({ type, enum: allowed }) => (allowed ? allowed.includes(value as string) : type === typeOf(value)));
+  const branch = branches(shape).find(({ type, enum: allowed }) =>
+    allowed ? allowed.includes(value as string) : type === typeOf(value),
+  );
   if (!branch) errors.add(field || WHOLE_BODY, `Must be ${wanted(shape)}, not ${told(value)}.`);
   else if (branch.type === 'object') checkObject(value as Record<string, unknown>, branch, field, errors);
   else if (branch.items) checkList(value as readonly unknown[], branch.items, field, errors);

@@ -46,8 +46,18 @@ const CASES: readonly Case[] = [
   ['attachments', [{ filename: 'a', content: 'ä' }], 'attachments[0].content', 'not Base64'],
   ['attachments', [{ filename: '../a', content: 'YQ==' }], 'attachments[0].filename', 'bare name'],
   ['attachments', [{ filename: 'a', content: 'YQ==', contentType: 'pdf' }], 'attachments[0].contentType', 'media type'],
-  ['attachments', [{ filename: 'a', content: 'YQ==', contentId: '<a@b>' }], 'attachments[0].contentId', 'without angle brackets'],
-  ['attachments', [{ filename: 'a', content: 'YQ==', content_type: 'x' }], 'attachments[0].content_type', 'did you mean contentType?'],
+  [
+    'attachments',
+    [{ filename: 'a', content: 'YQ==', contentId: '<a@b>' }],
+    'attachments[0].contentId',
+    'without angle brackets',
+  ],
+  [
+    'attachments',
+    [{ filename: 'a', content: 'YQ==', content_type: 'x' }],
+    'attachments[0].content_type',
+    'did you mean contentType?',
+  ],
   ['calendar', 'BEGIN:VCALENDAR', 'calendar', 'Must be an object with method, content'],
   ['calendar', { method: 'INVITE', content: 'BEGIN:VCALENDAR' }, 'calendar.method', 'Unknown method'],
   ['calendar', { method: 'REQUEST', content: 'x' }, 'calendar.content', 'BEGIN:VCALENDAR'],
@@ -62,7 +72,10 @@ const CASES: readonly Case[] = [
   ['metadata', Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`k${n}`, ''])), 'metadata', 'at most 20'],
 ];
 
-async function errorsOf(payload: object | string, url = '/send'): Promise<readonly { field: string; message: string }[]> {
+async function errorsOf(
+  payload: object | string,
+  url = '/send',
+): Promise<readonly { field: string; message: string }[]> {
   const { app, queued } = openTestApp();
   const headers = { 'content-type': 'application/json' };
   const response = await app.inject({ method: 'POST', url, headers, payload });
@@ -102,7 +115,9 @@ describe('an unknown field', () => {
   });
 
   test('in the query is refused too, for it would otherwise be passed over in silence', async () => {
-    expect(await errorsOf(MAIL, '/send?dryRun=true')).toEqual([{ field: '?dryRun', message: 'Unknown; there are none.' }]);
+    expect(await errorsOf(MAIL, '/send?dryRun=true')).toEqual([
+      { field: '?dryRun', message: 'Unknown; there are none.' },
+    ]);
   });
 });
 
@@ -148,6 +163,8 @@ describe('several errors', () => {
 
 describe('a body that is no object', () => {
   test.each([['[]'], ['"x"'], ['5'], ['null'], ['true']])('%s is refused as a whole', async (json) => {
-    expect(await errorsOf(json)).toEqual([{ field: 'body', message: expect.stringContaining('Must be an object with from, to') }]);
+    expect(await errorsOf(json)).toEqual([
+      { field: 'body', message: expect.stringContaining('Must be an object with from, to') },
+    ]);
   });
 });

@@ -5,7 +5,10 @@ const MAIL = '{"to":"someone@example.com","text":"Hello!"}';
 
 type Answer = Awaited<ReturnType<TestApp['app']['inject']>>;
 
-async function post(payload: string | Buffer, headers: Record<string, string> = {}): Promise<Answer & Pick<TestApp, 'queued'>> {
+async function post(
+  payload: string | Buffer,
+  headers: Record<string, string> = {},
+): Promise<Answer & Pick<TestApp, 'queued'>> {
   const { app, queued } = openTestApp();
   const response = await app.inject({
     method: 'POST',
@@ -21,7 +24,11 @@ describe('a JSON body', () => {
     ['with a charset', MAIL, { 'content-type': 'application/json; charset=utf-8' }],
     ['with its type in capitals', MAIL, { 'content-type': 'APPLICATION/JSON' }],
     ['with a byte order mark', `\ufeff${MAIL}`, {}],
-    ['with quotes, brackets and backslashes in its strings', JSON.stringify({ to: 'a@example.com', text: '\\"[[{{,,\\\\' }), {}],
+    [
+      'with quotes, brackets and backslashes in its strings',
+      JSON.stringify({ to: 'a@example.com', text: '\\"[[{{,,\\\\' }),
+      {},
+    ],
     ['with 500 named recipients', JSON.stringify({ to: many(500), text: 'x' }), {}],
   ])('%s is read', async (_title, payload, headers) => {
     expect((await post(payload, headers)).statusCode).toBe(202);

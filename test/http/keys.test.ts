@@ -24,7 +24,10 @@ describe('with keys', () => {
     ['a very long key', `Bearer ${'x'.repeat(5_000)}`, 401],
   ])('%s gives %3$i', async (_title, authorization, statusCode) => {
     const { app } = openTestApp({ keys: KEYS });
-    const response = await app.inject({ url: '/messages/x', headers: authorization === undefined ? {} : { authorization } });
+    const response = await app.inject({
+      url: '/messages/x',
+      headers: authorization === undefined ? {} : { authorization },
+    });
     expect(response.statusCode).toBe(statusCode);
   });
 
@@ -87,7 +90,12 @@ describe('without keys', () => {
     ['a name that begins like ours', { host: 'localhost.evil.example' }, '127.0.0.1', 403],
     ['an address that begins like ours', { host: '127.0.0.1.evil.example' }, '127.0.0.1', 403],
     ['a page of another site', { ...HOST, origin: 'https://evil.example' }, '127.0.0.1', 403],
-    ['a page of another port', { ...HOST, origin: 'http://localhost:8080', 'sec-fetch-site': 'same-site' }, '127.0.0.1', 403],
+    [
+      'a page of another port',
+      { ...HOST, origin: 'http://localhost:8080', 'sec-fetch-site': 'same-site' },
+      '127.0.0.1',
+      403,
+    ],
     ['a page without an origin', { ...HOST, origin: 'null' }, '127.0.0.1', 403],
     ['an image on another site', { ...HOST, 'sec-fetch-site': 'cross-site' }, '127.0.0.1', 403],
   ])('%s gets %4$i', async (_title, headers, remoteAddress, statusCode) => {

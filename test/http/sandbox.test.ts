@@ -38,9 +38,12 @@ describe('the sandbox routes', () => {
     expect([response.statusCode, response.json().type]).toEqual([404, 'urn:relay365:problem:not-found']);
   });
 
-  test.each(['/sandbox/messages', '/sandbox/messages/1.eml'])('%s says why it is 404 where there is no sandbox', async (url) => {
-    const { app } = openTestApp();
-    const response = await app.inject(url);
-    expect([response.statusCode, response.json().type]).toEqual([404, 'urn:relay365:problem:sandbox-only']);
-  });
+  test.each(['/sandbox/messages', '/sandbox/messages/1.eml'])(
+    '%s says why it is 404 where there is no sandbox',
+    async (url) => {
+      const { app } = openTestApp();
+      const response = await app.inject(url);
+      expect([response.statusCode, response.json().type]).toEqual([404, 'urn:relay365:problem:sandbox-only']);
+    },
+  );
 });

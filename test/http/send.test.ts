@@ -67,12 +67,15 @@ describe('POST /send', () => {
     } satisfies DeepPartial<Submission>);
   });
 
-  test.each(Object.entries(SEND_EXAMPLES))('takes the documented example "%s" as it stands', async (_name, { value }) => {
-    const { app, queued } = openTestApp();
-    const response = await app.inject({ method: 'POST', url: '/send', payload: value });
-    expect(response.json()).toMatchObject({ status: 'queued' });
-    expect(queued).toHaveLength(1);
-  });
+  test.each(Object.entries(SEND_EXAMPLES))(
+    'takes the documented example "%s" as it stands',
+    async (_name, { value }) => {
+      const { app, queued } = openTestApp();
+      const response = await app.inject({ method: 'POST', url: '/send', payload: value });
+      expect(response.json()).toMatchObject({ status: 'queued' });
+      expect(queued).toHaveLength(1);
+    },
+  );
 
   test('notes the name of the key that a message came with', async () => {
     const { app, queued } = openTestApp({ keys: [apiKey('shop', 'k1'), apiKey('crm', 'k2')] });
@@ -84,7 +87,11 @@ describe('POST /send', () => {
     const { app, queued } = openTestApp();
     // 25 MB become about 34 MB in the composed mail.
     const content = Buffer.alloc(25 * 1024 ** 2, 'x').toString('base64');
-    const response = await app.inject({ method: 'POST', url: '/send', payload: { ...MAIL, attachments: [{ filename: 'x', content }] } });
+    const response = await app.inject({
+      method: 'POST',
+      url: '/send',
+      payload: { ...MAIL, attachments: [{ filename: 'x', content }] },
+    });
     expect(response.statusCode).toBe(202);
     expect(queued[0]?.content.attachments[0]?.content).toBe(content);
   });
@@ -104,7 +111,11 @@ describe('POST /send', () => {
     const headers = { 'content-type': 'application/json', 'content-length': '60000000' };
     const response = await app.inject({ method: 'POST', url: '/send', headers, payload: '{' });
     expect(response.statusCode).toBe(413);
-    expect(response.json()).toMatchObject({ type: 'urn:relay365:problem:body-too-large', sizeBytes: 60_000_000, sizeBytesMax: 56_098_816 });
+    expect(response.json()).toMatchObject({
+      type: 'urn:relay365:problem:body-too-large',
+      sizeBytes: 60_000_000,
+      sizeBytesMax: 56_098_816,
+    });
   });
 
   test('says 403 and who may send when no mailbox may send as from', async () => {
@@ -129,7 +140,12 @@ describe('POST /send', () => {
 
   test('tells nothing of an unknown error, and logs it whole under the request id', async () => {
     const { app, log } = openTestApp({ submit: () => Promise.reject(new Error('secret detail')) });
-    const response = await app.inject({ method: 'POST', url: '/send', headers: { 'x-request-id': 'r-17' }, payload: MAIL });
+    const response = await app.inject({
+      method: 'POST',
+      url: '/send',
+      headers: { 'x-request-id': 'r-17' },
+      payload: MAIL,
+    });
     expect(response.statusCode).toBe(500);
     expect(response.json()).toEqual({
       type: 'urn:relay365:problem:internal',
@@ -146,7 +162,12 @@ describe('POST /send', () => {
   test('logs neither addresses nor content nor keys', async () => {
     const { app, log } = openTestApp({ keys: [apiKey('shop', 'hunter2')] });
     await app.inject({ method: 'POST', url: '/send', headers: { authorization: 'Bearer hunter2' }, payload: MAIL });
-    await app.inject({ method: 'POST', url: '/send?key=hunter2', headers: { authorization: 'Bearer hunter2x' }, payload: MAIL });
+    await app.inject({
+      method: 'POST',
+      url: '/send?key=hunter2',
+      headers: { authorization: 'Bearer hunter2x' },
+      payload: MAIL,
+    });
     expect(log).not.toHaveLength(0);
     expect(log.join('')).not.toMatch(/someone@example.com|Hello!|hunter2/);
   });

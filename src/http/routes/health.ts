@@ -10,7 +10,10 @@ export interface HealthDependencies {
 }
 
 const Live = Type.Object({ status: Type.String() }, { title: 'Health' });
-const Ready = Type.Object({ status: Type.String(), checks: Type.Object({ redis: Type.String() }) }, { title: 'Readiness' });
+const Ready = Type.Object(
+  { status: Type.String(), checks: Type.Object({ redis: Type.String() }) },
+  { title: 'Readiness' },
+);
 const LIVE = { status: 'ok' };
 const READY = { status: 'ok', checks: { redis: 'ok' } };
 
@@ -38,7 +41,11 @@ const readySchema = {
   operationId: 'getReadiness',
   tags: ['Health'],
   summary: 'Can mail be taken?',
-  description: 'Needs Redis, and not Exchange: when Exchange is away the queue goes on taking mail. Route no requests here while it fails.',
+  description:
+    'Needs Redis, and not Exchange: when Exchange is away the queue goes on taking mail. Route no requests here while it fails.',
   security: [],
-  response: { 200: jsonAnswer('It can.', Ready, READY), ...problemAnswers('malformed-request', 'internal', 'queue-unavailable', 'stopping') },
+  response: {
+    200: jsonAnswer('It can.', Ready, READY),
+    ...problemAnswers('malformed-request', 'internal', 'queue-unavailable', 'stopping'),
+  },
 };

@@ -8,13 +8,17 @@ import { MESSAGE_EXAMPLE } from '../schemas/examples.ts';
 import { MessageAnswer } from '../schemas/message.ts';
 
 /** What is known of an accepted message; undefined when there is none. Rejects when the store can't be asked. */
-export type FindMessage = (id: string) => Promise<{ readonly message: Message; readonly state: MessageState } | undefined>;
+export type FindMessage = (
+  id: string,
+) => Promise<{ readonly message: Message; readonly state: MessageState } | undefined>;
 
 export interface MessageDependencies {
   readonly findMessage: FindMessage;
 }
 
-const Params = Type.Object({ id: Type.String({ description: 'From the answer of `POST /send`.', examples: [MESSAGE_EXAMPLE.id] }) });
+const Params = Type.Object({
+  id: Type.String({ description: 'From the answer of `POST /send`.', examples: [MESSAGE_EXAMPLE.id] }),
+});
 /** Every id that was ever given out looks so; the store is not asked for others. */
 const ID = /^[\w-]{1,64}$/;
 
@@ -54,7 +58,9 @@ const schema = {
 };
 
 function notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return sendProblem(request, reply, 'message-not-found', { detail: 'There is no message with this id, or not any more.' });
+  return sendProblem(request, reply, 'message-not-found', {
+    detail: 'There is no message with this id, or not any more.',
+  });
 }
 
 function view(message: Message, state: MessageState): MessageAnswer {

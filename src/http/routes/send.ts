@@ -69,7 +69,11 @@ function bodyBytesMax(mailboxes: readonly Mailbox[]): number {
   return Math.ceil(messageBytesMax * BODY_PER_MESSAGE_BYTE) + BODY_BYTES_BESIDES;
 }
 
-async function refuseShape(request: FastifyRequest, reply: FastifyReply, findErrors: FindErrors): Promise<FastifyReply> {
+async function refuseShape(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  findErrors: FindErrors,
+): Promise<FastifyReply> {
   const { validationError: error } = request;
   if (!(error instanceof RequestError)) throw error;
   const errors = await findErrors(request.body, error.details.errors ?? []);
@@ -88,7 +92,9 @@ function answer(request: FastifyRequest, reply: FastifyReply, outcome: SubmitOut
       return tooLarge(request, reply, outcome);
     case 'unavailable':
       request.log.error({ err: outcome.cause }, 'the queue is unavailable');
-      return sendProblem(request, reply, 'queue-unavailable', { detail: 'Nothing was queued. Send the same request again later.' });
+      return sendProblem(request, reply, 'queue-unavailable', {
+        detail: 'Nothing was queued. Send the same request again later.',
+      });
   }
 }
 

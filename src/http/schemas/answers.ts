@@ -13,7 +13,12 @@ const PROBLEM_HEADERS: HeaderMeanings = {
 };
 
 /** An answer in JSON. */
-export function jsonAnswer(description: string, schema: TSchema, example: unknown, headers: HeaderMeanings = {}): TSchema {
+export function jsonAnswer(
+  description: string,
+  schema: TSchema,
+  example: unknown,
+  headers: HeaderMeanings = {},
+): TSchema {
   return contentAnswer(description, 'application/json', { schema, example }, headers);
 }
 
@@ -34,7 +39,9 @@ export function problemAnswers(...codes: readonly ProblemCode[]): Record<number,
 }
 
 function problemAnswer(codes: readonly ProblemCode[]): TSchema {
-  const examples = Object.fromEntries(codes.map((code) => [code, { summary: PROBLEMS[code].title, value: exampleOf(code) }]));
+  const examples = Object.fromEntries(
+    codes.map((code) => [code, { summary: PROBLEMS[code].title, value: exampleOf(code) }]),
+  );
   const names = codes.flatMap((code) => Object.keys(problemHeaders(code)));
   const headers = Object.fromEntries(Object.entries(PROBLEM_HEADERS).filter(([name]) => names.includes(name)));
   const description = codes.map((code) => PROBLEMS[code].meaning).join(' Or: ');
@@ -46,5 +53,7 @@ function exampleOf(code: ProblemCode): unknown {
 }
 
 function headerDocs(meanings: HeaderMeanings): Record<string, TSchema> {
-  return Object.fromEntries(Object.entries(meanings).map(([name, description]) => [name, Type.String({ description })]));
+  return Object.fromEntries(
+    Object.entries(meanings).map(([name, description]) => [name, Type.String({ description })]),
+  );
 }

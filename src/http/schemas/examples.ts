@@ -4,7 +4,8 @@
  */
 
 /** A red dot of 5 × 5 pixels. */
-const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4//8/w38GIAXDIBKE0DHxgljNBAAO9TXL0Y4OHwAAAABJRU5ErkJggg==';
+const PNG =
+  'iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4//8/w38GIAXDIBKE0DHxgljNBAAO9TXL0Y4OHwAAAABJRU5ErkJggg==';
 
 const INVITATION = [
   'BEGIN:VCALENDAR',
@@ -88,13 +89,18 @@ export const MESSAGE_EXAMPLE = {
       durationMs: 812,
       outcome: 'deferred',
       reply: { code: 451, enhanced: '4.7.0', text: 'Temporary server error. Please try again later. PRX2' },
-      explanation: 'Exchange answered (after the message was sent): 451 4.7.0 Temporary server error. Please try again later. PRX2',
+      explanation:
+        'Exchange answered (after the message was sent): 451 4.7.0 Temporary server error. Please try again later. PRX2',
     },
     {
       at: '2026-12-01T09:00:30.790Z',
       durationMs: 850,
       outcome: 'sent',
-      reply: { code: 250, enhanced: '2.0.0', text: 'OK <…@contoso.com> [Hostname=OS0PR01MB6099.jpnprd01.prod.outlook.com]' },
+      reply: {
+        code: 250,
+        enhanced: '2.0.0',
+        text: 'OK <…@contoso.com> [Hostname=OS0PR01MB6099.jpnprd01.prod.outlook.com]',
+      },
       explanation: 'Exchange took the message.',
     },
   ],

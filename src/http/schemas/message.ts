@@ -3,7 +3,10 @@ import { type Static, Type } from 'typebox';
 import { MESSAGE_STATUSES } from '../../core/message.ts';
 
 const Timestamp = Type.String({ format: 'date-time' });
-const PlainAddress = Type.Object({ name: Type.Optional(Type.String()), address: Type.String() }, { title: 'PlainAddress' });
+const PlainAddress = Type.Object(
+  { name: Type.Optional(Type.String()), address: Type.String() },
+  { title: 'PlainAddress' },
+);
 
 const Reply = Type.Object(
   {
@@ -43,7 +46,8 @@ export const MessageAnswer = Type.Object(
     id: Type.String(),
     status: Type.String({
       enum: [...MESSAGE_STATUSES],
-      description: '`sent`: Exchange answered 250. `deferred`: a retry is due. `held`: its mailbox is held. The rest speaks for itself.',
+      description:
+        '`sent`: Exchange answered 250. `deferred`: a retry is due. `held`: its mailbox is held. The rest speaks for itself.',
     }),
     mailbox: Type.String(),
     from: PlainAddress,

@@ -11,7 +11,10 @@ const Address = Type.Union(
   ],
   { title: 'Address', description: 'One e-mail address, with or without a display name.' },
 );
-const Addresses = Type.Union([Address, Type.Array(Address)], { title: 'Addresses', description: 'One address or a list of them.' });
+const Addresses = Type.Union([Address, Type.Array(Address)], {
+  title: 'Addresses',
+  description: 'One address or a list of them.',
+});
 /** A map and not TypeBox's record, whose pattern lets a key with a line break hold anything. */
 const stringMap = (description: string) =>
   Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: Type.String(), description });
@@ -20,16 +23,24 @@ const Attachment = Type.Object(
   {
     filename: Type.String({ description: 'The bare name that the recipient sees, non-ASCII allowed.' }),
     content: Type.String({ description: 'Base64 (RFC 4648 section 4); line breaks in it are ignored.' }),
-    contentType: Type.Optional(Type.String({ description: 'The media type; without it, it follows from the file name.' })),
-    contentId: Type.Optional(Type.String({ description: 'Makes it an inline part that the html shows by `<img src="cid:…">`.' })),
+    contentType: Type.Optional(
+      Type.String({ description: 'The media type; without it, it follows from the file name.' }),
+    ),
+    contentId: Type.Optional(
+      Type.String({ description: 'Makes it an inline part that the html shows by `<img src="cid:…">`.' }),
+    ),
   },
   { title: 'Attachment', additionalProperties: false },
 );
 
 const Calendar = Type.Object(
   {
-    method: Type.String({ description: 'The iTIP method (RFC 5546), such as `REQUEST` or `CANCEL`; the same as in the content.' }),
-    content: Type.String({ description: 'The iCalendar object (RFC 5545), from `BEGIN:VCALENDAR` to `END:VCALENDAR`.' }),
+    method: Type.String({
+      description: 'The iTIP method (RFC 5546), such as `REQUEST` or `CANCEL`; the same as in the content.',
+    }),
+    content: Type.String({
+      description: 'The iCalendar object (RFC 5545), from `BEGIN:VCALENDAR` to `END:VCALENDAR`.',
+    }),
   },
   { title: 'Calendar', additionalProperties: false },
 );
@@ -37,7 +48,10 @@ const Calendar = Type.Object(
 export const SendRequest = Type.Object(
   {
     from: Type.Optional(
-      described(Address, "The sender; default: the mailbox's own address. Another must be one of the mailbox's `sendAs` addresses."),
+      described(
+        Address,
+        "The sender; default: the mailbox's own address. Another must be one of the mailbox's `sendAs` addresses.",
+      ),
     ),
     to: Type.Optional(described(Addresses, 'The recipients that everyone sees.')),
     cc: Type.Optional(described(Addresses, 'Those who get a copy, seen by everyone.')),
@@ -46,13 +60,19 @@ export const SendRequest = Type.Object(
     subject: Type.Optional(Type.String({ description: 'At most 998 characters, no line breaks.' })),
     text: Type.Optional(Type.String({ description: 'The body as plain text.' })),
     html: Type.Optional(Type.String({ description: 'The body as HTML; give `text` as well where you can.' })),
-    headers: Type.Optional(stringMap('Extra headers. Those that relay365 writes itself (From, Date, Content-Type…) are refused.')),
+    headers: Type.Optional(
+      stringMap('Extra headers. Those that relay365 writes itself (From, Date, Content-Type…) are refused.'),
+    ),
     attachments: Type.Optional(Type.Array(Attachment)),
     calendar: Type.Optional(Calendar),
     importance: Type.Optional(level('The header that mail programs show.')),
     priority: Type.Optional(level("The lane in the mailbox's queue; default `normal`.")),
-    mailbox: Type.Optional(Type.String({ description: 'Which mailbox sends; default: the one that owns `from`, else the first.' })),
-    metadata: Type.Optional(stringMap('Up to 20 pairs of your own, given back by `GET /messages/{id}` and never sent.')),
+    mailbox: Type.Optional(
+      Type.String({ description: 'Which mailbox sends; default: the one that owns `from`, else the first.' }),
+    ),
+    metadata: Type.Optional(
+      stringMap('Up to 20 pairs of your own, given back by `GET /messages/{id}` and never sent.'),
+    ),
   },
   {
     title: 'SendRequest',

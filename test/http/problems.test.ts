@@ -1,0 +1,155 @@
+import type { InjectOptions } from 'fastify';
+import { describe, expect, test } from 'vitest';
+import { PROBLEMS, type ProblemCode } from '../../src/http/problems.ts';
+import { apiKey, listenTestApp, MAILBOX, openTestApp, talk, type TestAppOptions } from '../helpers/app.ts';
+
+const MAIL = { to: 'a@example.com', text: 'Hello!' };
+const SEND = { method: 'POST', url: '/send', payload: MAIL } as const;
+const HEADERS = { 'content-type': 'application/json' };
+const TINY = [{ ...MAILBOX, limits: { ...MAILBOX.limits, messageSizeBytesMax: 100 } }];
+
+/** A request that ends in this problem, and the app that it needs. */
+interface Case {
+  readonly code: ProblemCode;
+  readonly request: InjectOptions;
+  readonly options: TestAppOptions | undefined;
+}
+
+const ROWS: readonly (readonly [code: ProblemCode, request: InjectOptions, options?: TestAppOptions])[] = [
+  ['malformed-request', { url: '/messages/%zz' }],
+  ['malformed-request', { ...SEND, headers: { ...HEADERS, 'content-length': '3' }, payload: '{}' }],
+  ['invalid-json', { ...SEND, headers: HEADERS, payload: '{' }],
+  ['unauthorized', SEND, { keys: [apiKey('a', 'b')] }],
+  ['unauthorized', { url: '/messages/x' }, { keys: [apiKey('a', 'b')] }],
+  ['not-local', { ...SEND, headers: { host: 'evil.example' } }],
+  ['not-local', { url: '/sandbox/messages', headers: { host: 'evil.example' } }],
+  ['sender-not-allowed', { ...SEND, payload: { ...MAIL, from: 'x@example.com' } }],
+  ['not-found', { url: '/nowhere' }],
+  ['not-found', { url: '/' }],
+  ['not-found', { url: '/send/' }],
+  ['not-found', { url: '/docs/static/../../package.json' }],
+  ['not-found', { url: '/docs/static/nothing.js' }],
+  ['not-found', { ...SEND, url: '/nowhere', headers: { 'content-type': 'text/plain' }, payload: 'x' }],
+  ['message-not-found', { url: '/messages/x' }],
+  ['sandbox-only', { url: '/sandbox/messages' }],
+  ['method-not-allowed', { url: '/send' }],
+  ['method-not-allowed', { method: 'DELETE', url: '/messages/x' }],
+  [
+    'method-not-allowed',
+    { method: 'POST', url: '/health/live', headers: { 'content-type': 'text/plain' }, payload: 'x' },
+  ],
+  ['body-too-large', { ...SEND, payload: { ...MAIL, text: 'x'.repeat(1_100_000) } }, { mailboxes: TINY }],
+  ['message-too-large', SEND, { mailboxes: TINY }],
+  ['url-too-long', { url: `/messages/${'x'.repeat(101)}` }],
+  ['unsupported-media-type', { ...SEND, headers: { 'content-type': 'text/plain' }, payload: 'x' }],
+  ['invalid-message', { ...SEND, payload: {} }],
+  ['internal', SEND, { submit: () => Promise.reject(new Error('x')) }],
+  ['queue-unavailable', SEND, { enqueue: async () => ({ kind: 'unavailable', cause: new Error('x') }) }],
+  ['queue-unavailable', { url: '/messages/x' }, { findMessage: () => Promise.reject(new Error('x')) }],
+  ['queue-unavailable', { url: '/health/ready' }, { ready: async () => ({ ok: false, checks: { redis: 'x' } }) }],
+];
+
+const CASES: readonly Case[] = ROWS.map(([code, request, options]) => ({ code, request, options }));
+
+/** Those that need a real connection: sockets.test.ts and closing.test.ts have them. */
+const ON_SOCKETS: readonly ProblemCode[] = ['request-timeout', 'headers-too-large', 'stopping'];
+
+/** Those that happen where there is no operation to document them. */
+const WITHOUT_OPERATION: readonly ProblemCode[] = ['not-found', 'method-not-allowed'];
+
+interface Documented {
+  readonly content: Record<string, { readonly examples: object }>;
+}
+
+describe('a problem', () => {
+  test.each(CASES)('$code: $request', async ({ code, request, options }) => {
+    const { app } = openTestApp(options);
+    const response = await app.inject({ ...request, headers: { ...request.headers, 'x-request-id': 'my.id-1' } });
+    const { status, title } = PROBLEMS[code];
+    expect(response.statusCode).toBe(status);
+    expect(response.headers['content-type']).toMatch(/^application\/problem\+json/);
+    expect(response.headers['x-request-id']).toBe('my.id-1');
+    expect(response.json()).toMatchObject({
+      type: `urn:relay365:problem:${code}`,
+      title,
+      status,
+      requestId: 'my.id-1',
+    });
+  });
+
+  test('has a case here, whichever it is', () => {
+    expect(new Set([...CASES.map(({ code }) => code), ...ON_SOCKETS])).toEqual(new Set(Object.keys(PROBLEMS)));
+  });
+
+  test.each(CASES.filter(({ code }) => !WITHOUT_OPERATION.includes(code)))(
+    '$code is documented where it happens: $request',
+    async ({ code, request, options }) => {
+      const { app } = openTestApp(options);
+      await app.ready();
+      const path = String(request.url).replace(/^\/messages\/.*/, '/messages/{id}');
+      const paths = app.swagger().paths as Record<string, Record<string, { responses: Record<string, Documented> }>>;
+      const operation = paths[path]?.[(request.method ?? 'GET').toLowerCase()];
+      const content = operation?.responses[PROBLEMS[code].status]?.content['application/problem+json'];
+      expect(Object.keys(content?.examples ?? {})).toContain(code);
+    },
+  );
+});
+
+describe('405', () => {
+  test.each([
+    ['GET', '/send', 'POST'],
+    ['PUT', '/send', 'POST'],
+    ['OPTIONS', '/send', 'POST'],
+    ['POST', '/messages/x', 'GET, HEAD'],
+    ['POST', '/health/ready', 'GET, HEAD'],
+    ['DELETE', '/sandbox/messages', 'GET, HEAD'],
+    ['POST', '/openapi.json', 'GET, HEAD'],
+    ['POST', '/docs', 'GET, HEAD'],
+    ['DELETE', '/docs/static/swagger-ui.css', 'GET, HEAD'],
+  ] as const)('%s %s names what is allowed: %s', async (method, url, allow) => {
+    const { app } = openTestApp();
+    const response = await app.inject({ method, url });
+    expect([response.statusCode, response.headers.allow]).toEqual([405, allow]);
+  });
+});
+
+describe('X-Request-Id', () => {
+  test.each([
+    ['a sane one is kept', 'Ab_c-1.2', 'Ab_c-1.2'],
+    ['64 characters are kept', 'x'.repeat(64), 'x'.repeat(64)],
+    ['a longer one is replaced', 'x'.repeat(65), undefined],
+    ['an empty one is replaced', '', undefined],
+    ['one with a space is replaced', 'a b', undefined],
+    ['one with quotes is replaced', 'a"b', undefined],
+    ['none is made up', undefined, undefined],
+  ])('%s', async (_title, given, kept) => {
+    const { app } = openTestApp();
+    const response = await app.inject({
+      url: '/health/live',
+      headers: given === undefined ? {} : { 'x-request-id': given },
+    });
+    expect(response.headers['x-request-id']).toEqual(kept ?? expect.stringMatching(/^[\da-f-]{36}$/));
+  });
+
+  test.each(['/health/live', '/docs', '/docs/static/swagger-ui.css', '/openapi.json', '/nowhere'])(
+    'is on %s',
+    async (url) => {
+      const { app } = openTestApp();
+      expect((await app.inject(url)).headers['x-request-id']).toBeDefined();
+    },
+  );
+
+  test('is on what Node would answer by itself', async () => {
+    const { port } = await listenTestApp();
+    const close = 'Connection: close\r\n\r\n';
+    const answers = await Promise.all([
+      talk(port, `GET /health/live HTTP/1.1\r\n${close}`),
+      talk(port, `GET /health/live HTTP/1.1\r\nHost: localhost\r\nExpect: nonsense\r\n${close}`),
+      talk(port, `PROPFIND /send HTTP/1.1\r\nHost: localhost\r\n${close}`),
+      talk(port, `BREW /send HTTP/1.1\r\nHost: localhost\r\n${close}`),
+      talk(port, 'nonsense\r\n\r\n'),
+    ]);
+    expect(answers.map((answer) => answer.split(' ')[1])).toEqual(['400', '200', '404', '400', '400']);
+    for (const answer of answers) expect(answer).toMatch(/x-request-id: [\da-f-]{36}\r\n/i);
+  });
+});
