@@ -100,7 +100,7 @@ export function openConsumer(options: ConsumerOptions): Consumer {
 }
 
 function setConcurrency(worker: Worker, messages: number, onError: (error: Error) => void): void {
-  if (worker.closing) return;
+  if (worker.closing !== undefined) return;
   if (messages === 0) {
     worker.pause(true).catch(onError);
     return;
@@ -136,12 +136,19 @@ async function putBack(queue: Queue, waitMs: number): Promise<never> {
 }
 
 /** Keeps the ticket of a message that is not over; one that is over, or waits for a person, needs no ticket. */
-async function setAside(job: Job, token: string, conclusion: Conclusion, change: Change, options: Processing): Promise<void> {
+async function setAside(
+  job: Job,
+  token: string,
+  conclusion: Conclusion,
+  change: Change,
+  options: Processing,
+): Promise<void> {
   const { queue, lines } = options;
   if (conclusion.status === 'deferred') return delay(job, token, conclusion.nextAttemptAt ?? new Date());
   if (conclusion.status !== 'queued') return;
   // A pool goes on with its other mailboxes at once.
-  if (change.kind === 'restrained' && lines.length === 1) await queue.rateLimit(Math.max(1, change.until.getTime() - Date.now()));
+  if (change.kind === 'restrained' && lines.length === 1)
+    await queue.rateLimit(Math.max(1, change.until.getTime() - Date.now()));
   // To the end of its lane: the mailbox is tried with another message, in case it was this one's fault after all.
   return delay(job, token, new Date(Date.now() + END_OF_LANE_MS));
 }

@@ -8,6 +8,7 @@ import { access, chmod, constants, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { Redis } from 'ioredis';
+import programs from './redis-programs.json' with { type: 'json' };
 
 export interface EmbeddedRedis {
   /** `unix:/path/to/redis.sock` */
@@ -18,9 +19,6 @@ export interface EmbeddedRedis {
   close(): Promise<void>;
 }
 
-const SERVER_NAMES = ['redis-server', 'valkey-server'];
-/** Where systems put them, for a service whose PATH is short. */
-const SERVER_FOLDERS = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/opt/homebrew/bin'];
 /** A Unix socket's path has some 104 bytes on the narrowest system. */
 const SOCKET_PATH_LENGTH_MAX = 100;
 const OWNER_NAME = 'relay365:owner';
@@ -43,7 +41,9 @@ export async function openEmbeddedRedis(dataDir: string, path: string): Promise<
     detached: true,
   });
   const output = collectOutput(child);
-  const exited = once(child, 'exit').then(([code, signal]) => new Error(`redis-server ended (${signal ?? `code ${code}`}): ${output()}`));
+  const exited = once(child, 'exit').then(
+    ([code, signal]) => new Error(`redis-server ended (${signal ?? `code ${code}`}): ${output()}`),
+  );
   const owner = await connectOwner(socket, exited);
   const ended = Promise.withResolvers<Error>();
   let closing = false;
@@ -80,16 +80,25 @@ function serverOptions(dir: string, socket: string): string[] {
 
 /** The first server program on the PATH or in the usual folders. */
 async function findServer(path: string): Promise<string> {
-  const folders = [...path.split(delimiter).filter(Boolean), ...SERVER_FOLDERS];
-  for (const file of folders.flatMap((folder) => SERVER_NAMES.map((name) => join(folder, name)))) {
-    if (await access(file, constants.X_OK).then(() => true, () => false)) return file;
+  const folders = [...path.split(delimiter).filter(Boolean), ...programs.folders];
+  for (const file of folders.flatMap((folder) => programs.names.map((name) => join(folder, name)))) {
+    if (
+      await access(file, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return file;
   }
-  throw new Error('No redis-server or valkey-server was found: install one (apt-get install redis-server), or set REDIS_URL.');
+  throw new Error(
+    'No redis-server or valkey-server was found: install one (apt-get install redis-server), or set REDIS_URL.',
+  );
 }
 
 async function socketFor(dir: string): Promise<{ socket: string; removeSocket: () => Promise<void> }> {
   const socket = join(dir, 'redis.sock');
-  if (Buffer.byteLength(socket) <= SOCKET_PATH_LENGTH_MAX) return { socket, removeSocket: () => rm(socket, { force: true }) };
+  if (Buffer.byteLength(socket) <= SOCKET_PATH_LENGTH_MAX)
+    return { socket, removeSocket: () => rm(socket, { force: true }) };
   const folder = await mkdtemp(join(tmpdir(), 'relay365-'));
   await chmod(folder, 0o700);
   return { socket: join(folder, 'redis.sock'), removeSocket: () => rm(folder, { recursive: true, force: true }) };

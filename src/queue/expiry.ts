@@ -26,9 +26,11 @@ const MESSAGES_A_TIME = 100;
 export function openExpiry(options: ExpiryOptions): Expiry {
   let looking: Promise<void> | undefined;
   const look = () => {
-    looking ??= expireOverdue(options).catch(options.onError).finally(() => {
-      looking = undefined;
-    });
+    looking ??= expireOverdue(options)
+      .catch(options.onError)
+      .finally(() => {
+        looking = undefined;
+      });
   };
   const timer = setInterval(look, CHECK_MS);
   return {

@@ -245,8 +245,10 @@ export function defineGovernorScripts(redis: RedisClient): GovernorScripts {
   const scripts = { admit: ADMIT, settle: SETTLE, restrain: RESTRAIN, claim: CLAIM };
   for (const [name, lua] of Object.entries(scripts)) redis.defineCommand(`relay365_${name}`, { lua });
   const commands = redis as unknown as Record<string, (...args: (string | number)[]) => Promise<unknown>>;
-  const run = (name: string) => (keys: readonly string[], ...args: (string | number)[]) =>
-    commands[`relay365_${name}`]?.(keys.length, ...keys, ...args);
+  const run =
+    (name: string) =>
+    (keys: readonly string[], ...args: (string | number)[]) =>
+      commands[`relay365_${name}`]?.(keys.length, ...keys, ...args);
   return {
     admit: run('admit'),
     settle: run('settle'),

@@ -79,7 +79,12 @@ function keysOf(keys: Keys, mailbox: string): string[] {
   return [keys.standing(mailbox), keys.sent(mailbox), keys.underWay(mailbox), keys.recipients(mailbox)];
 }
 
-async function admit(settings: Settings, mailbox: GovernedMailbox, message: string, recipients: number): Promise<Admission> {
+async function admit(
+  settings: Settings,
+  mailbox: GovernedMailbox,
+  message: string,
+  recipients: number,
+): Promise<Admission> {
   const { scripts, keys, windowMs } = settings;
   const { messagesPerMinute, recipientsPerDay } = mailbox.limits;
   const [verdict, waitMs] = await scripts.admit(
@@ -97,7 +102,12 @@ async function admit(settings: Settings, mailbox: GovernedMailbox, message: stri
   return { ...wait, change: await restrain(settings, mailbox, '', dayLimitReached(recipientsPerDay, waitMs)) };
 }
 
-async function settle(settings: Settings, mailbox: GovernedMailbox, message: string, effect: MailboxEffect): Promise<Change> {
+async function settle(
+  settings: Settings,
+  mailbox: GovernedMailbox,
+  message: string,
+  effect: MailboxEffect,
+): Promise<Change> {
   if (effect.kind === 'restrained') return restrain(settings, mailbox, message, effect.restraint);
   const opened = await settings.scripts.settle(
     keysOf(settings.keys, mailbox.id),
@@ -130,4 +140,3 @@ async function restrain(
   );
   return { kind: 'restrained', restraint: { ...restraint, state }, until: new Date(untilMs), isNew: isNew === 1 };
 }
-

@@ -24,10 +24,17 @@ export async function checkRedis(redis: RedisClient): Promise<readonly Finding[]
 function checkVersion(info: Info): Finding[] {
   const version = info['valkey_version'] ?? info['redis_version'] ?? '0.0';
   if (isOlder(version, VERSION_MIN)) {
-    return [{ level: 'error', message: `Redis ${version} is too old: relay365 needs ${VERSION_MIN.join('.')} or newer.` }];
+    return [
+      { level: 'error', message: `Redis ${version} is too old: relay365 needs ${VERSION_MIN.join('.')} or newer.` },
+    ];
   }
   if (isOlder(version, VERSION_GOOD)) {
-    return [{ level: 'warning', message: `Redis ${version} works; ${VERSION_GOOD.join('.')} or newer keeps its append-only file safer.` }];
+    return [
+      {
+        level: 'warning',
+        message: `Redis ${version} works; ${VERSION_GOOD.join('.')} or newer keeps its append-only file safer.`,
+      },
+    ];
   }
   return [];
 }
@@ -58,7 +65,13 @@ function checkPersistence(info: Info, config: Config): Finding[] {
     ];
   }
   if (info['aof_enabled'] === undefined) {
-    return [{ level: 'warning', message: 'Redis does not say whether it keeps an append-only file; without one a 202 does not survive its restart.' }];
+    return [
+      {
+        level: 'warning',
+        message:
+          'Redis does not say whether it keeps an append-only file; without one a 202 does not survive its restart.',
+      },
+    ];
   }
   return checkFsync(config);
 }
@@ -68,9 +81,21 @@ function checkFsync(config: Config): Finding[] {
     case 'always':
       return [];
     case 'everysec':
-      return [{ level: 'info', message: 'Redis writes to disk once a second (appendfsync everysec): a power cut may lose the last second of 202s.' }];
+      return [
+        {
+          level: 'info',
+          message:
+            'Redis writes to disk once a second (appendfsync everysec): a power cut may lose the last second of 202s.',
+        },
+      ];
     case 'no':
-      return [{ level: 'warning', message: 'Redis leaves writing to disk to the system (appendfsync no): a power cut may lose half a minute of 202s.' }];
+      return [
+        {
+          level: 'warning',
+          message:
+            'Redis leaves writing to disk to the system (appendfsync no): a power cut may lose half a minute of 202s.',
+        },
+      ];
     default:
       return [{ level: 'info', message: 'Redis does not say how often it writes to disk (appendfsync).' }];
   }
@@ -81,7 +106,9 @@ type Config = Readonly<Record<string, string>>;
 
 function parseInfo(text: string): Info {
   const pairs = text.split(/\r?\n/).map((line) => line.split(':'));
-  return Object.fromEntries(pairs.filter(([name, value]) => name && value !== undefined).map(([name, ...value]) => [name, value.join(':')]));
+  return Object.fromEntries(
+    pairs.filter(([name, value]) => name && value !== undefined).map(([name, ...value]) => [name, value.join(':')]),
+  );
 }
 
 /** Managed services forbid CONFIG; then nothing is known. */

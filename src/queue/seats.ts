@@ -48,14 +48,16 @@ export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOpti
     const askedAt = Date.now();
     const seats = await claim(scripts, keys, worker, limited);
     leaseEndsAt = askedAt + LEASE_MS;
-    limited.forEach(({ onSeats }, i) => onSeats(seats[i] ?? 0));
+    for (const [i, { onSeats }] of limited.entries()) onSeats(seats[i] ?? 0);
   };
   const beat = () => {
     // Without an answer of Redis the lease ends, and others may have the seats: this worker must not use them.
     if (Date.now() > leaseEndsAt) for (const { onSeats } of limited) onSeats(0);
-    claiming ??= renew().catch(onError).finally(() => {
-      claiming = undefined;
-    });
+    claiming ??= renew()
+      .catch(onError)
+      .finally(() => {
+        claiming = undefined;
+      });
   };
   beat();
   const timer = setInterval(beat, BEAT_MS);
@@ -68,7 +70,12 @@ export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOpti
   };
 }
 
-function claim(scripts: GovernorScripts, keys: Keys, worker: string, mailboxes: readonly SeatedMailbox[]): Promise<number[]> {
+function claim(
+  scripts: GovernorScripts,
+  keys: Keys,
+  worker: string,
+  mailboxes: readonly SeatedMailbox[],
+): Promise<number[]> {
   const names = mailboxes.flatMap(({ id }) => [keys.seats(id), keys.standing(id)]);
   const demands = mailboxes.flatMap(({ id, connections, open }) => [connections, open(), spread(id)]);
   return scripts.claim([keys.workers, ...names], worker, LEASE_MS, ...demands);
@@ -79,7 +86,12 @@ function spread(mailbox: string): number {
   return createHash('sha256').update(mailbox).digest().readUInt16BE(0);
 }
 
-async function leave(redis: RedisClient, keys: Keys, worker: string, mailboxes: readonly SeatedMailbox[]): Promise<void> {
+async function leave(
+  redis: RedisClient,
+  keys: Keys,
+  worker: string,
+  mailboxes: readonly SeatedMailbox[],
+): Promise<void> {
   const transaction = redis.multi().zrem(keys.workers, worker);
   for (const { id } of mailboxes) transaction.hdel(keys.seats(id), worker);
   await transaction.exec();

@@ -13,7 +13,12 @@ export async function readStanding(redis: RedisClient, keys: Keys, mailbox: stri
     redis.hvals(keys.seats(mailbox)),
   ]);
   const connections = seats.reduce((sum, lease) => sum + seatsOf(lease, now), 0);
-  const usage: Usage = { connections, messagesPerMinute, recipientsPerDay: recipientsInADay(recipients, now), underWay };
+  const usage: Usage = {
+    connections,
+    messagesPerMinute,
+    recipientsPerDay: recipientsInADay(recipients, now),
+    underWay,
+  };
   return { ...restraintOf(standing), usage };
 }
 
@@ -32,7 +37,10 @@ function restraintOf(fields: Readonly<Record<string, string>>): Omit<Standing, '
 
 function recipientsInADay(fields: Readonly<Record<string, string>>, now: number): number {
   const first = Math.floor(now / 60_000) - 1_440;
-  return Object.entries(fields).reduce((sum, [minute, count]) => (Number(minute) >= first ? sum + Number(count) : sum), 0);
+  return Object.entries(fields).reduce(
+    (sum, [minute, count]) => (Number(minute) >= first ? sum + Number(count) : sum),
+    0,
+  );
 }
 
 function seatsOf(lease: string, now: number): number {

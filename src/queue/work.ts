@@ -23,7 +23,12 @@ export interface WorkDependencies {
 const INTERRUPTIONS_MAX = 5;
 
 /** What came of the message; undefined when it is over already, or gone. */
-export async function work(id: string, token: string, line: Line, dependencies: WorkDependencies): Promise<Conclusion | undefined> {
+export async function work(
+  id: string,
+  token: string,
+  line: Line,
+  dependencies: WorkDependencies,
+): Promise<Conclusion | undefined> {
   const { records, events, now } = dependencies;
   const begun = await records.begin(id, token, now());
   if (begun.kind === 'missing') {
@@ -31,7 +36,9 @@ export async function work(id: string, token: string, line: Line, dependencies: 
     return undefined;
   }
   if (begun.kind === 'over') return undefined;
-  const stored = begun.leftOpen ? await noteInterruption(begun.stored, begun.leftOpen, line, dependencies) : begun.stored;
+  const stored = begun.leftOpen
+    ? await noteInterruption(begun.stored, begun.leftOpen, line, dependencies)
+    : begun.stored;
   const conclusion = await concludeOne(stored, line, dependencies);
   await records.finish(id, token, conclusion);
   events.concluded(stored.message, conclusion);
@@ -74,7 +81,11 @@ async function noteInterruption(
   await records.noteAttempt(message.id, attempt);
   if (attempt.outcome === 'unknown') {
     // Exchange may have taken it, so it counts against the limits, apart from the attempt that begins now.
-    await governor.settle(mailbox, `${message.id}:interrupted`, { kind: 'took', recipients: state.recipients.length, certain: false });
+    await governor.settle(mailbox, `${message.id}:interrupted`, {
+      kind: 'took',
+      recipients: state.recipients.length,
+      certain: false,
+    });
   }
   events.interrupted(message, attempt);
   return { ...stored, state: { ...state, attempts: [...state.attempts, attempt] } };
