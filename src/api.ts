@@ -5,7 +5,13 @@ import { makeKeys, NAMESPACE } from './queue/keys.ts';
 
 await enter('api', async (config, log, { stack }) => {
   if (!config.redis || !config.mailbox) return;
-  const api = await openApi({ config, mailboxes: [config.mailbox], location: config.redis, keys: makeKeys(NAMESPACE), log });
+  const api = await openApi({
+    config,
+    mailboxes: [config.mailbox],
+    location: config.redis,
+    keys: makeKeys(NAMESPACE),
+    log,
+  });
   stack.defer(api.close);
   log.info(`API ready at ${api.url}, its documentation at ${api.url}/docs`);
 });

@@ -47,7 +47,9 @@ export class ConfigError extends Error {
   readonly faults: readonly Fault[];
 
   constructor(faults: readonly Fault[]) {
-    super(`The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map(line).join('\n')}`);
+    super(
+      `The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map(line).join('\n')}`,
+    );
     this.faults = faults;
   }
 }
@@ -92,7 +94,10 @@ function redisLocation(values: Values): RedisLocation | undefined {
 function roleFaults(config: Config, role: Role): Fault[] {
   const faults: Fault[] = [];
   if (role !== 'all' && !config.redis) {
-    faults.push({ variable: 'REDIS_URL', message: 'is needed: the API and the workers meet in one Redis, such as redis://localhost:6379' });
+    faults.push({
+      variable: 'REDIS_URL',
+      message: 'is needed: the API and the workers meet in one Redis, such as redis://localhost:6379',
+    });
   }
   if (role !== 'all' && !config.mailbox) {
     faults.push({ variable: 'M365_MAILBOX', message: 'is needed: the sandbox runs only with npm start' });
@@ -133,11 +138,16 @@ function mailboxConfig(values: Values, faults: Fault[]): MailboxConfig | undefin
 
 /** A credential without a mailbox would run the sandbox while its owner believes that mail goes out. */
 function orphans(values: Values): Fault[] {
-  const given = (['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET', 'SMTP_PASSWORD', 'SMTP_HOST'] as const).filter(
-    (name) => values[name] !== undefined,
-  );
+  const given = (
+    ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET', 'SMTP_PASSWORD', 'SMTP_HOST'] as const
+  ).filter((name) => values[name] !== undefined);
   if (given.length === 0) return [];
-  return [{ variable: 'M365_MAILBOX', message: `is not set, but ${given.join(', ')} ${given.length > 1 ? 'are' : 'is'}: set it to the sending mailbox's address` }];
+  return [
+    {
+      variable: 'M365_MAILBOX',
+      message: `is not set, but ${given.join(', ')} ${given.length > 1 ? 'are' : 'is'}: set it to the sending mailbox's address`,
+    },
+  ];
 }
 
 function limits(values: Values): MailboxLimits {
@@ -153,8 +163,10 @@ function loginConfig(values: Values, address: string, faults: Fault[]): LoginCon
   const { SMTP_PASSWORD: password, AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId } = values;
   if (password !== undefined) return { kind: 'password', user: values.SMTP_USER ?? address, password };
   const credential = readCredential(values, faults);
-  if (tenantId === undefined) faults.push({ variable: 'AZURE_TENANT_ID', message: 'is needed: Directory (tenant) ID of the app registration' });
-  if (clientId === undefined) faults.push({ variable: 'AZURE_CLIENT_ID', message: 'is needed: Application (client) ID of the app registration' });
+  if (tenantId === undefined)
+    faults.push({ variable: 'AZURE_TENANT_ID', message: 'is needed: Directory (tenant) ID of the app registration' });
+  if (clientId === undefined)
+    faults.push({ variable: 'AZURE_CLIENT_ID', message: 'is needed: Application (client) ID of the app registration' });
   if (!credential || tenantId === undefined || clientId === undefined) return undefined;
   const cloud = CLOUDS[values.M365_CLOUD];
   const authorityHost = values.AZURE_AUTHORITY_HOST ?? cloud.authorityHost;
@@ -162,7 +174,11 @@ function loginConfig(values: Values, address: string, faults: Fault[]): LoginCon
 }
 
 function readCredential(values: Values, faults: Fault[]): Credential | undefined {
-  const { AZURE_CLIENT_SECRET: secret, AZURE_CLIENT_CERTIFICATE_PATH: certificate, AZURE_FEDERATED_TOKEN_FILE: token } = values;
+  const {
+    AZURE_CLIENT_SECRET: secret,
+    AZURE_CLIENT_CERTIFICATE_PATH: certificate,
+    AZURE_FEDERATED_TOKEN_FILE: token,
+  } = values;
   const given: Credential[] = [];
   if (secret !== undefined) given.push({ kind: 'secret', secret });
   if (certificate !== undefined) given.push({ kind: 'certificate', path: certificate });

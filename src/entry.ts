@@ -4,7 +4,10 @@ import { type Logger, openLog } from './log.ts';
 import { type Lifetime, run } from './run.ts';
 
 /** Runs one process in this role until it is told to stop. */
-export async function enter(role: Role, open: (config: Config, log: Logger, lifetime: Lifetime) => Promise<void>): Promise<void> {
+export async function enter(
+  role: Role,
+  open: (config: Config, log: Logger, lifetime: Lifetime) => Promise<void>,
+): Promise<void> {
   const config = readConfigOrExplain(role);
   if (!config) return;
   const log = openLog(config.logLevel, process.stdout.isTTY);

@@ -17,7 +17,8 @@ export interface MailEvents {
 /** Addresses and subjects are personal: the log names a message by its ids alone. */
 export function mailEvents(log: Logger): MailEvents {
   return {
-    accepted: (message) => log.info({ ...ids(message), client: message.client, sizeBytes: message.sizeBytes }, 'accepted'),
+    accepted: (message) =>
+      log.info({ ...ids(message), client: message.client, sizeBytes: message.sizeBytes }, 'accepted'),
     concluded: (message, conclusion) => {
       const { attempt, status, nextAttemptAt } = conclusion;
       const fields = { ...ids(message), ...attemptFields(attempt), ...(nextAttemptAt && { nextAttemptAt }) };
@@ -32,7 +33,14 @@ export function mailEvents(log: Logger): MailEvents {
       if (change.kind !== 'restrained' || !change.isNew) return;
       const { state, reason } = change.restraint;
       const { rule, reply, explanation, fix } = reason;
-      const fields = { mailbox, rule, ...(reply && { reply: formatReply(reply) }), explanation, fix, until: change.until };
+      const fields = {
+        mailbox,
+        rule,
+        ...(reply && { reply: formatReply(reply) }),
+        explanation,
+        fix,
+        until: change.until,
+      };
       log[state === 'held' ? 'error' : 'warn'](fields, `mailbox ${state}`);
     },
   };

@@ -15,7 +15,11 @@ export interface Lifetime {
  * Runs `open`, waits for the end and closes everything. The exit code is 0 after a signal, 1 after a fault; a process
  * that can't close in time kills itself.
  */
-export async function run(log: Logger, shutdownTimeoutMs: number, open: (lifetime: Lifetime) => Promise<void>): Promise<void> {
+export async function run(
+  log: Logger,
+  shutdownTimeoutMs: number,
+  open: (lifetime: Lifetime) => Promise<void>,
+): Promise<void> {
   const end = Promise.withResolvers<void>();
   const fail = (error: unknown): void => {
     log.fatal({ err: error }, error instanceof Error ? error.message : String(error));

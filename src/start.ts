@@ -24,7 +24,14 @@ await enter('all', async (config, log, lifetime) => {
   const worker = await openWorker({ config, mailboxes: [mailbox], location, keys, log });
   lifetime.stack.defer(worker.close);
   const messages = sandbox && { list: sandbox.exchange.listMessages, raw: sandbox.exchange.rawMessage };
-  const api = await openApi({ config, mailboxes: [mailbox], location, keys, log, ...(messages && { sandbox: messages }) });
+  const api = await openApi({
+    config,
+    mailboxes: [mailbox],
+    location,
+    keys,
+    log,
+    ...(messages && { sandbox: messages }),
+  });
   lifetime.stack.defer(api.close);
   welcome(api.url, mailbox, sandbox !== undefined, log);
 });
@@ -67,8 +74,12 @@ function sandboxMailbox({ mailbox, smtp, authorityHost }: Sandbox, config: Confi
 function welcome(url: string, { mailbox, host, port }: MailboxConfig, sandbox: boolean, log: Logger): void {
   log.info(`API ready at ${url}, its documentation at ${url}/docs`);
   if (sandbox) {
-    log.warn('SANDBOX: NO MAIL LEAVES THIS MACHINE. M365_MAILBOX is not set, so a simulated Exchange takes every mail.');
-    log.warn(`SANDBOX: see what it took at ${url}/sandbox/messages. To send for real, see "Connect your tenant" in README.md.`);
+    log.warn(
+      'SANDBOX: NO MAIL LEAVES THIS MACHINE. M365_MAILBOX is not set, so a simulated Exchange takes every mail.',
+    );
+    log.warn(
+      `SANDBOX: see what it took at ${url}/sandbox/messages. To send for real, see "Connect your tenant" in README.md.`,
+    );
   } else {
     log.info(`sending as ${mailbox.address} through ${host}:${port}`);
   }

@@ -85,7 +85,8 @@ function text(value: string): string {
 function number(min: number, max: number): Read<number> {
   return (value) => {
     const parsed = Number(value);
-    if (!/^\d+(\.\d+)?$/.test(value) || parsed < min || parsed > max) throw new Error(`must be a number from ${min} to ${max}`);
+    if (!/^\d+(\.\d+)?$/.test(value) || parsed < min || parsed > max)
+      throw new Error(`must be a number from ${min} to ${max}`);
     return parsed;
   };
 }
@@ -93,7 +94,8 @@ function number(min: number, max: number): Read<number> {
 function integer(min: number, max: number): Read<number> {
   return (value) => {
     const parsed = Number(value);
-    if (!/^\d+$/.test(value) || parsed < min || parsed > max) throw new Error(`must be a whole number from ${min} to ${max}`);
+    if (!/^\d+$/.test(value) || parsed < min || parsed > max)
+      throw new Error(`must be a whole number from ${min} to ${max}`);
     return parsed;
   };
 }
@@ -124,17 +126,26 @@ function redisUrl(value: string): string {
 }
 
 function nodes(value: string): readonly string[] {
-  const list = value.split(',').map((node) => node.trim()).filter(Boolean);
-  if (!list.every((node) => /^(\[[\da-f:]+\]|[\w.-]+):\d+$/i.test(node))) throw new Error('must be host:port[,host:port]');
+  const list = value
+    .split(',')
+    .map((node) => node.trim())
+    .filter(Boolean);
+  if (!list.every((node) => /^(\[[\da-f:]+\]|[\w.-]+):\d+$/i.test(node)))
+    throw new Error('must be host:port[,host:port]');
   return list;
 }
 
 function apiKeys(value: string): readonly { readonly name: string; readonly secret: string }[] {
-  return value.split(',').map((pair) => pair.trim()).filter(Boolean).map((pair) => {
-    const [, name, secret] = /^([\w.-]{1,64}):(\S+)$/.exec(pair) ?? [];
-    if (!name || !secret) throw new Error('must be name:secret[,name:secret], the name of letters, digits, ".", "_" and "-"');
-    return { name, secret };
-  });
+  return value
+    .split(',')
+    .map((pair) => pair.trim())
+    .filter(Boolean)
+    .map((pair) => {
+      const [, name, secret] = /^([\w.-]{1,64}):(\S+)$/.exec(pair) ?? [];
+      if (!name || !secret)
+        throw new Error('must be name:secret[,name:secret], the name of letters, digits, ".", "_" and "-"');
+      return { name, secret };
+    });
 }
 
 function delays(value: string): readonly [number, ...number[]] {

@@ -5,6 +5,12 @@ import { openWorker } from './worker-role.ts';
 
 await enter('worker', async (config, log, { stack }) => {
   if (!config.redis || !config.mailbox) return;
-  const worker = await openWorker({ config, mailboxes: [config.mailbox], location: config.redis, keys: makeKeys(NAMESPACE), log });
+  const worker = await openWorker({
+    config,
+    mailboxes: [config.mailbox],
+    location: config.redis,
+    keys: makeKeys(NAMESPACE),
+    log,
+  });
   stack.defer(worker.close);
 });

@@ -28,7 +28,6 @@ const NAME_LENGTH_MAX = 320;
 const INPUT_LENGTH_MAX = 2 * NAME_LENGTH_MAX;
 
 // Control characters, and the line and paragraph separators that some software takes for line ends.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 /** RFC 5322 `dot-atom-text`, with RFC 6532's non-ASCII characters. */
 const DOT_ATOM = /^[\w!#$%&'*+/=?^`{|}~\u0080-\u{10ffff}-]+(?:\.[\w!#$%&'*+/=?^`{|}~\u0080-\u{10ffff}-]+)*$/u;
@@ -67,7 +66,8 @@ function makeAddress(rawName: string, addrSpec: string): ParsedAddress {
   if (at < 1 || at === addrSpec.length - 1) return no(`${quote(addrSpec)} is not an address like name@example.com`);
   const local = addrSpec.slice(0, at);
   const domain = asciiDomain(addrSpec.slice(at + 1));
-  const problem = localPartProblem(local) ?? (domain ? undefined : `${quote(addrSpec)} has no valid domain after the @`);
+  const problem =
+    localPartProblem(local) ?? (domain ? undefined : `${quote(addrSpec)} has no valid domain after the @`);
   if (problem || !domain) return no(problem ?? 'has no valid domain');
   const address = `${local}@${domain}`;
   if (Buffer.byteLength(address) > ADDRESS_BYTES_MAX) return no(`is longer than ${ADDRESS_BYTES_MAX} bytes (RFC 5321)`);
@@ -75,7 +75,8 @@ function makeAddress(rawName: string, addrSpec: string): ParsedAddress {
 }
 
 function localPartProblem(local: string): string | undefined {
-  if (Buffer.byteLength(local) > LOCAL_PART_BYTES_MAX) return `has more than ${LOCAL_PART_BYTES_MAX} bytes before the @`;
+  if (Buffer.byteLength(local) > LOCAL_PART_BYTES_MAX)
+    return `has more than ${LOCAL_PART_BYTES_MAX} bytes before the @`;
   if (DOT_ATOM.test(local) || QUOTED_LOCAL_PART.test(local)) return undefined;
   if (/[,;]/.test(local)) return 'holds more than one address: give a list instead';
   return `has characters before the @ that RFC 5321 does not allow: ${quote(local)}`;

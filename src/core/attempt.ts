@@ -78,7 +78,12 @@ export function createAttempt({ compose, deliver, policy, now }: AttemptDependen
 }
 
 /** What becomes of a message whose time is over while it waits; `reason` says what it waited for. */
-export function expireUntried(message: Pick<Message, 'expiresAt'>, state: MessageState, now: Date, reason?: Reason): Conclusion {
+export function expireUntried(
+  message: Pick<Message, 'expiresAt'>,
+  state: MessageState,
+  now: Date,
+  reason?: Reason,
+): Conclusion {
   const over = `The message's time was over at ${message.expiresAt.toISOString()}.`;
   const explanation = reason ? `${over} Its mailbox could not send: ${reason.explanation}` : over;
   return {
@@ -141,7 +146,10 @@ export function conclude(
   const next = nextStep(outcome, judgement, tries, span, message, policy);
   if (next.kind === 'expire') return end(sent ? 'sent' : 'expired', giveUp(recipients));
   const made = makeAttempt(resultOf(outcome, effect), outcome, judgement, span);
-  const attempt = outcome.kind === 'unknown' ? { ...made, explanation: `${made.explanation} ${AFTER_UNKNOWN[policy.unknown]}` } : made;
+  const attempt =
+    outcome.kind === 'unknown'
+      ? { ...made, explanation: `${made.explanation} ${AFTER_UNKNOWN[policy.unknown]}` }
+      : made;
   if (next.kind !== 'retry') return { attempt, recipients, status: next.kind, effect };
   return { attempt, recipients, status: 'deferred', nextAttemptAt: next.at, effect };
 }
@@ -207,7 +215,9 @@ function resultOf(outcome: Outcome, effect: MailboxEffect): AttemptOutcome {
 }
 
 function applyToRecipients(before: readonly RecipientState[], outcome: Outcome, tries: number): RecipientState[] {
-  return before.map((recipient) => (recipient.status === 'pending' ? applyToRecipient(recipient, outcome, tries) : recipient));
+  return before.map((recipient) =>
+    recipient.status === 'pending' ? applyToRecipient(recipient, outcome, tries) : recipient,
+  );
 }
 
 function applyToRecipient(recipient: RecipientState, outcome: Outcome, tries: number): RecipientState {
@@ -230,7 +240,9 @@ function refusalOf(address: string, outcome: Outcome): RefusedRecipient | undefi
 }
 
 function giveUp(recipients: readonly RecipientState[]): RecipientState[] {
-  return recipients.map((recipient) => (recipient.status === 'pending' ? { ...recipient, status: 'failed' } : recipient));
+  return recipients.map((recipient) =>
+    recipient.status === 'pending' ? { ...recipient, status: 'failed' } : recipient,
+  );
 }
 
 function finished(

@@ -1,6 +1,5 @@
 /** Replies that speak of this connection, of Microsoft's servers or of the IP address. */
-import { SOURCES } from './judgement.ts';
-import type { ReplyFault } from './reply-table.ts';
+import { type ReplyFault, SOURCES } from './judgement.ts';
 
 export const CONNECTION_REPLIES: readonly ReplyFault[] = [
   {
@@ -21,7 +20,8 @@ export const CONNECTION_REPLIES: readonly ReplyFault[] = [
     scope: 'connection',
     verdict: 'retry',
     atOnce: true,
-    explanation: 'Exchange ended the session because of its age or its silence. The message goes out over a new connection.',
+    explanation:
+      'Exchange ended the session because of its age or its silence. The message goes out over a new connection.',
     source: 'Public transcripts',
   },
   {

@@ -57,7 +57,6 @@ const FILENAME_LENGTH_MAX = 255;
 /** The iTIP methods of RFC 5546. */
 const CALENDAR_METHODS = ['PUBLISH', 'REQUEST', 'REPLY', 'ADD', 'CANCEL', 'REFRESH', 'COUNTER', 'DECLINECOUNTER'];
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 /** RFC 2045 5.1: type and subtype are tokens; parameters follow. */
@@ -88,7 +87,10 @@ function readRecipients(draft: Draft, errors: FieldErrors): Pick<ReadDraft, 'to'
   const given = [draft.to, draft.cc, draft.bcc].flatMap((list) => list ?? []).length;
   if (given === 0) errors.add('to', 'Give at least one recipient in to, cc or bcc.');
   if (given > RECIPIENTS_MAX) {
-    errors.add('to', `${given} recipients in to, cc and bcc; at most ${RECIPIENTS_MAX} are allowed. Send several messages.`);
+    errors.add(
+      'to',
+      `${given} recipients in to, cc and bcc; at most ${RECIPIENTS_MAX} are allowed. Send several messages.`,
+    );
   }
   return { to, cc, bcc };
 }
@@ -127,7 +129,8 @@ function readMetadata(metadata: Readonly<Record<string, string>>, errors: FieldE
     errors.add('metadata', `${pairs.length} pairs; at most ${METADATA_PAIRS_MAX} are allowed.`);
   }
   for (const [key, value] of pairs.slice(0, METADATA_PAIRS_MAX)) {
-    if (key.length > METADATA_KEY_LENGTH_MAX) errors.add('metadata', `A key is longer than ${METADATA_KEY_LENGTH_MAX} characters.`);
+    if (key.length > METADATA_KEY_LENGTH_MAX)
+      errors.add('metadata', `A key is longer than ${METADATA_KEY_LENGTH_MAX} characters.`);
     if (value.length > METADATA_VALUE_LENGTH_MAX) {
       errors.add(`metadata.${key}`, `The value is longer than ${METADATA_VALUE_LENGTH_MAX} characters.`);
     }
@@ -136,7 +139,9 @@ function readMetadata(metadata: Readonly<Record<string, string>>, errors: FieldE
 }
 
 function readContent(draft: Draft, errors: FieldErrors): Content {
-  const attachments = (draft.attachments ?? []).map((attachment, index) => readAttachment(attachment, `attachments[${index}]`, errors));
+  const attachments = (draft.attachments ?? []).map((attachment, index) =>
+    readAttachment(attachment, `attachments[${index}]`, errors),
+  );
   const { text, html, calendar, importance } = draft;
   if (!text && !html && !calendar && attachments.length === 0) {
     errors.add('text', 'The message is empty: give text, html, calendar or attachments.');
@@ -175,7 +180,8 @@ function readAttachment(attachment: AttachmentDraft, field: string, errors: Fiel
 
 function checkFilename(filename: string, field: string, errors: FieldErrors): void {
   if (filename === '') errors.add(field, 'The file name is empty.');
-  if (filename.length > FILENAME_LENGTH_MAX) errors.add(field, `The file name is longer than ${FILENAME_LENGTH_MAX} characters.`);
+  if (filename.length > FILENAME_LENGTH_MAX)
+    errors.add(field, `The file name is longer than ${FILENAME_LENGTH_MAX} characters.`);
   if (CONTROL.test(filename) || /[/\\]/.test(filename)) {
     errors.add(field, 'The file name contains a path or a control character: give the bare name.');
   }

@@ -6,7 +6,8 @@ export interface EntraFault extends Fault {
   readonly codes: readonly string[];
 }
 
-type Row = Pick<EntraFault, 'id' | 'codes' | 'looks' | 'explanation' | 'fix'> & Partial<Pick<EntraFault, 'wait' | 'scope'>>;
+type Row = Pick<EntraFault, 'id' | 'codes' | 'looks' | 'explanation' | 'fix'> &
+  Partial<Pick<EntraFault, 'wait' | 'scope'>>;
 
 function row(fields: Row): EntraFault {
   return { scope: 'mailbox', verdict: 'hold', source: SOURCES.entra, ...fields };
@@ -33,7 +34,8 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
     id: 'app-unknown',
     codes: ['AADSTS700016'],
     looks: 'AADSTS700016 Application was not found in the directory',
-    explanation: 'There is no such app in this tenant: AZURE_CLIENT_ID or AZURE_TENANT_ID is wrong, or the app was removed.',
+    explanation:
+      'There is no such app in this tenant: AZURE_CLIENT_ID or AZURE_TENANT_ID is wrong, or the app was removed.',
     fix: 'Copy "Application (client) ID" and "Directory (tenant) ID" from the overview page of the app registration.',
   }),
   row({

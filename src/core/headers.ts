@@ -3,7 +3,6 @@
 /** RFC 5322 2.2: printable ASCII without the colon. */
 const HEADER_NAME = /^[!-9;-~]{1,76}$/;
 const HEADER_VALUE_LENGTH_MAX = 4096;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]/;
 
 /** Headers that relay365 writes itself, with the field of the API that sets them. */
@@ -33,7 +32,8 @@ export function headerProblem(name: string, value: string): string | undefined {
   const key = name.toLowerCase();
   if (!HEADER_NAME.test(name)) return 'A header name has 1 to 76 printable ASCII characters and no colon or space.';
   if (key.startsWith('content-')) return 'relay365 sets the Content-… headers itself; use attachments.';
-  if (Object.hasOwn(OWNED, key)) return `relay365 sets this header itself${OWNED[key] ? `; use the field ${OWNED[key]}` : ''}.`;
+  if (Object.hasOwn(OWNED, key))
+    return `relay365 sets this header itself${OWNED[key] ? `; use the field ${OWNED[key]}` : ''}.`;
   if (CONTROL.test(value)) return 'The value contains a line break or another control character.';
   if (value.length > HEADER_VALUE_LENGTH_MAX) return `The value is longer than ${HEADER_VALUE_LENGTH_MAX} characters.`;
   return undefined;

@@ -38,7 +38,13 @@ const UNKNOWN_OUTCOME = {
   known: true,
 } as const;
 
-const UNCOMPOSABLE = { id: 'uncomposable', scope: 'message', verdict: 'fail', source: 'relay365', known: true } as const;
+const UNCOMPOSABLE = {
+  id: 'uncomposable',
+  scope: 'message',
+  verdict: 'fail',
+  source: 'relay365',
+  known: true,
+} as const;
 
 /** Judges one reply, of the session or of one recipient. */
 export function judgeReply(reply: Reply, stage: Stage): Judgement {
@@ -54,8 +60,10 @@ const BEFORE_MESSAGE: readonly Stage[] = ['token', 'connect', 'greeting', 'start
 function judgeByClass(reply: Reply, stage: Stage): Judgement {
   const explanation = `Exchange answered (${STAGES[stage]}): ${formatReply(reply)}`;
   const row = { explanation, source: SOURCES.rfc5321, known: false };
-  if (reply.code < 500) return { ...row, id: 'unlisted-4xx', scope: stage === 'rcpt' ? 'recipient' : 'connection', verdict: 'retry' };
-  if (BEFORE_MESSAGE.includes(stage)) return { ...row, id: 'unlisted-5xx', scope: 'mailbox', verdict: 'hold', wait: HOLD_WAIT };
+  if (reply.code < 500)
+    return { ...row, id: 'unlisted-4xx', scope: stage === 'rcpt' ? 'recipient' : 'connection', verdict: 'retry' };
+  if (BEFORE_MESSAGE.includes(stage))
+    return { ...row, id: 'unlisted-5xx', scope: 'mailbox', verdict: 'hold', wait: HOLD_WAIT };
   return { ...row, id: 'unlisted-5xx', scope: stage === 'rcpt' ? 'recipient' : 'message', verdict: 'fail' };
 }
 
@@ -63,7 +71,14 @@ function judgeBroken({ stage, error, code }: Extract<Outcome, { kind: 'broken' }
   const explanation = `The connection to Exchange failed (${STAGES[stage]}): ${error}`;
   // Exchange had taken the login: a connection that breaks now is only that.
   if (!BEFORE_MESSAGE.includes(stage)) {
-    return { id: 'connection-lost', scope: 'connection', verdict: 'retry', explanation, source: SOURCES.rfc5321, known: true };
+    return {
+      id: 'connection-lost',
+      scope: 'connection',
+      verdict: 'retry',
+      explanation,
+      source: SOURCES.rfc5321,
+      known: true,
+    };
   }
   const fault = findNetwork(code) ?? { ...CONNECTION_FAILED, ...(stage === 'starttls' && findNetwork('ETLS')) };
   return { ...withoutPattern(fault), explanation: `${fault.explanation} ${explanation}`, known: true };
@@ -89,12 +104,15 @@ function judgeNoToken({ error, code }: Extract<Outcome, { kind: 'no-token' }>): 
 }
 
 /** How a fault looks is for the documentation; its pattern is for the search. */
-function withoutPattern(fault: Fault & { codes?: unknown; enhanced?: unknown; text?: unknown; stages?: unknown }): Fault {
+function withoutPattern(
+  fault: Fault & { codes?: unknown; enhanced?: unknown; text?: unknown; stages?: unknown },
+): Fault {
   const { codes: _, enhanced: __, text: ___, stages: ____, ...rest } = fault;
   return rest;
 }
 
-const ASKED_WAIT = /(?:retry|try again|wait)\D{0,24}?(\d{1,5})\s*(ms|msec|millisecond|s|sec|second|min|minute|h|hour)s?\b/i;
+const ASKED_WAIT =
+  /(?:retry|try again|wait)\D{0,24}?(\d{1,5})\s*(ms|msec|millisecond|s|sec|second|min|minute|h|hour)s?\b/i;
 const UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
   msec: 1,

@@ -1,5 +1,7 @@
 /** What a fault means: whose it is, what follows, and how to say it to a person. */
 
+import type { Stage } from './outcome.ts';
+
 /** Who is at fault: this connection, one recipient, this message, the mailbox or its credential, the whole tenant. */
 export type Scope = 'connection' | 'recipient' | 'message' | 'mailbox' | 'tenant';
 
@@ -30,6 +32,17 @@ export interface Fault {
   readonly tooManyConnections?: boolean;
   /** Of `slow`: when it comes so many times in a row, the mailbox is held. */
   readonly heldAfter?: number;
+}
+
+/** A row for replies: what is set must fit, all of it. */
+export interface ReplyFault extends Fault {
+  /** The reply's code; unset: any. */
+  readonly codes?: readonly number[];
+  /** The whole enhanced code (RFC 3463). */
+  readonly enhanced?: RegExp;
+  /** Somewhere in the text, in any case. */
+  readonly text?: RegExp;
+  readonly stages?: readonly Stage[];
 }
 
 /** The first wait, and the longest: each one in a row is twice as long as the one before. */

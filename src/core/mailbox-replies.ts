@@ -1,6 +1,5 @@
 /** Replies that speak of the mailbox, its credential or its tenant: they never cost a message. */
-import { DAY_WAIT, SHORT_WAIT, SOURCES } from './judgement.ts';
-import type { ReplyFault } from './reply-table.ts';
+import { DAY_WAIT, type ReplyFault, SHORT_WAIT, SOURCES } from './judgement.ts';
 
 const ENABLE_FOR_MAILBOX = 'Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false';
 const RESTRICTED_ENTITIES = 'https://security.microsoft.com/restrictedentities';
@@ -63,7 +62,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     enhanced: /^4\.7\.[56]\d\d$/,
     scope: 'mailbox',
     verdict: 'slow',
-    explanation: 'Exchange throttles this mailbox or this IP address: it sends too much, or what it sends looks suspicious.',
+    explanation:
+      'Exchange throttles this mailbox or this IP address: it sends too much, or what it sends looks suspicious.',
     fix: 'Nothing, if it passes: relay365 has slowed down. If it stays: look at the reputation of address and IP.',
     source: SOURCES.ndr,
   },
@@ -154,7 +154,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
   },
   {
     id: 'security-defaults',
-    looks: "535 5.7.139 user is locked by your organization's security defaults policy; the request did not meet the criteria",
+    looks:
+      "535 5.7.139 user is locked by your organization's security defaults policy; the request did not meet the criteria",
     codes: [535],
     text: /security defaults policy|did not meet the criteria to be authenticated/i,
     scope: 'tenant',
@@ -230,7 +231,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     enhanced: /^5\.7\.(705|708|750)$/,
     scope: 'tenant',
     verdict: 'hold',
-    explanation: 'Microsoft takes no mail from the tenant now: too much suspicious mail, a new or trial tenant, or unregistered domains.',
+    explanation:
+      'Microsoft takes no mail from the tenant now: too much suspicious mail, a new or trial tenant, or unregistered domains.',
     fix: 'Register all sending domains in the Microsoft 365 admin center, and ask Microsoft support to lift the block.',
     source: SOURCES.ndr,
   },

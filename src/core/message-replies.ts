@@ -1,6 +1,5 @@
 /** Replies that speak of this message or of one recipient: only these cost a message. */
-import { SOURCES } from './judgement.ts';
-import type { ReplyFault } from './reply-table.ts';
+import { type ReplyFault, SOURCES } from './judgement.ts';
 
 export const MESSAGE_REPLIES: readonly ReplyFault[] = [
   {
@@ -32,7 +31,8 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     scope: 'recipient',
     verdict: 'retry',
     atOnce: true,
-    explanation: 'Exchange takes no more recipients in one go. The rest follows in a mail of their own with the same Message-ID.',
+    explanation:
+      'Exchange takes no more recipients in one go. The rest follows in a mail of their own with the same Message-ID.',
     fix: 'Send to fewer recipients at a time, or raise the limit: Set-Mailbox <mailbox> -RecipientLimits 1000',
     source: SOURCES.limits,
   },

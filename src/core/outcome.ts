@@ -16,7 +16,12 @@ export type Outcome =
   /** Exchange answered 250 to the final dot; some recipients may have been refused before. */
   | { readonly kind: 'accepted'; readonly reply: Reply; readonly refused: readonly RefusedRecipient[] }
   /** Exchange answered no; `refused` names the recipients when it said no to each of them. */
-  | { readonly kind: 'refused'; readonly stage: Stage; readonly reply: Reply; readonly refused: readonly RefusedRecipient[] }
+  | {
+      readonly kind: 'refused';
+      readonly stage: Stage;
+      readonly reply: Reply;
+      readonly refused: readonly RefusedRecipient[];
+    }
   /** The connection failed or ended without an answer, and the message was not handed over. */
   | { readonly kind: 'broken'; readonly stage: Stage; readonly error: string; readonly code?: string }
   /** The connection ended between the final dot and its reply: Exchange may have taken the message. */
@@ -47,10 +52,16 @@ const REPLY = /^(\d{3})(?:[ -](?:([245]\.\d{1,3}\.\d{1,3})(?:[ ]|$))?)?(.*)$/s;
  * Source: RFC 5321 4.2, RFC 2034 4 (the enhanced code is repeated on each line).
  */
 export function parseReply(raw: string): Reply | undefined {
-  const lines = raw.trim().split(/\r?\n/).map((line) => REPLY.exec(line));
+  const lines = raw
+    .trim()
+    .split(/\r?\n/)
+    .map((line) => REPLY.exec(line));
   const [first] = lines;
   if (!first?.[1]) return undefined;
-  const text = lines.map((line) => line?.[3]?.trim() ?? '').join(' ').trim();
+  const text = lines
+    .map((line) => line?.[3]?.trim() ?? '')
+    .join(' ')
+    .trim();
   return { code: Number(first[1]), ...(first[2] && { enhanced: first[2] }), text };
 }
 

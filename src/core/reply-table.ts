@@ -2,22 +2,12 @@
  * Every reply of Exchange Online that is known, and what it means. The first row that fits decides, so a row with a
  * text stands before one with a code alone: the text says more than the code, and the code more than its class.
  */
-import type { Fault } from './judgement.ts';
+import type { ReplyFault } from './judgement.ts';
 import type { Reply } from './message.ts';
 import { MESSAGE_REPLIES } from './message-replies.ts';
 import { MAILBOX_REPLIES } from './mailbox-replies.ts';
 import type { Stage } from './outcome.ts';
 import { CONNECTION_REPLIES } from './connection-replies.ts';
-
-export interface ReplyFault extends Fault {
-  /** The reply's code; unset: any. */
-  readonly codes?: readonly number[];
-  /** The whole enhanced code (RFC 3463). */
-  readonly enhanced?: RegExp;
-  /** Somewhere in the text, in any case. */
-  readonly text?: RegExp;
-  readonly stages?: readonly Stage[];
-}
 
 export const REPLY_TABLE: readonly ReplyFault[] = [...MAILBOX_REPLIES, ...CONNECTION_REPLIES, ...MESSAGE_REPLIES];
 

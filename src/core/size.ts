@@ -13,7 +13,9 @@ const RECIPIENT_BYTES = 4;
 
 /** An estimate in bytes of the composed message: right within some per cent, and rather too large than too small. */
 export function estimateSizeBytes(message: Pick<Message, 'to' | 'cc' | 'bcc' | 'subject'>, content: Content): number {
-  const attachments = content.attachments.map(({ content }) => PART_BYTES + content.length * 0.75 * BASE64_OCTETS_PER_BYTE);
+  const attachments = content.attachments.map(
+    ({ content }) => PART_BYTES + content.length * 0.75 * BASE64_OCTETS_PER_BYTE,
+  );
   const texts = [content.text, content.html, content.calendar?.content, content.calendar?.content];
   const headers = [...Object.entries(content.headers).flat(), message.subject, ...recipientsOf(message)];
   return Math.ceil(

@@ -71,7 +71,8 @@ function chooseMailbox(read: ReadDraft, mailboxes: SubmitDependencies['mailboxes
   if (named !== undefined && !asked) return unknownMailbox(mailboxes);
   const from = read.from?.address;
   const mailbox = asked ?? (from === undefined ? mailboxes[0] : ownerOf(mailboxes, from));
-  if (!mailbox || (from !== undefined && !maySendAs(mailbox, from))) return senderNotAllowed(asked ? [asked] : mailboxes);
+  if (!mailbox || (from !== undefined && !maySendAs(mailbox, from)))
+    return senderNotAllowed(asked ? [asked] : mailboxes);
   return { kind: 'chosen', mailbox };
 }
 
@@ -86,7 +87,12 @@ function senderNotAllowed(mailboxes: readonly Mailbox[]): Chosen {
   return { kind: 'sender-not-allowed', errors: [{ field: 'from', message }] };
 }
 
-function makeSubmission(read: ReadDraft, mailbox: Mailbox, client: string, dependencies: SubmitDependencies): Submission {
+function makeSubmission(
+  read: ReadDraft,
+  mailbox: Mailbox,
+  client: string,
+  dependencies: SubmitDependencies,
+): Submission {
   const { content, mailbox: _asked, ...rest } = read;
   const id = dependencies.newId();
   const acceptedAt = dependencies.now();

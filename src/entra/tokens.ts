@@ -31,7 +31,7 @@ export function openTokenSource(application: Application, now: () => number = Da
       const fresh = renew && now() - renewedAtMs >= RENEWAL_INTERVAL_MS;
       if (fresh) renewedAtMs = now();
       const running = pending.get(fresh);
-      if (running) return running;
+      if (running !== undefined) return running;
       const request = acquire(client, application.scope, fresh).finally(() => pending.delete(fresh));
       pending.set(fresh, request);
       return request;
@@ -53,7 +53,12 @@ function cachedClient(application: Application): GetClient {
   };
 }
 
-async function makeClient({ tenantId, clientId, credential, authorityHost }: Application): Promise<ConfidentialClientApplication> {
+async function makeClient({
+  tenantId,
+  clientId,
+  credential,
+  authorityHost,
+}: Application): Promise<ConfidentialClientApplication> {
   const { host } = new URL(authorityHost);
   return new ConfidentialClientApplication({
     auth: {
@@ -83,7 +88,8 @@ async function proof(credential: Credential): Promise<Proof> {
 function readCertificate(pem: string): NonNullable<Proof['clientCertificate']> {
   const privateKey = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----/.exec(pem)?.[0];
   const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem)?.[0];
-  if (!privateKey || !certificate) throw new Error('The certificate file must hold a certificate and its private key, both as PEM.');
+  if (!privateKey || !certificate)
+    throw new Error('The certificate file must hold a certificate and its private key, both as PEM.');
   const thumbprintSha256 = new X509Certificate(certificate).fingerprint256.replaceAll(':', '');
   return { privateKey, thumbprintSha256, x5c: pem };
 }
@@ -101,7 +107,10 @@ async function acquire(getClient: GetClient, scope: string, fresh: boolean): Pro
 
 async function withTimeout<T>(promise: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`Entra did not answer within ${TOKEN_TIMEOUT_MS / 1000} s.`)), TOKEN_TIMEOUT_MS);
+  const timer = setTimeout(
+    () => reject(new Error(`Entra did not answer within ${TOKEN_TIMEOUT_MS / 1000} s.`)),
+    TOKEN_TIMEOUT_MS,
+  );
   try {
     return await Promise.race([promise, late]);
   } finally {

@@ -32,7 +32,9 @@ function judgeOwn(jwt: Jwt, { app, authority }: AssertionContext): CredentialVer
   const registered = app.certificates.some((pem) => isSignedBy(jwt, createPublicKey(pem)));
   if (!registered) return { kind: 'refused', error: 'wrongAssertion', detail: whyNotRegistered(jwt, app) };
   const audience = String(jwt.claims['aud']).toLowerCase();
-  return audience.startsWith(authority.toLowerCase()) ? { kind: 'proven' } : { kind: 'refused', error: 'assertionAudience' };
+  return audience.startsWith(authority.toLowerCase())
+    ? { kind: 'proven' }
+    : { kind: 'refused', error: 'assertionAudience' };
 }
 
 function whyNotRegistered({ header }: Jwt, app: App): string {
@@ -49,7 +51,9 @@ function thumbprintsOf(pem: string): string[] {
 }
 
 function hex(thumbprint: unknown): string {
-  return Buffer.from(String(thumbprint ?? ''), 'base64url').toString('hex').toUpperCase();
+  return Buffer.from(String(thumbprint ?? ''), 'base64url')
+    .toString('hex')
+    .toUpperCase();
 }
 
 function judgeFederated(jwt: Jwt, { app }: AssertionContext): CredentialVerdict {

@@ -80,7 +80,8 @@ export class EntraDesk {
     const path = pathname.slice(pathname.indexOf('/', 1));
     const form = new URLSearchParams(await readBody(request));
     const correlationId = form.get('client-request-id') ?? String(request.headers['client-request-id'] ?? randomUUID());
-    if (request.method === 'POST' && path === '/oauth2/v2.0/token') return { endpoint: 'token', tenantId, form, correlationId };
+    if (request.method === 'POST' && path === '/oauth2/v2.0/token')
+      return { endpoint: 'token', tenantId, form, correlationId };
     const asksForDiscovery = request.method === 'GET' && DISCOVERY_PATHS.includes(path);
     return asksForDiscovery ? { endpoint: 'discovery', tenantId, form, correlationId } : undefined;
   }
@@ -104,18 +105,33 @@ export class EntraDesk {
     const { directory, tokens, authorityHost, now } = this.parts;
     const { tenantId, form } = question;
     const nowSeconds = Math.floor(now() / 1000);
-    const verdict = judgeTokenRequest({ tenantId, authority: `${authorityHost}/${tenantId}`, form, nowSeconds }, directory);
+    const verdict = judgeTokenRequest(
+      { tenantId, authority: `${authorityHost}/${tenantId}`, form, nowSeconds },
+      directory,
+    );
     if (verdict.kind === 'refused') return this.#refuse(question, verdict.error, { detail: verdict.detail });
     const lifetime = tokens.lifetimeSeconds;
     const token = tokens.issue(verdict.app, verdict.audience);
-    return { status: 200, body: { token_type: 'Bearer', expires_in: lifetime, ext_expires_in: lifetime, access_token: token } };
+    return {
+      status: 200,
+      body: { token_type: 'Bearer', expires_in: lifetime, ext_expires_in: lifetime, access_token: token },
+    };
   }
 
-  #refuse(question: Question, error: EntraErrorName, more: { detail?: string | undefined; retryAfterSeconds?: number | undefined }): Answer {
+  #refuse(
+    question: Question,
+    error: EntraErrorName,
+    more: { detail?: string | undefined; retryAfterSeconds?: number | undefined },
+  ): Answer {
     const { tenantId, form, correlationId } = question;
     const { detail, retryAfterSeconds } = more;
     const clientId = form.get('client_id') ?? '';
-    const subject: EntraErrorSubject = { tenantId, clientId, scope: form.get('scope') ?? '', ...(detail !== undefined && { detail }) };
+    const subject: EntraErrorSubject = {
+      tenantId,
+      clientId,
+      scope: form.get('scope') ?? '',
+      ...(detail !== undefined && { detail }),
+    };
     const headers = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
     return { ...entraError(error, subject, correlationId), headers };
   }

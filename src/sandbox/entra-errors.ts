@@ -72,7 +72,8 @@ export const ENTRA_ERRORS = {
     code: 700023,
     status: 401,
     error: 'invalid_client',
-    text: () => `Client assertion audience claim does not match Realm issuer. Review the documentation at ${ASSERTION_DOCS} .`,
+    text: () =>
+      `Client assertion audience claim does not match Realm issuer. Review the documentation at ${ASSERTION_DOCS} .`,
   },
   assertionTime: {
     code: 700024,
@@ -151,7 +152,11 @@ export interface EntraErrorResponse {
 }
 
 /** The HTTP status and the JSON that Entra answers with. */
-export function entraError(name: EntraErrorName, subject: EntraErrorSubject, correlationId: string): EntraErrorResponse {
+export function entraError(
+  name: EntraErrorName,
+  subject: EntraErrorSubject,
+  correlationId: string,
+): EntraErrorResponse {
   const kind: EntraErrorKind = ENTRA_ERRORS[name];
   const traceId = randomUUID();
   const timestamp = `${new Date().toISOString().slice(0, 19).replace('T', ' ')}Z`;

@@ -11,7 +11,13 @@ import { DEFAULT_LIMITS, type ExchangeLimits } from './limits.ts';
 import { closeServer, listen } from './listen.ts';
 import { type Credentials, DEFAULT_TENANT, judgeLogin, type LoginVerdict, type TenantSettings } from './login.ts';
 import { Mailbox, type MailboxOptions, type MailboxPatch } from './mailbox.ts';
-import { type MessageSummary, MessageStore, STORED_BYTES_MAX, STORED_MESSAGES_MAX, type TakenMessage } from './message-store.ts';
+import {
+  type MessageSummary,
+  MessageStore,
+  STORED_BYTES_MAX,
+  STORED_MESSAGES_MAX,
+  type TakenMessage,
+} from './message-store.ts';
 import { Script } from './script.ts';
 import { converse } from './smtp-dialogue.ts';
 import { type Attempt, type SessionHost, SmtpSession } from './smtp-session.ts';
@@ -75,7 +81,11 @@ export async function openExchange(options: ExchangeOptions): Promise<Exchange> 
     // A session that fails is a connection that breaks.
     converse(session).catch(() => session.destroy());
   });
-  desk.secureContext = createSecureContext({ key: certificate.privateKey, cert: certificate.certificate, minVersion: 'TLSv1.2' });
+  desk.secureContext = createSecureContext({
+    key: certificate.privateKey,
+    cert: certificate.certificate,
+    minVersion: 'TLSv1.2',
+  });
   return makeExchange(desk, server, sessions, await listen(server, host, port));
 }
 

@@ -39,7 +39,10 @@ export function readSender(headers: Headers): Sender {
   if (values.length > 1) return { kind: 'invalid', problem: 'more than one From header' };
   const [value] = values;
   if (value === undefined) return { kind: 'none' };
-  const bare = value.replace(/"(?:[^"\\]|\\.)*"(?=\s*<)/g, '').replace(/\((?:[^()\\]|\\.)*\)/g, '').trim();
+  const bare = value
+    .replace(/"(?:[^"\\]|\\.)*"(?=\s*<)/g, '')
+    .replace(/\((?:[^()\\]|\\.)*\)/g, '')
+    .trim();
   const address = /^[^@<>]*<([^<>\s]+@[^<>\s@]+)>$/.exec(bare)?.[1] ?? /^[^<>\s,]+@[^<>\s,@]+$/.exec(bare)?.[0];
   return address === undefined ? { kind: 'invalid', problem: 'invalid From header' } : { kind: 'address', address };
 }
@@ -69,6 +72,8 @@ function decodeRun(run: string): string {
 }
 
 function decodeQ(text: string): Buffer {
-  const latin1 = text.replace(/_/g, ' ').replace(/=([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const latin1 = text
+    .replace(/_/g, ' ')
+    .replace(/=([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return Buffer.from(latin1, 'latin1');
 }

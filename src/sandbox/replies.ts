@@ -124,7 +124,7 @@ export function sendAsDenied(mailbox: string, sender: string): string {
 
 export function quotaExceeded(): string {
   return withHostname(
-    '554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message due to a permanent exception with message The message can\'t be submitted because the sender\'s submission quota was exceeded.',
+    "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message due to a permanent exception with message The message can't be submitted because the sender's submission quota was exceeded.",
   );
 }
 

@@ -56,12 +56,18 @@ export async function openSandbox(options: SandboxOptions = {}): Promise<Sandbox
   const { address, tenantId, clientId, clientSecret } = SANDBOX_MAILBOX;
   const entra = await openEntra({ certificate, host: LOOPBACK, port: entraPort, now });
   const { verifyToken } = entra;
-  const exchange = await openExchange({ certificate, host: LOOPBACK, port: smtpPort, tenantId, now, verifyToken, limits }).catch(
-    async (error: unknown) => {
-      await entra.close();
-      throw error;
-    },
-  );
+  const exchange = await openExchange({
+    certificate,
+    host: LOOPBACK,
+    port: smtpPort,
+    tenantId,
+    now,
+    verifyToken,
+    limits,
+  }).catch(async (error: unknown) => {
+    await entra.close();
+    throw error;
+  });
   entra.addApp({ tenantId, clientId, secrets: [clientSecret] });
   exchange.addMailbox({ address });
   return {

@@ -11,7 +11,8 @@ export async function authenticate(session: SmtpSession, { rest }: Command): Pro
   const [mechanism = '', initial] = rest.split(/\s+/);
   const refusal = refusalOfAuth(session, mechanism.toUpperCase());
   if (refusal !== undefined) return session.answer({ reply: refusal });
-  const credentials = mechanism.toUpperCase() === 'LOGIN' ? await readLogin(session, initial) : await readToken(session, initial);
+  const credentials =
+    mechanism.toUpperCase() === 'LOGIN' ? await readLogin(session, initial) : await readToken(session, initial);
   if (credentials === undefined) return;
   if (credentials === 'cancelled') return session.answer({ reply: REPLIES.authCancelled });
   await session.perform('auth', () => judge(session, credentials), { mailbox: credentials.user });

@@ -32,7 +32,8 @@ export class DataCollector {
     const windowStart = this.#bytes - this.#tail.length;
     this.#keep(chunk);
     const end = window.indexOf(END_OF_DATA);
-    if (end >= 0) return { data: this.#finish(windowStart + end + CRLF.length), rest: window.subarray(end + END_OF_DATA.length) };
+    if (end >= 0)
+      return { data: this.#finish(windowStart + end + CRLF.length), rest: window.subarray(end + END_OF_DATA.length) };
     this.#tail = window.subarray(-(END_OF_DATA.length - 1));
     return undefined;
   }

@@ -63,15 +63,23 @@ async function mail(session: SmtpSession, rest: string): Promise<void> {
   const read = readPath(rest, 'FROM');
   const from = read.kind === 'path' ? read.path.address : '';
   const parameters = read.kind === 'path' ? read.path.parameters : new Map<string, string>();
-  await session.perform('mail', () => {
-    const refusal = refusalOfMail(session, read.kind, parameters);
-    if (refusal !== undefined) return { reply: refusal };
-    session.transaction = { from, recipients: [], chunks: [] };
-    return { reply: REPLIES.senderOk };
-  }, { from });
+  await session.perform(
+    'mail',
+    () => {
+      const refusal = refusalOfMail(session, read.kind, parameters);
+      if (refusal !== undefined) return { reply: refusal };
+      session.transaction = { from, recipients: [], chunks: [] };
+      return { reply: REPLIES.senderOk };
+    },
+    { from },
+  );
 }
 
-function refusalOfMail(session: SmtpSession, kind: string, parameters: ReadonlyMap<string, string>): string | undefined {
+function refusalOfMail(
+  session: SmtpSession,
+  kind: string,
+  parameters: ReadonlyMap<string, string>,
+): string | undefined {
   if (session.client === undefined) return REPLIES.helloFirst;
   if (!session.mailbox) return replies.notAuthenticated(session.now, session.id);
   if (session.transaction) return REPLIES.senderGiven;
@@ -85,14 +93,18 @@ async function recipient(session: SmtpSession, rest: string): Promise<void> {
   const read = readPath(rest, 'TO');
   const address = read.kind === 'path' ? read.path.address : '';
   const parameters = read.kind === 'path' ? read.path.parameters : new Map<string, string>();
-  await session.perform('rcpt', () => {
-    const { transaction } = session;
-    if (!transaction) return { reply: REPLIES.needMail };
-    const refusal = refusalOfRecipient(session, transaction, read.kind, parameters);
-    if (refusal !== undefined) return { reply: refusal };
-    transaction.recipients.push(address);
-    return { reply: REPLIES.recipientOk };
-  }, { recipient: address });
+  await session.perform(
+    'rcpt',
+    () => {
+      const { transaction } = session;
+      if (!transaction) return { reply: REPLIES.needMail };
+      const refusal = refusalOfRecipient(session, transaction, read.kind, parameters);
+      if (refusal !== undefined) return { reply: refusal };
+      transaction.recipients.push(address);
+      return { reply: REPLIES.recipientOk };
+    },
+    { recipient: address },
+  );
 }
 
 function refusalOfRecipient(

@@ -161,7 +161,10 @@ export class SmtpSession {
     const silenceMs = orInfinity(idleMs);
     if (Math.min(leftMs, silenceMs) === Infinity) return;
     const isOld = leftMs < silenceMs;
-    this.#timer = setTimeout(() => this.#expire(isOld ? sessionMs : undefined), Math.max(0, Math.min(leftMs, silenceMs)));
+    this.#timer = setTimeout(
+      () => this.#expire(isOld ? sessionMs : undefined),
+      Math.max(0, Math.min(leftMs, silenceMs)),
+    );
   }
 
   /** Upgrades the connection; what the client sent ahead of TLS is not read. */
@@ -221,7 +224,8 @@ export class SmtpSession {
     if (stage === 'auth') this.host.noteLogin(session, reply ?? '');
     if (stage === 'rcpt' && failed && this.transaction && reply !== undefined) this.transaction.lastRefusal = reply;
     if (stage === 'mail' && failed) this.#noteAttempt(outcomeOf(reply), reply, session);
-    if (stage === 'end' || (stage === 'data' && failed)) this.endTransaction(outcomeOf(reply, this.transaction?.taken), reply);
+    if (stage === 'end' || (stage === 'data' && failed))
+      this.endTransaction(outcomeOf(reply, this.transaction?.taken), reply);
   }
 
   /** Ends the transaction, if there is one, and logs how. */

@@ -16,7 +16,7 @@ export interface Submission {
 }
 
 export type SubmissionVerdict =
-  | { readonly kind: 'taken'; /** How long the reply is held back, in rate mode `delay`. */ readonly waitMs: number }
+  | { readonly kind: 'taken' /** How long the reply is held back, in rate mode `delay`. */; readonly waitMs: number }
   | { readonly kind: 'refused'; readonly reply: string };
 
 /** Whether Exchange takes the message, and when it says so. Changes nothing. */

@@ -48,4 +48,3 @@ function attachmentPart({ filename, content, contentType, contentId }: Attachmen
 function importanceHeaders(importance: Content['importance']): Record<string, string> {
   return importance ? { Importance: importance, 'X-Priority': X_PRIORITY[importance] } : {};
 }
-

@@ -3,7 +3,10 @@
  * comes back as an `Outcome`; nothing here decides what becomes of a message.
  */
 import { Readable } from 'node:stream';
-import SMTPConnection, { type SMTPConnectionOptions, type SMTPConnectionSendInfo } from 'nodemailer/lib/smtp-connection';
+import SMTPConnection, {
+  type SMTPConnectionOptions,
+  type SMTPConnectionSendInfo,
+} from 'nodemailer/lib/smtp-connection';
 import XOAuth2 from 'nodemailer/lib/xoauth2';
 import type { Handover, Outcome } from '../core/outcome.ts';
 import { acceptedOutcome, failedOutcome, type Progress } from './errors.ts';
@@ -50,7 +53,8 @@ export async function openConnection(server: Server, proof: Proof): Promise<Open
   smtp.on('error', () => undefined);
   const ended = new Promise<void>((resolve) => smtp.once('end', resolve));
   const error =
-    (await step(smtp, (done) => smtp.connect(done))) ?? (await step(smtp, (done) => smtp.login(loginData(proof), done)));
+    (await step(smtp, (done) => smtp.connect(done))) ??
+    (await step(smtp, (done) => smtp.login(loginData(proof), done)));
   if (!error) return { ok: true, connection: wrap(smtp, ended) };
   smtp.close();
   return { ok: false, outcome: failedOutcome(error, { contentBegun: false, finalDot: false }) };
@@ -96,7 +100,10 @@ function wrap(smtp: SMTPConnection, ended: Promise<void>): Connection {
   };
 }
 
-async function send(smtp: SMTPConnection, { from, recipients, bytes, beforeFinalDot, signal }: Handover): Promise<Outcome> {
+async function send(
+  smtp: SMTPConnection,
+  { from, recipients, bytes, beforeFinalDot, signal }: Handover,
+): Promise<Outcome> {
   const progress: Progress = { contentBegun: false, finalDot: false };
   const cancel = () => smtp.close();
   signal.addEventListener('abort', cancel, { once: true });
@@ -113,7 +120,11 @@ async function send(smtp: SMTPConnection, { from, recipients, bytes, beforeFinal
 }
 
 /** Read only once Exchange has answered DATA: that is what makes `finalDot` true at the right moment. */
-async function* content(bytes: Uint8Array, beforeFinalDot: () => Promise<void>, progress: Progress): AsyncGenerator<Uint8Array> {
+async function* content(
+  bytes: Uint8Array,
+  beforeFinalDot: () => Promise<void>,
+  progress: Progress,
+): AsyncGenerator<Uint8Array> {
   progress.contentBegun = true;
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
   await beforeFinalDot();

@@ -44,7 +44,10 @@ export function failedOutcome(error: Error, progress: Progress): Outcome {
 }
 
 function refusedRecipients(errors: readonly NodemailerError[] | undefined): RefusedRecipient[] {
-  return (errors ?? []).map((error) => ({ address: error.recipient ?? '', reply: replyOr(String(error.response ?? '')) }));
+  return (errors ?? []).map((error) => ({
+    address: error.recipient ?? '',
+    reply: replyOr(String(error.response ?? '')),
+  }));
 }
 
 /** A reply that can't be read still says something: keep its text. */

@@ -112,7 +112,9 @@ function loginRefused(outcome: Outcome): boolean {
 /** The connection had ended, or Exchange ended it with 421, before it heard of this message. */
 function wasDead(outcome: Outcome): boolean {
   if (outcome.kind === 'broken') return outcome.stage !== 'data' && outcome.stage !== 'end';
-  return outcome.kind === 'refused' && outcome.reply.code === 421 && outcome.stage !== 'data' && outcome.stage !== 'end';
+  return (
+    outcome.kind === 'refused' && outcome.reply.code === 421 && outcome.stage !== 'data' && outcome.stage !== 'end'
+  );
 }
 
 async function open(pool: Connections, proof: Proof): Promise<Open | { readonly outcome: Outcome }> {
@@ -138,7 +140,10 @@ async function isStillGood(connection: Connection, outcome: Outcome): Promise<bo
 }
 
 function keep(pool: Connections, open: Open): void {
-  if (count(pool) >= pool.max || Date.now() - open.openedAt > AGE_MAX_MS) return open.connection.close();
+  if (count(pool) >= pool.max || Date.now() - open.openedAt > AGE_MAX_MS) {
+    open.connection.close();
+    return;
+  }
   open.idleTimer = setTimeout(() => drop(pool, open), IDLE_TIMEOUT_MS);
   open.idleTimer.unref();
   pool.idle.push(open);

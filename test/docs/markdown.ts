@@ -36,7 +36,9 @@ export function links(markdown: string): string[] {
 
 /** The anchors of the headings, as GitHub makes them. */
 export function anchors(markdown: string): string[] {
-  const headings = prose(markdown).split('\n').map((line) => HEADING.exec(line)?.[1]);
+  const headings = prose(markdown)
+    .split('\n')
+    .map((line) => HEADING.exec(line)?.[1]);
   return headings.filter((heading) => heading !== undefined).map(anchorOf);
 }
 
@@ -49,5 +51,5 @@ function anchorOf(heading: string): string {
 }
 
 function prose(markdown: string): string {
-  return markdown.replace(/^```[^]*?^```$/gm, '');
+  return markdown.replace(/^```[\s\S]*?^```$/gm, '');
 }

@@ -12,7 +12,9 @@ const README_URL = 'http://localhost:3000';
 const START_TIMEOUT_MS = 60_000;
 
 describe('the quick start', () => {
-  const [install = '', send = '', lookUp = ''] = BLOCKS.filter(({ heading }) => heading === 'Quick start').map(({ text }) => text);
+  const [install = '', send = '', lookUp = ''] = BLOCKS.filter(({ heading }) => heading === 'Quick start').map(
+    ({ text }) => text,
+  );
   let service: Service;
   beforeAll(async () => {
     service = await startService();
@@ -23,16 +25,22 @@ describe('the quick start', () => {
     expect(install.split('\n')).toEqual([expect.stringContaining('git clone '), 'npm start']);
   });
 
-  test.runIf(FOUND.some(({ name }) => name === 'curl'))('has a curl line whose mail ends sent', async () => {
-    const { id } = JSON.parse(await shell(send, service)) as { id: string };
-    await expect.poll(async () => JSON.parse(await shell(lookUp.replace('ID', id), service)), { timeout: 20_000 }).toMatchObject({
-      id,
-      status: 'sent',
-      to: [{ address: 'someone@example.com' }],
-      subject: 'Hello',
-      attempts: [{ outcome: 'sent', reply: { code: 250 } }],
-    });
-  }, 30_000);
+  test.runIf(FOUND.some(({ name }) => name === 'curl'))(
+    'has a curl line whose mail ends sent',
+    async () => {
+      const { id } = JSON.parse(await shell(send, service)) as { id: string };
+      await expect
+        .poll(async () => JSON.parse(await shell(lookUp.replace('ID', id), service)), { timeout: 20_000 })
+        .toMatchObject({
+          id,
+          status: 'sent',
+          to: [{ address: 'someone@example.com' }],
+          subject: 'Hello',
+          attempts: [{ outcome: 'sent', reply: { code: 250 } }],
+        });
+    },
+    30_000,
+  );
 
   test('has links that answer', async () => {
     const urls = [...README.matchAll(/<http:\/\/localhost:3000(\/[^>]*)>/g)].map(([, path]) => service.url + path);
@@ -54,15 +62,19 @@ describe('the snippets', () => {
     expect(shown.sort()).toEqual(wanted.sort());
   });
 
-  test.each(FOUND.filter(({ runSnippet }) => runSnippet))('$name sends and prints the id', async ({ name, runSnippet }) => {
-    const folder = temporaryFolder();
-    const command = runSnippet?.(localized(snippetOf(name), service), join(folder, 'snippet')) ?? ['false'];
-    const ended = await runToEnd(command, {}, folder);
-    expect(ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining('rror') });
-    const id = /[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/.exec(ended.stdout)?.[0];
-    const answer = await fetch(`${service.url}/messages/${id}`, { headers: { authorization: 'Bearer YOUR_KEY' } });
-    expect(await answer.json()).toMatchObject({ subject: 'Hello', to: [{ address: 'someone@example.com' }] });
-  }, 60_000);
+  test.each(FOUND.filter(({ runSnippet }) => runSnippet))(
+    '$name sends and prints the id',
+    async ({ name, runSnippet }) => {
+      const folder = temporaryFolder();
+      const command = runSnippet?.(localized(snippetOf(name), service), join(folder, 'snippet')) ?? ['false'];
+      const ended = await runToEnd(command, {}, folder);
+      expect(ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining('rror') });
+      const id = /[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/.exec(ended.stdout)?.[0];
+      const answer = await fetch(`${service.url}/messages/${id}`, { headers: { authorization: 'Bearer YOUR_KEY' } });
+      expect(await answer.json()).toMatchObject({ subject: 'Hello', to: [{ address: 'someone@example.com' }] });
+    },
+    60_000,
+  );
 });
 
 function snippetOf(language: string): string {

@@ -17,7 +17,8 @@ const COMPILER_TIMEOUT_MS = 60_000;
 
 let service: Service;
 beforeAll(async () => {
-  if (MISSING.length > 0) tell(`No runtime here, so not run: the examples in ${MISSING.map(({ name }) => name).join(', ')}.`);
+  if (MISSING.length > 0)
+    tell(`No runtime here, so not run: the examples in ${MISSING.map(({ name }) => name).join(', ')}.`);
   service = await startService({ API_KEYS: `examples:${KEY}` });
 }, COMPILER_TIMEOUT_MS);
 afterAll(() => service.close());
@@ -30,46 +31,66 @@ test('every example is in the list of languages', () => {
 });
 
 describe.each(FOUND)('the example in $name', (language) => {
-  test('sends the attachment byte for byte and ends when the mail is sent', async () => {
-    const ended = await send(language, 'someone@example.com');
-    expect(ended).toMatchObject({ code: 0, stderr: '' });
-    const [, id] = /^accepted: ([\w-]+)\r?\nsent\r?\n$/.exec(ended.stdout) ?? [];
-    const mail = await received(id);
-    expect(mail.subject).toBe('Invoice 4711 – Müller GmbH');
-    expect(mail.text?.trim()).toBe('The invoice is attached.');
-    expect(mail.attachments.map(({ filename }) => filename)).toEqual([FILENAME]);
-    expect(mail.attachments[0]?.content.equals(ATTACHMENT)).toBe(true);
-  }, COMPILER_TIMEOUT_MS);
+  test(
+    'sends the attachment byte for byte and ends when the mail is sent',
+    async () => {
+      const ended = await send(language, 'someone@example.com');
+      expect(ended).toMatchObject({ code: 0, stderr: '' });
+      const [, id] = /^accepted: ([\w-]+)\r?\nsent\r?\n$/.exec(ended.stdout) ?? [];
+      const mail = await received(id);
+      expect(mail.subject).toBe('Invoice 4711 – Müller GmbH');
+      expect(mail.text?.trim()).toBe('The invoice is attached.');
+      expect(mail.attachments.map(({ filename }) => filename)).toEqual([FILENAME]);
+      expect(mail.attachments[0]?.content.equals(ATTACHMENT)).toBe(true);
+    },
+    COMPILER_TIMEOUT_MS,
+  );
 
-  test('names the field that is refused', async () => {
-    const ended = await send(language, 'no "address');
-    expect(ended.code).toBeGreaterThan(0);
-    expect(ended.stdout).toBe('');
-    expect(ended.stderr).toMatch(/\bto\b.*is not an address like name@example\.com/);
-  }, COMPILER_TIMEOUT_MS);
+  test(
+    'names the field that is refused',
+    async () => {
+      const ended = await send(language, 'no "address');
+      expect(ended.code).toBeGreaterThan(0);
+      expect(ended.stdout).toBe('');
+      expect(ended.stderr).toMatch(/\bto\b.*is not an address like name@example\.com/);
+    },
+    COMPILER_TIMEOUT_MS,
+  );
 
-  test('says when the key is wrong', async () => {
-    const ended = await send(language, 'someone@example.com', { RELAY365_KEY: 'another' });
-    expect(ended.code).toBeGreaterThan(0);
-    expect(ended.stderr).toMatch(/401.*API key|API key.*401/);
-  }, COMPILER_TIMEOUT_MS);
+  test(
+    'says when the key is wrong',
+    async () => {
+      const ended = await send(language, 'someone@example.com', { RELAY365_KEY: 'another' });
+      expect(ended.code).toBeGreaterThan(0);
+      expect(ended.stderr).toMatch(/401.*API key|API key.*401/);
+    },
+    COMPILER_TIMEOUT_MS,
+  );
 
-  test('waits for the end and says why a mail failed', async () => {
-    const statuses = ['queued', 'deferred', 'failed'];
-    const url = await answering((method) => ({
-      id: 'an-id',
-      status: method === 'POST' ? 'queued' : statuses.shift(),
-      attempts: [{ explanation: 'Exchange does not like it.' }],
-    }));
-    const ended = await send(language, 'someone@example.com', { RELAY365_URL: url });
-    expect(ended.code).toBeGreaterThan(0);
-    expect(ended.stdout.split(/\r?\n/)).toEqual(['accepted: an-id', 'failed', '']);
-    expect(ended.stderr).toContain('Exchange does not like it.');
-    expect(statuses).toEqual([]);
-  }, COMPILER_TIMEOUT_MS);
+  test(
+    'waits for the end and says why a mail failed',
+    async () => {
+      const statuses = ['queued', 'deferred', 'failed'];
+      const url = await answering((method) => ({
+        id: 'an-id',
+        status: method === 'POST' ? 'queued' : statuses.shift(),
+        attempts: [{ explanation: 'Exchange does not like it.' }],
+      }));
+      const ended = await send(language, 'someone@example.com', { RELAY365_URL: url });
+      expect(ended.code).toBeGreaterThan(0);
+      expect(ended.stdout.split(/\r?\n/)).toEqual(['accepted: an-id', 'failed', '']);
+      expect(ended.stderr).toContain('Exchange does not like it.');
+      expect(statuses).toEqual([]);
+    },
+    COMPILER_TIMEOUT_MS,
+  );
 });
 
-function send({ example, runExample }: Language, to: string, variables: Readonly<Record<string, string>> = {}): Promise<Ended> {
+function send(
+  { example, runExample }: Language,
+  to: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   const folder = temporaryFolder();
   const file = join(folder, FILENAME);
   writeFileSync(file, ATTACHMENT);

@@ -86,7 +86,9 @@ export const LANGUAGES: readonly Language[] = [
 ];
 
 /** The languages whose runtime is here. Node is one of them. */
-export const FOUND: readonly Language[] = LANGUAGES.filter(({ probe: [program, ...args] }) => spawnSync(program, args).status === 0);
+export const FOUND: readonly Language[] = LANGUAGES.filter(
+  ({ probe: [program, ...args] }) => spawnSync(program, args).status === 0,
+);
 
 export const MISSING: readonly Language[] = LANGUAGES.filter((language) => !FOUND.includes(language));
 

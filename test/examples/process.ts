@@ -15,8 +15,16 @@ export interface Ended {
 }
 
 /** Runs a program until it ends, with these variables beside the usual ones. */
-export async function runToEnd([program, ...args]: Command, variables: Readonly<Record<string, string>>, cwd: string): Promise<Ended> {
-  const child = spawn(program, args, { cwd, env: { ...usualVariables(), ...variables }, stdio: ['ignore', 'pipe', 'pipe'] });
+export async function runToEnd(
+  [program, ...args]: Command,
+  variables: Readonly<Record<string, string>>,
+  cwd: string,
+): Promise<Ended> {
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...usualVariables(), ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const output = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));

@@ -57,7 +57,9 @@ export function openTestApp({ enqueue, mailboxes = [MAILBOX], ...options }: Test
 }
 
 /** The app on a port of its own, for what only a real connection shows. */
-export async function listenTestApp(options: TestAppOptions = {}): Promise<TestApp & { readonly url: string; readonly port: number }> {
+export async function listenTestApp(
+  options: TestAppOptions = {},
+): Promise<TestApp & { readonly url: string; readonly port: number }> {
   const opened = openTestApp(options);
   const url = await opened.app.listen({ host: '127.0.0.1', port: 0 });
   return { ...opened, url, port: Number(new URL(url).port) };
