@@ -1,14 +1,18 @@
 /** The API: takes messages over HTTP, puts them into the queue and tells what became of them. */
-import { createHash, randomUUID } from 'node:crypto';
-import type { Config, MailboxConfig } from './config.ts';
+import { randomUUID } from 'node:crypto';
+import type { Config } from './config/config.ts';
+import type { Directory, Mailbox } from './core/mailbox.ts';
 import { createSubmit, type Submit } from './core/submit.ts';
+import { openDesk } from './desk.ts';
 import { type MailEvents, mailEvents } from './events.ts';
 import { buildApp, type SandboxMessages } from './http/app.ts';
+import type { FindMessage } from './http/routes/message.ts';
 import type { Logger } from './log.ts';
 import { withDeadline } from './queue/deadline.ts';
+import { type Governor, openGovernor } from './queue/governor.ts';
 import type { Keys } from './queue/keys.ts';
 import { openProducer } from './queue/producer.ts';
-import { openRecords } from './queue/records.ts';
+import { openRecords, type Records } from './queue/records.ts';
 import { openRedis, type RedisClient, type RedisLocation } from './queue/redis.ts';
 import { redisErrors } from './redis-report.ts';
 import { VERSION } from './version.ts';
@@ -16,13 +20,15 @@ import { VERSION } from './version.ts';
 export interface ApiRole {
   /** `http://127.0.0.1:3000` */
   readonly url: string;
+  /** Takes over another configuration's mailboxes, pools and keys. */
+  reload(config: Config): void;
   /** Answers what it has taken, refuses the rest, and ends. */
   close(): Promise<void>;
 }
 
 export interface ApiOptions {
+  /** Has at least one mailbox. */
   readonly config: Config;
-  readonly mailboxes: readonly [MailboxConfig, ...MailboxConfig[]];
   readonly location: RedisLocation;
   readonly keys: Keys;
   readonly log: Logger;
@@ -33,15 +39,17 @@ export interface ApiOptions {
 const REDIS_DEADLINE_MS = 1_000;
 
 /** Opens the API. It starts without Redis as well, and says 503 until there is one. */
-export async function openApi({ config, mailboxes, location, keys, log, sandbox }: ApiOptions): Promise<ApiRole> {
+export async function openApi({ config, location, keys, log, sandbox }: ApiOptions): Promise<ApiRole> {
   const redis = openRedis(location, 'fail-fast', 'api');
   const onError = redisErrors(log);
   redis.on('error', onError);
+  let current = config;
+  const directory = () => directoryOf(current);
   const producer = openProducer(redis, keys, onError);
   const records = openRecords(redis, keys, config.retentionMs);
-  const [first, ...others] = mailboxes;
+  const governor = openGovernor({ redis, keys });
   const submit = createSubmit({
-    mailboxes: [first.mailbox, ...others.map(({ mailbox }) => mailbox)],
+    directory,
     enqueue: producer.enqueue,
     newId: randomUUID,
     now: () => new Date(),
@@ -49,10 +57,11 @@ export async function openApi({ config, mailboxes, location, keys, log, sandbox 
   });
   const app = buildApp({
     submit: logged(submit, mailEvents(log)),
-    findMessage: (id) => withDeadline(records.find(id), REDIS_DEADLINE_MS),
+    directory,
+    findMessage: (id) => withDeadline(findMessage(id, records, governor), REDIS_DEADLINE_MS),
+    desk: openDesk({ governor, producer, config: () => current }),
     ready: () => readiness(redis),
-    keys: config.apiKeys.map(({ name, secret }) => ({ name, hash: createHash('sha256').update(secret).digest() })),
-    mailboxes: mailboxes.map(({ mailbox }) => mailbox),
+    keys: () => current.apiKeys,
     logger: log,
     version: VERSION,
     ...(sandbox && { sandbox }),
@@ -60,6 +69,9 @@ export async function openApi({ config, mailboxes, location, keys, log, sandbox 
   const url = await app.listen({ host: config.listen.host, port: config.listen.port });
   return {
     url,
+    reload: (changed) => {
+      current = changed;
+    },
     close: async () => {
       await app.close();
       await producer.close();
@@ -67,6 +79,25 @@ export async function openApi({ config, mailboxes, location, keys, log, sandbox 
     },
   };
 }
+
+function directoryOf({ mailboxes, pools }: Config): Directory {
+  const all = mailboxes.map(({ mailbox }) => mailbox);
+  const member = (id: string): Mailbox[] => all.filter((mailbox) => mailbox.id === id);
+  return {
+    mailboxes: all,
+    pools: pools.flatMap(({ name, mailboxes: ids }) => {
+      const [first, ...others] = ids.flatMap(member);
+      return first ? [{ name, members: [first, ...others] as const }] : [];
+    }),
+  };
+}
+
+const findMessage = async (id: string, records: Records, governor: Governor): ReturnType<FindMessage> => {
+  const stored = await records.find(id);
+  if (!stored) return undefined;
+  const waits = stored.state.status === 'queued' || stored.state.status === 'deferred';
+  return waits ? { ...stored, standing: await governor.standing(stored.message.mailbox) } : stored;
+};
 
 function logged(submit: Submit, events: MailEvents): Submit {
   return async (draft, client) => {

@@ -3,15 +3,10 @@ import { openApi } from './api-role.ts';
 import { enter } from './entry.ts';
 import { makeKeys, NAMESPACE } from './queue/keys.ts';
 
-await enter('api', async (config, log, { stack }) => {
-  if (!config.redis || !config.mailbox) return;
-  const api = await openApi({
-    config,
-    mailboxes: [config.mailbox],
-    location: config.redis,
-    keys: makeKeys(NAMESPACE),
-    log,
-  });
+await enter('api', async (config, log, { stack, onReload }) => {
+  if (!config.redis) return;
+  const api = await openApi({ config, location: config.redis, keys: makeKeys(NAMESPACE), log });
   stack.defer(api.close);
+  onReload(api.reload);
   log.info(`API ready at ${api.url}, its documentation at ${api.url}/docs`);
 });

@@ -1,17 +1,26 @@
 /** What the entries share: the configuration read or its faults told, the log opened, the process run. */
-import { type Config, ConfigError, readConfig, type Role } from './config.ts';
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { type Config, ConfigError, readConfig, type Role } from './config/config.ts';
 import { type Logger, openLog } from './log.ts';
 import { type Lifetime, run } from './run.ts';
+
+export interface Entry extends Lifetime {
+  /** Hears of the configuration that SIGHUP asked to read again, if it has no fault. */
+  readonly onReload: (listener: (config: Config) => void | Promise<void>) => void;
+}
 
 /** Runs one process in this role until it is told to stop. */
 export async function enter(
   role: Role,
-  open: (config: Config, log: Logger, lifetime: Lifetime) => Promise<void>,
+  open: (config: Config, log: Logger, entry: Entry) => Promise<void>,
 ): Promise<void> {
   const config = readConfigOrExplain(role);
   if (!config) return;
   const log = openLog(config.logLevel, process.stdout.isTTY);
-  await run(log, config.shutdownTimeoutMs, (lifetime) => open(config, log, lifetime));
+  await run(log, config.shutdownTimeoutMs, (lifetime) =>
+    open(config, log, { ...lifetime, onReload: (listener) => reloadOnSignal(role, log, listener) }),
+  );
 }
 
 function readConfigOrExplain(role: Role): Config | undefined {
@@ -22,5 +31,26 @@ function readConfigOrExplain(role: Role): Config | undefined {
     process.stderr.write(`${error.message}\n`);
     process.exitCode = 1;
     return undefined;
+  }
+}
+
+/** A configuration with faults is told and left alone: what runs goes on as it is. */
+function reloadOnSignal(role: Role, log: Logger, listener: (config: Config) => void | Promise<void>): void {
+  let last = Promise.resolve();
+  // Node has read `.env` into the environment: what is from there may change, what is not stays in force.
+  const before = readEnvFile();
+  const own = Object.fromEntries(Object.entries(process.env).filter(([name, value]) => before[name] !== value));
+  process.on('SIGHUP', () => {
+    last = last
+      .then(() => listener(readConfig({ ...readEnvFile(), ...own }, role)))
+      .catch((error: unknown) => log.error({ err: error }, 'the configuration was not taken over; the old one stays'));
+  });
+}
+
+function readEnvFile(): Readonly<Record<string, string | undefined>> {
+  try {
+    return parseEnv(readFileSync('.env', 'utf8'));
+  } catch {
+    return {};
   }
 }

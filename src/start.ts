@@ -4,7 +4,8 @@
  */
 import tls from 'node:tls';
 import { openApi } from './api-role.ts';
-import type { Config, MailboxConfig } from './config.ts';
+import type { Config } from './config/config.ts';
+import type { MailboxConfig } from './config/mailbox-config.ts';
 import { addressKey } from './core/address.ts';
 import { CLOUDS } from './core/clouds.ts';
 import { enter } from './entry.ts';
@@ -18,22 +19,26 @@ import { openWorker } from './worker-role.ts';
 
 await enter('all', async (config, log, lifetime) => {
   const location = config.redis ?? (await embeddedRedis(config, log, lifetime));
-  const sandbox = config.mailbox ? undefined : await sandboxed(lifetime);
-  const mailbox = config.mailbox ?? sandboxMailbox(sandbox as Sandbox, config);
+  const sandbox = config.mailboxes.length > 0 ? undefined : await sandboxed(lifetime);
+  const complete = sandbox ? { ...config, mailboxes: [sandboxMailbox(sandbox, config)] } : config;
   const keys = makeKeys(NAMESPACE);
-  const worker = await openWorker({ config, mailboxes: [mailbox], location, keys, log });
+  const worker = await openWorker({ config: complete, location, keys, log });
   lifetime.stack.defer(worker.close);
   const messages = sandbox && { list: sandbox.exchange.listMessages, raw: sandbox.exchange.rawMessage };
   const api = await openApi({
-    config,
-    mailboxes: [mailbox],
+    config: complete,
     location,
     keys,
     log,
     ...(messages && { sandbox: messages }),
   });
   lifetime.stack.defer(api.close);
-  welcome(api.url, mailbox, sandbox !== undefined, log);
+  lifetime.onReload(async (changed) => {
+    if (sandbox) return;
+    api.reload(changed);
+    await worker.reload(changed);
+  });
+  welcome(api.url, complete.mailboxes, sandbox !== undefined, log);
 });
 
 async function embeddedRedis(config: Config, log: Logger, { stack, fail }: Lifetime): Promise<RedisLocation> {
@@ -58,6 +63,7 @@ function sandboxMailbox({ mailbox, smtp, authorityHost }: Sandbox, config: Confi
     mailbox: { id: addressKey(address), address, sendAs: [], limits: config.limits },
     host: smtp.host,
     port: smtp.port,
+    unknown: 'retry',
     login: {
       kind: 'oauth',
       application: {
@@ -71,7 +77,7 @@ function sandboxMailbox({ mailbox, smtp, authorityHost }: Sandbox, config: Confi
   };
 }
 
-function welcome(url: string, { mailbox, host, port }: MailboxConfig, sandbox: boolean, log: Logger): void {
+function welcome(url: string, mailboxes: readonly MailboxConfig[], sandbox: boolean, log: Logger): void {
   log.info(`API ready at ${url}, its documentation at ${url}/docs`);
   if (sandbox) {
     log.warn(
@@ -81,6 +87,6 @@ function welcome(url: string, { mailbox, host, port }: MailboxConfig, sandbox: b
       `SANDBOX: see what it took at ${url}/sandbox/messages. To send for real, see "Connect your tenant" in README.md.`,
     );
   } else {
-    log.info(`sending as ${mailbox.address} through ${host}:${port}`);
+    for (const { mailbox, host, port } of mailboxes) log.info(`sending as ${mailbox.address} through ${host}:${port}`);
   }
 }

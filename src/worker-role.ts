@@ -1,66 +1,61 @@
-/** The worker: takes messages from each mailbox's queue and hands them to Exchange, within the fleet's limits. */
+/** The worker: takes messages from the queues of mailboxes and pools and hands them to Exchange, within the limits. */
 import { randomUUID } from 'node:crypto';
-import type { Config, MailboxConfig } from './config.ts';
-import { createAttempt, type RunAttempt } from './core/attempt.ts';
-import { openTokenSource } from './entra/tokens.ts';
+import type { Config, PoolConfig } from './config/config.ts';
 import { mailEvents } from './events.ts';
 import type { Logger } from './log.ts';
 import { type Consumer, openConsumer } from './queue/consumer.ts';
 import { openExpiry } from './queue/expiry.ts';
-import { type Gate, makeGate } from './queue/gate.ts';
 import { openGovernor } from './queue/governor.ts';
 import type { Keys } from './queue/keys.ts';
+import type { Line } from './queue/line.ts';
 import { openRecords } from './queue/records.ts';
 import { openRedis, type RedisLocation } from './queue/redis.ts';
-import { openSeats, type SeatedMailbox } from './queue/seats.ts';
+import { openSeats } from './queue/seats.ts';
 import { redisErrors, reportRedis } from './redis-report.ts';
-import { compose } from './smtp/compose.ts';
-import { type Login, openPool, type Pool } from './smtp/pool.ts';
+import { openStation, type Shared, type Station } from './station.ts';
 
 export interface WorkerRole {
+  /** Takes over another configuration: mailboxes that have changed are opened anew, and tried at once. */
+  reload(config: Config): Promise<void>;
   /** Finishes the messages under way; those that take longer than the time that is left go back to the queue. */
   close(): Promise<void>;
 }
 
 export interface WorkerOptions {
   readonly config: Config;
-  readonly mailboxes: readonly MailboxConfig[];
   readonly location: RedisLocation;
   readonly keys: Keys;
   readonly log: Logger;
 }
 
-/** What a worker has open for one mailbox. */
-interface Station {
-  readonly mailbox: MailboxConfig['mailbox'];
-  readonly gate: Gate;
-  readonly pool: Pool;
-  readonly consumer: Consumer;
-}
-
-/** Opens a worker for these mailboxes. Waits for Redis, however long that takes. */
-export async function openWorker({ config, mailboxes, location, keys, log }: WorkerOptions): Promise<WorkerRole> {
+/** Opens a worker for the configuration's mailboxes. Waits for Redis, however long that takes. */
+export async function openWorker({ config, location, keys, log }: WorkerOptions): Promise<WorkerRole> {
   const redis = openRedis(location, 'patient', 'worker');
   const onError = redisErrors(log);
   redis.on('error', onError);
   await reportRedis(redis, log);
   const records = openRecords(redis, keys, config.retentionMs);
   const governor = openGovernor({ redis, keys });
-  const now = () => new Date();
   const events = { ...mailEvents(log), error: onError };
-  const stations = mailboxes.map(({ mailbox, ...connection }): Station => {
-    const pool = openPool({ host: connection.host, port: connection.port, login: loginOf({ mailbox, ...connection }) });
-    const gate = makeGate();
-    const line = { mailbox, gate, runAttempt: attempts(config, pool) };
-    const consumer = openConsumer({ redis, keys, name: mailbox.id, lines: [line], governor, records, now, events });
-    return { mailbox, gate, pool, consumer };
+  const now = () => new Date();
+  const floor = makeFloor({ redis, keys, governor, records, now, events, retryDelaysMs: config.retryDelaysMs }, config);
+  const worker = randomUUID();
+  const seats = openSeats({
+    redis,
+    keys,
+    worker,
+    mailboxes: () => floor.stations().map(({ seated }) => seated),
+    onError,
   });
-  const seats = openSeats({ redis, keys, worker: randomUUID(), mailboxes: stations.map(seated), onError });
   const expiry = openExpiry({ records, governor, now, onExpired: events.concluded, onError });
-  log.info({ mailboxes: mailboxes.map(({ mailbox }) => mailbox.id) }, 'worker ready');
+  log.info({ mailboxes: config.mailboxes.map(({ mailbox }) => mailbox.id) }, 'worker ready');
   return {
+    reload: async (changed) => {
+      await floor.reload(changed, seats.leave);
+      log.info({ mailboxes: changed.mailboxes.map(({ mailbox }) => mailbox.id) }, 'configuration taken over');
+    },
     close: async () => {
-      await Promise.all(stations.map((station) => closeStation(station, config.shutdownTimeoutMs)));
+      await floor.close(config.shutdownTimeoutMs);
       await seats.close();
       await expiry.close();
       redis.disconnect();
@@ -68,39 +63,67 @@ export async function openWorker({ config, mailboxes, location, keys, log }: Wor
   };
 }
 
-/** What changes with the number of connections that this worker may have to a mailbox. */
-function seated({ mailbox, gate, pool, consumer }: Station): SeatedMailbox {
+/** All stations of a worker, and the queues of the pools that they serve together. */
+interface Floor {
+  stations(): readonly Station[];
+  reload(config: Config, onClosed: (mailbox: string) => Promise<void>): Promise<void>;
+  close(timeoutMs: number): Promise<void>;
+}
+
+function makeFloor(common: Omit<Shared, 'onSeats'>, config: Config): Floor {
+  const stations = new Map<string, Station>();
+  let pools: readonly { readonly consumer: Consumer; readonly lines: readonly Line[] }[] = [];
+  const onSeats = () => {
+    for (const { consumer, lines } of pools)
+      consumer.setConcurrency(lines.reduce((sum, { gate }) => sum + gate.limit, 0));
+  };
+  const shared = { ...common, onSeats };
+  const open = (next: Config) => {
+    for (const mailbox of next.mailboxes) {
+      const { id } = mailbox.mailbox;
+      if (!stations.has(id)) stations.set(id, openStation(mailbox, shared));
+    }
+    pools = next.pools.map((pool) => openPoolQueue(pool, stations, common));
+  };
+  open(config);
   return {
-    id: mailbox.id,
-    connections: mailbox.limits.connections,
-    open: () => Math.max(pool.connections, gate.taken),
-    onSeats: (seats) => {
-      gate.limit = seats;
-      pool.setConnections(seats);
-      consumer.setConcurrency(seats);
+    stations: () => [...stations.values()],
+    reload: async (next, onClosed) => {
+      const outdated = [...stations.values()].filter((station) => !isSame(station, next));
+      await Promise.all([
+        ...pools.map(({ consumer }) => consumer.close()),
+        ...outdated.map((one) => one.close(config.shutdownTimeoutMs)),
+      ]);
+      for (const { line } of outdated) {
+        stations.delete(line.mailbox.id);
+        await onClosed(line.mailbox.id);
+      }
+      open(next);
+      await Promise.all(outdated.map(({ line }) => stations.get(line.mailbox.id)?.wake()));
+      onSeats();
+    },
+    close: async (timeoutMs) => {
+      const consumers = pools.map(({ consumer }) => consumer.close());
+      await Promise.all([...consumers, ...[...stations.values()].map((station) => station.close(timeoutMs))]);
     },
   };
 }
 
-function attempts(config: Config, pool: Pool): RunAttempt {
-  return createAttempt({
-    compose,
-    deliver: pool.deliver,
-    policy: { delaysMs: config.retryDelaysMs, random: Math.random, unknown: 'retry' },
-    now: () => new Date(),
-  });
+function isSame({ config }: Station, { mailboxes }: Config): boolean {
+  const next = mailboxes.find(({ mailbox }) => mailbox.id === config.mailbox.id);
+  return JSON.stringify(next) === JSON.stringify(config);
 }
 
-function loginOf({ mailbox, login }: MailboxConfig): Login {
-  if (login.kind === 'password') return login;
-  const tokens = openTokenSource(login.application);
-  return { kind: 'oauth', user: mailbox.address, getToken: tokens.getToken };
-}
-
-/** The consumer first: a pool must not close under a message that is still to be sent. */
-async function closeStation({ consumer, pool }: Station, timeoutMs: number): Promise<void> {
-  const late = setTimeout(() => pool.close({ force: true }), timeoutMs);
-  await consumer.close();
-  clearTimeout(late);
-  pool.close();
+function openPoolQueue(
+  { name, mailboxes, stickyBy }: PoolConfig,
+  stations: ReadonlyMap<string, Station>,
+  common: Omit<Shared, 'onSeats'>,
+): { readonly consumer: Consumer; readonly lines: readonly Line[] } {
+  const lines = mailboxes.flatMap((id) => stations.get(id)?.line ?? []);
+  const [first, ...others] = lines;
+  if (!first) throw new Error(`The pool ${name} has no mailbox.`);
+  return {
+    consumer: openConsumer({ ...common, name, lines: [first, ...others], sticky: stickyBy === 'recipient' }),
+    lines,
+  };
 }

@@ -3,14 +3,9 @@ import { enter } from './entry.ts';
 import { makeKeys, NAMESPACE } from './queue/keys.ts';
 import { openWorker } from './worker-role.ts';
 
-await enter('worker', async (config, log, { stack }) => {
-  if (!config.redis || !config.mailbox) return;
-  const worker = await openWorker({
-    config,
-    mailboxes: [config.mailbox],
-    location: config.redis,
-    keys: makeKeys(NAMESPACE),
-    log,
-  });
+await enter('worker', async (config, log, { stack, onReload }) => {
+  if (!config.redis) return;
+  const worker = await openWorker({ config, location: config.redis, keys: makeKeys(NAMESPACE), log });
   stack.defer(worker.close);
+  onReload(worker.reload);
 });

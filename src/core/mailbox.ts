@@ -35,6 +35,40 @@ export interface Mailbox {
   readonly limits: MailboxLimits;
 }
 
+/** A group of mailboxes: a message to it goes out through whichever member has most room. */
+export interface MailboxPool {
+  readonly name: string;
+  readonly members: readonly [Mailbox, ...Mailbox[]];
+}
+
+/** All that a message may be sent through. */
+export interface Directory {
+  /** The first is the default. */
+  readonly mailboxes: readonly Mailbox[];
+  readonly pools: readonly MailboxPool[];
+}
+
+/** A pool as its senders see it: a mailbox with the room of all its members, and no more than each can carry. */
+export function poolAsMailbox({ name, members }: MailboxPool): Mailbox {
+  const limits = members.map((member) => member.limits);
+  return {
+    id: name,
+    address: members[0].address,
+    sendAs: members.flatMap(({ address, sendAs }) => [address, ...sendAs]),
+    limits: {
+      connections: sum(limits.map(({ connections }) => connections)),
+      messagesPerMinute: sum(limits.map(({ messagesPerMinute }) => messagesPerMinute)),
+      recipientsPerDay: sum(limits.map(({ recipientsPerDay }) => recipientsPerDay)),
+      messageSizeBytesMax: Math.min(...limits.map(({ messageSizeBytesMax }) => messageSizeBytesMax)),
+    },
+  };
+}
+
+/** 0 = no limit, and so is a sum with it. */
+function sum(limits: readonly number[]): number {
+  return limits.includes(0) ? 0 : limits.reduce((total, limit) => total + limit, 0);
+}
+
 /** The mailbox that may send as this address, undefined when none may. */
 export function ownerOf(mailboxes: readonly Mailbox[], address: string): Mailbox | undefined {
   const key = addressKey(address);

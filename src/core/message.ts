@@ -25,8 +25,10 @@ export interface Message {
   readonly id: string;
   /** The name of the API key that sent it. */
   readonly client: string;
-  /** The id of the mailbox whose queue it is in. */
+  /** The id of the mailbox that sends it; of a message to a pool, the pool's name until a mailbox is chosen. */
   readonly mailbox: string;
+  /** The pool whose queue it is in, if it is not its mailbox's. */
+  readonly pool?: string;
   /** The Message-ID header with its angle brackets, fixed at accept: every attempt sends the same. */
   readonly messageId: string;
   readonly from: Address;
@@ -109,6 +111,17 @@ export interface MessageState {
   readonly recipients: readonly RecipientState[];
   readonly nextAttemptAt?: Date;
   readonly finishedAt?: Date;
+}
+
+/** The name of the queue that the message waits in. */
+export function queueOf({ pool, mailbox }: Pick<Message, 'pool' | 'mailbox'>): string {
+  return pool ?? mailbox;
+}
+
+/** The message as it goes out through this mailbox of its pool: as that mailbox, with the display name as given. */
+export function sendThrough(message: Message, mailbox: { readonly id: string; readonly address: string }): Message {
+  const { from } = message;
+  return { ...message, mailbox: mailbox.id, from: { ...from, address: mailbox.address } };
 }
 
 /** The SMTP envelope's recipients, each once, in the order of To, Cc, Bcc. */

@@ -2,9 +2,10 @@
  * From a draft to an accepted message, whatever way it came in. Promises: a draft is either queued whole or not at
  * all, and every refusal says what would be accepted.
  */
+import { type Client, maySendFrom, mayUseMailbox } from './client.ts';
 import { type Draft, readDraft, type ReadDraft } from './draft.ts';
 import type { FieldError } from './field-errors.ts';
-import { type Mailbox, maySendAs, ownerOf } from './mailbox.ts';
+import { type Directory, type Mailbox, maySendAs, ownerOf, poolAsMailbox } from './mailbox.ts';
 import type { Content, Message } from './message.ts';
 import { estimateSizeBytes } from './size.ts';
 
@@ -26,11 +27,11 @@ export type SubmitOutcome =
   | { readonly kind: 'too-large'; readonly sizeBytes: number; readonly sizeBytesMax: number; readonly mailbox: string }
   | { readonly kind: 'unavailable'; readonly cause: unknown };
 
-export type Submit = (draft: Draft, client: string) => Promise<SubmitOutcome>;
+export type Submit = (draft: Draft, client: Client) => Promise<SubmitOutcome>;
 
 export interface SubmitDependencies {
-  /** The first is the default. */
-  readonly mailboxes: readonly [Mailbox, ...Mailbox[]];
+  /** Asked for each message: mailboxes may come and go. */
+  readonly directory: () => Directory;
   readonly enqueue: Enqueue;
   readonly newId: () => string;
   readonly now: () => Date;
@@ -41,10 +42,10 @@ export interface SubmitDependencies {
 export function createSubmit(dependencies: SubmitDependencies): Submit {
   return async (draft, client) => {
     const { read, errors } = readDraft(draft);
-    const chosen = chooseMailbox(read, dependencies.mailboxes);
+    const chosen = chooseMailbox(read, client, dependencies.directory());
     if (chosen.kind !== 'chosen') return refuse(errors, chosen);
     if (errors.length > 0) return { kind: 'invalid', errors };
-    const submission = makeSubmission(read, chosen.mailbox, client, dependencies);
+    const submission = makeSubmission(read, chosen.mailbox, client.name, dependencies);
     const { sizeBytes } = submission.message;
     const { id: mailbox, limits } = chosen.mailbox;
     if (sizeBytes > limits.messageSizeBytesMax) {
@@ -65,15 +66,17 @@ function refuse(errors: readonly FieldError[], { kind, errors: more }: NotChosen
   return { kind: 'invalid', errors: [...errors, ...more] };
 }
 
-function chooseMailbox(read: ReadDraft, mailboxes: SubmitDependencies['mailboxes']): Chosen {
+function chooseMailbox(read: ReadDraft, client: Client, { mailboxes, pools }: Directory): Chosen {
+  const allowed = (mailbox: Mailbox) => mayUseMailbox(client, mailbox.id);
+  const own = mailboxes.filter(allowed);
   const named = read.mailbox?.toLowerCase();
-  const asked = named === undefined ? undefined : mailboxes.find(({ id }) => id === named);
-  if (named !== undefined && !asked) return unknownMailbox(mailboxes);
+  const known = [...own, ...pools.map(poolAsMailbox).filter(allowed)];
+  const asked = named === undefined ? undefined : known.find(({ id }) => id === named);
+  if (named !== undefined && !asked) return unknownMailbox(known);
   const from = read.from?.address;
-  const mailbox = asked ?? (from === undefined ? mailboxes[0] : ownerOf(mailboxes, from));
-  if (!mailbox || (from !== undefined && !maySendAs(mailbox, from)))
-    return senderNotAllowed(asked ? [asked] : mailboxes);
-  return { kind: 'chosen', mailbox };
+  const mailbox = asked ?? (from === undefined ? own[0] : ownerOf(own, from));
+  if (!mailbox || (from !== undefined && !maySendAs(mailbox, from))) return senderNotAllowed(asked ? [asked] : own);
+  return maySendFrom(client, from ?? mailbox.address) ? { kind: 'chosen', mailbox } : keyNotAllowed(client);
 }
 
 function unknownMailbox(mailboxes: readonly Mailbox[]): Chosen {
@@ -84,6 +87,11 @@ function unknownMailbox(mailboxes: readonly Mailbox[]): Chosen {
 function senderNotAllowed(mailboxes: readonly Mailbox[]): Chosen {
   const allowed = mailboxes.flatMap(({ address, sendAs }) => [address, ...sendAs]);
   const message = `No mailbox here may send as this address. Leave from out, or use one of: ${allowed.join(', ')}.`;
+  return { kind: 'sender-not-allowed', errors: [{ field: 'from', message }] };
+}
+
+function keyNotAllowed({ senders = [] }: Client): Chosen {
+  const message = `This API key may not send as this address, but as: ${senders.join(', ')}.`;
   return { kind: 'sender-not-allowed', errors: [{ field: 'from', message }] };
 }
 
@@ -102,6 +110,7 @@ function makeSubmission(
     id,
     client,
     mailbox: mailbox.id,
+    ...(dependencies.directory().pools.some(({ name }) => name === mailbox.id) && { pool: mailbox.id }),
     messageId: `<${id}@${from.address.slice(from.address.lastIndexOf('@') + 1)}>`,
     from,
     acceptedAt,

@@ -5,7 +5,7 @@
 import { Check } from 'typebox/value';
 import type { Draft } from '../core/draft.ts';
 import type { FieldError } from '../core/field-errors.ts';
-import type { Mailbox } from '../core/mailbox.ts';
+import type { Directory } from '../core/mailbox.ts';
 import { createSubmit } from '../core/submit.ts';
 import { SendRequest } from './schemas/send.ts';
 
@@ -20,10 +20,9 @@ const ONE_IS_ENOUGH = [
 const ERRORS_MAX = 100;
 
 /** The judge is the real one, with a queue that keeps nothing. */
-export function openFindErrors([first, ...others]: readonly Mailbox[]): FindErrors {
-  if (!first) throw new Error('The API needs at least one mailbox.');
+export function openFindErrors(directory: Directory): FindErrors {
   const judge = createSubmit({
-    mailboxes: [first, ...others],
+    directory: () => directory,
     enqueue: async () => ({ kind: 'queued' }),
     newId: () => '',
     now: () => new Date(),
@@ -31,7 +30,7 @@ export function openFindErrors([first, ...others]: readonly Mailbox[]): FindErro
   });
   return async (body, shapeErrors) => {
     if (!isObject(body)) return shapeErrors;
-    const outcome = await judge(wellShaped(body), '');
+    const outcome = await judge(wellShaped(body), { name: '' });
     const more = 'errors' in outcome ? outcome.errors : [];
     const excused = excusedFields(shapeErrors);
     return [...shapeErrors, ...more.filter(({ field }) => !excused.has(field))].slice(0, ERRORS_MAX);

@@ -15,6 +15,7 @@ import { describeApi } from './openapi.ts';
 import { sendProblem } from './problems.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { type HealthDependencies, healthRoutes } from './routes/health.ts';
+import { type MailboxDependencies, mailboxRoutes } from './routes/mailboxes.ts';
 import { type MessageDependencies, messageRoute } from './routes/message.ts';
 import { type SandboxMessages, sandboxRoutes } from './routes/sandbox.ts';
 import { type SendDependencies, sendRoute } from './routes/send.ts';
@@ -22,9 +23,13 @@ import { compileShape } from './shape.ts';
 
 export type { SandboxMessages };
 
-export interface AppDependencies extends SendDependencies, MessageDependencies, HealthDependencies {
+export interface AppDependencies
+  extends SendDependencies,
+    MessageDependencies,
+    MailboxDependencies,
+    HealthDependencies {
   /** Without any, only this machine is served. */
-  readonly keys: readonly ApiKey[];
+  readonly keys: () => readonly ApiKey[];
   readonly sandbox?: SandboxMessages;
   readonly logger: FastifyBaseLogger;
   /** Of relay365, for the documentation. */
@@ -88,6 +93,7 @@ export function buildApp({
     requireKey(guarded, keys);
     sendRoute(guarded, dependencies);
     messageRoute(guarded, dependencies);
+    mailboxRoutes(guarded, dependencies);
     sandboxRoutes(guarded, sandbox);
     done();
   });

@@ -4,34 +4,49 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Client } from '../core/client.ts';
 import { localProblem } from './loopback.ts';
 import { sendProblem } from './problems.ts';
 
-export interface ApiKey {
-  /** Names the client in logs and in its messages. */
-  readonly name: string;
+/** What a key may do: send messages, look at its own, and everything else. */
+export type Scope = 'send' | 'read' | 'admin';
+
+export interface ApiKey extends Client {
   /** The SHA-256 of the secret. */
   readonly hash: Buffer;
+  readonly scopes: readonly Scope[];
+  /** From then on it is refused. */
+  readonly expires?: Date;
 }
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a key needs for this route. */
+    scope?: Scope;
+  }
   interface FastifyRequest {
-    /** The name of the key that the request came with. */
-    client: string;
+    /** The key that the request came with. */
+    client: Client & { readonly scopes: readonly Scope[] };
   }
 }
 
-/** The client's name where no key is configured. */
-const ANYONE = 'anonymous';
+/** The client where no key is configured: this machine is its owner's. */
+const ANYONE = { name: 'anonymous', scopes: ['send', 'read', 'admin'] as const };
 /** RFC 6750 2.1: the scheme's name in any case, then the token. */
 const BEARER = /^Bearer +([\x21-\x7e]{1,1024}) *$/i;
 
 /** From here on, every route of this scope needs a key. */
-export function requireKey(app: FastifyInstance, keys: readonly ApiKey[]): void {
-  app.decorateRequest('client', ANYONE);
-  app.addHook('onRequest', async (request, reply) =>
-    keys.length > 0 ? checkKey(request, reply, keys) : checkLocal(request, reply),
-  );
+export function requireKey(app: FastifyInstance, keys: () => readonly ApiKey[]): void {
+  app.decorateRequest('client');
+  app.addHook('onRequest', async (request, reply) => {
+    const known = keys();
+    return known.length > 0 ? checkKey(request, reply, known) : checkLocal(request, reply);
+  });
+}
+
+/** Whether the client may look at this message: its own, or any with `admin`. */
+export function maySee({ name, scopes }: FastifyRequest['client'], message: { readonly client: string }): boolean {
+  return scopes.includes('admin') || message.client === name;
 }
 
 async function checkKey(
@@ -42,15 +57,19 @@ async function checkKey(
   const key = findKey(keys, request.headers.authorization);
   if (!key)
     return sendProblem(request, reply, 'unauthorized', {
-      detail: 'Send the header Authorization: Bearer KEY, with a key from API_KEYS.',
+      detail: 'Send the header Authorization: Bearer KEY, with a key that is known here and has not expired.',
     });
-  request.client = key.name;
-  return undefined;
+  request.client = key;
+  const { scope } = request.routeOptions.config;
+  if (scope === undefined || key.scopes.includes(scope)) return undefined;
+  return sendProblem(request, reply, 'forbidden', { detail: `The key ${key.name} has not the scope ${scope}.` });
 }
 
 async function checkLocal(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
   const detail = localProblem(request.raw);
-  return detail === undefined ? undefined : sendProblem(request, reply, 'not-local', { detail });
+  if (detail !== undefined) return sendProblem(request, reply, 'not-local', { detail });
+  request.client = ANYONE;
+  return undefined;
 }
 
 function findKey(keys: readonly ApiKey[], authorization = ''): ApiKey | undefined {
@@ -58,5 +77,6 @@ function findKey(keys: readonly ApiKey[], authorization = ''): ApiKey | undefine
   if (token === undefined) return undefined;
   const hash = createHash('sha256').update(token).digest();
   // Not `find`: it would stop at the first match, and its time would tell the place.
-  return keys.filter((key) => timingSafeEqual(key.hash, hash))[0];
+  const [key] = keys.filter((candidate) => timingSafeEqual(candidate.hash, hash));
+  return key?.expires && key.expires <= new Date() ? undefined : key;
 }

@@ -20,6 +20,7 @@ ${problemTable()}
 
 const TAGS = [
   { name: 'Messages', description: 'Send a mail and learn what became of it.' },
+  { name: 'Mailboxes', description: 'How each mailbox stands with Exchange, why, and what mends it.' },
   { name: 'Health', description: 'For load balancers and orchestrators; open to everyone.' },
   {
     name: 'Sandbox',

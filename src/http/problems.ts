@@ -34,12 +34,22 @@ export const PROBLEMS = {
     title: 'Only for this machine',
     meaning: 'No API key is configured, so only programs and pages of this machine are served.',
   },
+  forbidden: {
+    status: 403,
+    title: 'Not with this API key',
+    meaning: 'The key is good, but has not the scope that this needs.',
+  },
   'sender-not-allowed': { status: 403, title: 'Sender not allowed', meaning: 'No mailbox here may send as `from`.' },
   'not-found': { status: 404, title: 'Not found', meaning: 'There is nothing at this URL.' },
   'message-not-found': {
     status: 404,
     title: 'Message not found',
     meaning: 'There is no such message, or it was finished longer than `RETENTION_DAYS` ago.',
+  },
+  'mailbox-not-found': {
+    status: 404,
+    title: 'Mailbox not found',
+    meaning: 'No mailbox of this address is configured.',
   },
   'sandbox-only': {
     status: 404,

@@ -3,7 +3,7 @@
  * a record that another version or a person has damaged becomes an error that names it, and never a wrong mail.
  */
 import type { Attempt, Content, Message, MessageState, MessageStatus, RecipientState } from '../core/message.ts';
-import { MESSAGE_STATUSES } from '../core/message.ts';
+import { MESSAGE_STATUSES, sendThrough } from '../core/message.ts';
 
 /** The fields of a record's hash. An attempt is a field of its own: `attempt:1`, `attempt:2`, … */
 export type RecordFields = Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ export function decodeContent(json: string): Content {
 /** Reads a record's hash; undefined when there is none. */
 export function decodeRecord(fields: RecordFields): StoredMessage | undefined {
   if (fields['message'] === undefined) return undefined;
-  return { message: decodeMessage(fields['message']), state: decodeState(fields) };
+  return { message: throughMailbox(decodeMessage(fields['message']), fields['through']), state: decodeState(fields) };
 }
 
 function decodeMessage(json: string): Message {
@@ -43,6 +43,13 @@ function decodeMessage(json: string): Message {
     throw new CorruptRecordError('The record has no id, mailbox or recipients.');
   }
   return { ...(raw as unknown as Message), acceptedAt: date(acceptedAt), expiresAt: date(expiresAt) };
+}
+
+/** A message to a pool is its mailbox's once one has had it. */
+function throughMailbox(message: Message, through: string | undefined): Message {
+  if (message.pool === undefined || through === undefined) return message;
+  const { id, address } = parseObject(through, 'mailbox');
+  return sendThrough(message, { id: String(id), address: String(address) });
 }
 
 function decodeState(fields: RecordFields): MessageState {

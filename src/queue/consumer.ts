@@ -7,10 +7,10 @@ import type { Conclusion } from '../core/attempt.ts';
 import type { Attempt, Message } from '../core/message.ts';
 import { CorruptRecordError } from './codec.ts';
 import type { Change, Governor } from './governor.ts';
-import { recipientsOfJob } from './job.ts';
+import { recipientsOfJob, stickyKeyOf } from './job.ts';
 import type { Keys } from './keys.ts';
 import { makeLift } from './lanes.ts';
-import { type Line, takeTurn } from './line.ts';
+import { type Line, orderLines, takeTurn } from './line.ts';
 import type { Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
 import { work } from './work.ts';
@@ -23,6 +23,8 @@ export interface ConsumerOptions {
   readonly name: string;
   /** The mailboxes that its messages may go through. */
   readonly lines: readonly [Line, ...Line[]];
+  /** Of a pool: messages to one recipient keep to one mailbox. */
+  readonly sticky?: boolean;
   readonly governor: Governor;
   readonly records: Records;
   readonly now: () => Date;
@@ -42,6 +44,8 @@ export interface ConsumerEvents {
 export interface Consumer {
   /** Works on no more than so many messages at a time; with 0 it takes none. */
   setConcurrency(messages: number): void;
+  /** Ends a wait for the mailbox, if there is one. */
+  wake(): Promise<void>;
   /** Takes no more messages and waits for those under way; `force` leaves them to another worker. */
   close(force?: boolean): Promise<void>;
 }
@@ -91,6 +95,9 @@ export function openConsumer(options: ConsumerOptions): Consumer {
   worker.on('failed', (_job, error) => events.error(error));
   return {
     setConcurrency: (messages) => setConcurrency(worker, messages, events.error),
+    wake: async () => {
+      await queue.removeRateLimitKey();
+    },
     close: async (force = false) => {
       if (force) stop.abort();
       await worker.close(force);
@@ -112,9 +119,14 @@ function setConcurrency(worker: Worker, messages: number, onError: (error: Error
 async function processJob(job: Job, token: string, options: Processing): Promise<void> {
   const { governor, events, lines, queue } = options;
   const id = job.id ?? '';
-  const turn = await takeTurn(lines, governor, id, recipientsOfJob(job));
+  const pinned = lines.length > 1 ? await options.records.pinnedTo(id) : undefined;
+  const candidates = pinned === undefined ? lines : lines.filter(({ mailbox }) => mailbox.id === pinned);
+  const ordered = await orderLines(candidates, governor, options.sticky ? stickyKeyOf(job) : undefined);
+  const turn = await takeTurn(ordered, governor, id, recipientsOfJob(job));
   if (turn.kind === 'wait') {
     for (const { mailbox, change } of turn.changes) events.mailbox(mailbox, change);
+    // Another message to the pool may go through another mailbox: only this one waits.
+    if (options.sticky || pinned !== undefined) return delay(job, token, new Date(Date.now() + turn.waitMs));
     return putBack(queue, turn.waitMs);
   }
   const { mailbox, gate } = turn.line;

@@ -33,10 +33,17 @@ export interface Governor {
   /** Takes a message's result into account. */
   settle(mailbox: GovernedMailbox, message: string, effect: MailboxEffect): Promise<Change>;
   standing(mailbox: string): Promise<Standing>;
+  /** How many messages each may send now, and whether it is neither held nor paused. */
+  room(mailboxes: readonly GovernedMailbox[]): Promise<readonly Room[]>;
   /** Nothing is sent until it is resumed. */
   pause(mailbox: string): Promise<void>;
   /** Ends a pause, and lets a held or throttled mailbox be tried at once. */
   resume(mailbox: string): Promise<void>;
+}
+
+export interface Room {
+  readonly messages: number;
+  readonly works: boolean;
 }
 
 export interface GovernorOptions {
@@ -59,6 +66,7 @@ export function openGovernor({ redis, keys, windowMs = WINDOW_MS, random = Math.
     admit: (mailbox, message, recipients) => admit(settings, mailbox, message, recipients),
     settle: (mailbox, message, effect) => settle(settings, mailbox, message, effect),
     standing: (mailbox) => readStanding(redis, keys, mailbox),
+    room: (mailboxes) => Promise.all(mailboxes.map((mailbox) => roomOf(redis, keys, mailbox))),
     pause: async (mailbox) => {
       await redis.hset(keys.standing(mailbox), 'pausedMs', Date.now());
     },
@@ -139,4 +147,15 @@ async function restrain(
     restraint.heldAfter ?? 0,
   );
   return { kind: 'restrained', restraint: { ...restraint, state }, until: new Date(untilMs), isNew: isNew === 1 };
+}
+
+/** Asked for all mailboxes of a pool at once, so their commands share one round trip. */
+async function roomOf(redis: RedisClient, keys: Keys, { id, limits }: GovernedMailbox): Promise<Room> {
+  const [sent, underWay, [state, paused]] = await Promise.all([
+    redis.zcount(keys.sent(id), `(${Date.now()}`, '+inf'),
+    redis.hlen(keys.underWay(id)),
+    redis.hmget(keys.standing(id), 'state', 'pausedMs'),
+  ]);
+  const limit = limits.messagesPerMinute || Number.MAX_SAFE_INTEGER;
+  return { messages: limit - sent - underWay, works: state !== 'held' && !paused };
 }

@@ -2,6 +2,7 @@
  * The ticket of a message in its mailbox's queue: its id says which message, and it carries only what must be known
  * before the message is taken up.
  */
+import { createHash } from 'node:crypto';
 import type { Job, JobsOptions } from 'bullmq';
 import { type Message, recipientsOf } from '../core/message.ts';
 import { LANES } from './lanes.ts';
@@ -25,10 +26,21 @@ export function jobOptions(message: Pick<Message, 'priority'>): JobsOptions {
 export interface JobData {
   /** How many the message counts against the mailbox's limit of recipients. */
   readonly recipients: number;
+  /** Of a message to a pool: the same for the same first recipient. */
+  readonly sticky: number;
 }
 
 export function jobData(message: Pick<Message, 'to' | 'cc' | 'bcc'>): JobData {
-  return { recipients: recipientsOf(message).length };
+  const recipients = recipientsOf(message);
+  return { recipients: recipients.length, sticky: hashOf(recipients[0] ?? '') };
+}
+
+function hashOf(address: string): number {
+  return createHash('sha256').update(address.toLowerCase()).digest().readUInt32BE(0);
+}
+
+export function stickyKeyOf({ data }: Job<Partial<JobData>>): number {
+  return Number.isSafeInteger(data.sticky) ? (data.sticky ?? 0) : 0;
 }
 
 /** What stands in Redis may have been written by another version: a ticket without a number counts as one. */

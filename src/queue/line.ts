@@ -1,10 +1,10 @@
-/** A worker's way to Exchange through one mailbox, and whose turn it is to use it. */
+/** A worker's ways to Exchange, one through each mailbox, and which of them a message takes. */
 import type { RunAttempt } from '../core/attempt.ts';
 import type { Gate } from './gate.ts';
 import type { Admission, Change, GovernedMailbox, Governor } from './governor.ts';
 
 export interface Line {
-  readonly mailbox: GovernedMailbox;
+  readonly mailbox: GovernedMailbox & { readonly address: string };
   /** As many places as the worker may have connections to this mailbox. */
   readonly gate: Gate;
   readonly runAttempt: RunAttempt;
@@ -59,4 +59,21 @@ async function tryLine(
   } finally {
     if (admission?.kind !== 'admitted') gate.leave();
   }
+}
+
+/** Those with the most room in the limit of messages first. A message with a key keeps to one mailbox while that works. */
+export async function orderLines(
+  lines: readonly Line[],
+  governor: Pick<Governor, 'room'>,
+  stickyKey: number | undefined,
+): Promise<readonly Line[]> {
+  if (lines.length === 1) return lines;
+  const room = await governor.room(lines.map(({ mailbox }) => mailbox));
+  const order = [...lines.keys()].sort((a, b) => (room[b]?.messages ?? 0) - (room[a]?.messages ?? 0));
+  if (stickyKey === undefined) return order.flatMap((i) => lines[i] ?? []);
+  const works = [...lines.keys()].filter((i) => room[i]?.works);
+  // Rendezvous over all: when a member fails only its own keys move, and they come back to it.
+  const chosen = [...lines.keys()].map((i) => (stickyKey + i) % lines.length).find((i) => works.includes(i));
+  const line = chosen === undefined ? undefined : lines[chosen];
+  return line ? [line] : lines;
 }

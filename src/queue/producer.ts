@@ -4,7 +4,8 @@
  */
 import { Job, Queue } from 'bullmq';
 import type { ChainableCommander } from 'ioredis';
-import type { Message } from '../core/message.ts';
+import type { QueueDepth } from '../core/mailbox-desk.ts';
+import { type Message, queueOf } from '../core/message.ts';
 import type { Enqueue, EnqueueOutcome, Submission } from '../core/submit.ts';
 import { encodeContent } from './codec.ts';
 import { withDeadline } from './deadline.ts';
@@ -15,6 +16,10 @@ import type { RedisClient } from './redis.ts';
 
 export interface Producer {
   readonly enqueue: Enqueue;
+  /** How many messages are in a mailbox's queue. */
+  depth(mailbox: string): Promise<QueueDepth>;
+  /** Ends a wait of the queue's workers for their mailbox. */
+  wake(queue: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -25,7 +30,7 @@ const DEADLINE_MS_PER_MEGABYTE = 200;
 /** `redis` must be fail-fast; the caller closes it after the producer. */
 export function openProducer(redis: RedisClient, keys: Keys, onError: (error: Error) => void): Producer {
   const queues = new Map<string, Queue>();
-  const queueOf = (mailbox: string): Queue => {
+  const openQueueOf = (mailbox: string): Queue => {
     const known = queues.get(mailbox);
     if (known) return known;
     const queue = openQueue(redis, keys, mailbox, onError);
@@ -33,7 +38,15 @@ export function openProducer(redis: RedisClient, keys: Keys, onError: (error: Er
     return queue;
   };
   return {
-    enqueue: (submission) => enqueue(redis, keys, queueOf(submission.message.mailbox), submission),
+    enqueue: (submission) => enqueue(redis, keys, openQueueOf(queueOf(submission.message)), submission),
+    depth: async (mailbox) => {
+      const counts = await openQueueOf(mailbox).getJobCounts('wait', 'prioritized', 'delayed', 'active');
+      const { wait = 0, prioritized = 0, delayed = 0, active = 0 } = counts;
+      return { waiting: wait + prioritized, delayed, underWay: active };
+    },
+    wake: async (queue) => {
+      await openQueueOf(queue).removeRateLimitKey();
+    },
     close: async () => {
       await Promise.all([...queues.values()].map((queue) => queue.close()));
     },

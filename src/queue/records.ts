@@ -21,12 +21,22 @@ export type Begun =
   | { readonly kind: 'over'; readonly stored: StoredMessage }
   | { readonly kind: 'missing' };
 
+/** The mailbox that a message goes through. */
+export interface Sender {
+  readonly id: string;
+  readonly address: string;
+}
+
 export interface Records {
   /** Notes the attempt that a worker left open when it died. */
   noteAttempt(id: string, attempt: Attempt): Promise<void>;
   find(id: string): Promise<StoredMessage | undefined>;
   /** Opens an attempt, known by its token. */
-  begin(id: string, token: string, now: Date): Promise<Begun>;
+  begin(id: string, token: string, now: Date, through: Sender): Promise<Begun>;
+  /** From now on the message goes through the mailbox that had it last and no other. */
+  pin(id: string): Promise<void>;
+  /** The only mailbox that a message to a pool may go through; undefined: any. */
+  pinnedTo(id: string): Promise<string | undefined>;
   /** Notes, durably, that the final dot is about to go out. */
   markFinalDot(id: string, now: Date): Promise<void>;
   /** Closes the attempt; false when another worker has the message by now and only the attempt was noted. */
@@ -49,7 +59,14 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number)
   const scripts = defineScripts(redis);
   return {
     find: async (id) => decodeRecord(await redis.hgetall(keys.record(id))),
-    begin: (id, token, now) => begin(scripts, keys, id, token, now),
+    begin: (id, token, now, through) => begin(scripts, keys, id, token, now, through),
+    pin: async (id) => {
+      await redis.hset(keys.record(id), 'pinned', 1);
+    },
+    pinnedTo: async (id) => {
+      const [pinned, finalDotAt, through] = await redis.hmget(keys.record(id), 'pinned', 'finalDotAt', 'through');
+      return pinned || finalDotAt ? (JSON.parse(through ?? '{}') as Partial<Sender>).id : undefined;
+    },
     markFinalDot: async (id, now) => {
       await redis.hset(keys.record(id), 'finalDotAt', now.getTime());
     },
@@ -66,8 +83,18 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number)
   };
 }
 
-async function begin(scripts: Scripts, keys: Keys, id: string, token: string, now: Date): Promise<Begun> {
-  const fields = toObject(await scripts.begin(keys.record(id), now.getTime(), token));
+async function begin(
+  scripts: Scripts,
+  keys: Keys,
+  id: string,
+  token: string,
+  now: Date,
+  { id: mailbox, address }: Sender,
+): Promise<Begun> {
+  const through = JSON.stringify({ id: mailbox, address });
+  const before = toObject(await scripts.begin(keys.record(id), now.getTime(), token, through));
+  // What the record says from now on, with what a worker that died left in it.
+  const fields: RecordFields = { ...before, ...(before['message'] !== undefined && { through }) };
   const stored = decodeRecord(fields);
   if (!stored) return { kind: 'missing' };
   if (isFinal(stored.state.status)) return { kind: 'over', stored };

@@ -6,7 +6,7 @@ import type { RedisClient } from './redis.ts';
  * what a worker that died left behind.
  *
  * KEYS[1] record
- * ARGV[1] now (ms)   ARGV[2] the attempt's token
+ * ARGV[1] now (ms)   ARGV[2] the attempt's token   ARGV[3] the mailbox that it goes through (JSON)
  * Returns the record's fields as they were, flat; empty when there is no record.
  */
 const BEGIN = `
@@ -14,7 +14,7 @@ local before = redis.call('HGETALL', KEYS[1])
 if #before == 0 then return before end
 local status = redis.call('HGET', KEYS[1], 'status')
 if status == 'sent' or status == 'failed' or status == 'expired' or status == 'canceled' then return before end
-redis.call('HSET', KEYS[1], 'status', 'sending', 'openAt', ARGV[1], 'openToken', ARGV[2])
+redis.call('HSET', KEYS[1], 'status', 'sending', 'openAt', ARGV[1], 'openToken', ARGV[2], 'through', ARGV[3])
 redis.call('HDEL', KEYS[1], 'finalDotAt', 'nextAttemptAt')
 return before
 `;
@@ -84,7 +84,7 @@ return n
 
 /** The scripts as methods, run by digest and loaded again by ioredis when Redis has forgotten them. */
 export interface Scripts {
-  begin(record: string, nowMs: number, token: string): Promise<string[]>;
+  begin(record: string, nowMs: number, token: string, through: string): Promise<string[]>;
   note(record: string, attempt: string): Promise<number>;
   finish(record: string, body: string, deadlines: string, ...args: (string | number)[]): Promise<number>;
   endIdle(record: string, body: string, deadlines: string, ...args: (string | number)[]): Promise<number>;

@@ -22,12 +22,15 @@ export interface SeatsOptions {
   readonly keys: Keys;
   /** Unique among all workers. */
   readonly worker: string;
-  readonly mailboxes: readonly SeatedMailbox[];
+  /** Asked with every beat: mailboxes may come and go. */
+  readonly mailboxes: () => readonly SeatedMailbox[];
   readonly onError: (error: Error) => void;
 }
 
 export interface Seats {
-  /** Gives the seats back; the connections must be closed before. */
+  /** Gives back the seats of one mailbox, whose connections must be closed before. */
+  leave(mailbox: string): Promise<void>;
+  /** Gives back all seats. */
   close(): Promise<void>;
 }
 
@@ -40,19 +43,21 @@ const CONNECTIONS_UNLIMITED = 20;
 /** The first seats come with the first answer of Redis. */
 export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOptions): Seats {
   const scripts = defineGovernorScripts(redis);
-  const limited = mailboxes.filter(({ connections }) => connections > 0);
-  for (const { connections, onSeats } of mailboxes) if (connections === 0) onSeats(CONNECTIONS_UNLIMITED);
   let leaseEndsAt = 0;
   let claiming: Promise<void> | undefined;
   const renew = async () => {
     const askedAt = Date.now();
+    const limited = mailboxes().filter(({ connections }) => connections > 0);
     const seats = await claim(scripts, keys, worker, limited);
     leaseEndsAt = askedAt + LEASE_MS;
     for (const [i, { onSeats }] of limited.entries()) onSeats(seats[i] ?? 0);
   };
   const beat = () => {
-    // Without an answer of Redis the lease ends, and others may have the seats: this worker must not use them.
-    if (Date.now() > leaseEndsAt) for (const { onSeats } of limited) onSeats(0);
+    for (const { connections, onSeats } of mailboxes()) {
+      if (connections === 0) onSeats(CONNECTIONS_UNLIMITED);
+      // Without an answer of Redis the lease ends, and others may have the seats: this worker must not use them.
+      else if (Date.now() > leaseEndsAt) onSeats(0);
+    }
     claiming ??= renew()
       .catch(onError)
       .finally(() => {
@@ -61,11 +66,15 @@ export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOpti
   };
   beat();
   const timer = setInterval(beat, BEAT_MS);
+  const leave = (mailbox: string) => redis.hdel(keys.seats(mailbox), worker);
   return {
+    leave: async (mailbox) => {
+      await leave(mailbox);
+    },
     close: async () => {
       clearInterval(timer);
       await claiming;
-      await leave(redis, keys, worker, limited).catch(onError);
+      await Promise.all([redis.zrem(keys.workers, worker), ...mailboxes().map(({ id }) => leave(id))]).catch(onError);
     },
   };
 }
@@ -84,15 +93,4 @@ function claim(
 /** A number of the mailbox's own, so that the odd seats of many mailboxes don't all go to the same worker. */
 function spread(mailbox: string): number {
   return createHash('sha256').update(mailbox).digest().readUInt16BE(0);
-}
-
-async function leave(
-  redis: RedisClient,
-  keys: Keys,
-  worker: string,
-  mailboxes: readonly SeatedMailbox[],
-): Promise<void> {
-  const transaction = redis.multi().zrem(keys.workers, worker);
-  for (const { id } of mailboxes) transaction.hdel(keys.seats(id), worker);
-  await transaction.exec();
 }

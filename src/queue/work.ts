@@ -30,7 +30,7 @@ export async function work(
   dependencies: WorkDependencies,
 ): Promise<Conclusion | undefined> {
   const { records, events, now } = dependencies;
-  const begun = await records.begin(id, token, now());
+  const begun = await records.begin(id, token, now(), line.mailbox);
   if (begun.kind === 'missing') {
     events.unreadable(id, 'There is no record of this message.');
     return undefined;
@@ -40,6 +40,8 @@ export async function work(
     ? await noteInterruption(begun.stored, begun.leftOpen, line, dependencies)
     : begun.stored;
   const conclusion = await concludeOne(stored, line, dependencies);
+  // Exchange may have taken it from this mailbox: another one would send other bytes.
+  if (conclusion.attempt.outcome === 'unknown') await records.pin(id);
   await records.finish(id, token, conclusion);
   events.concluded(stored.message, conclusion);
   return conclusion;

@@ -10,7 +10,9 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { EXCHANGE_LIMITS, type Mailbox } from '../../src/core/mailbox.ts';
 import { createSubmit, type Enqueue, type Submission } from '../../src/core/submit.ts';
+import type { MailboxDesk } from '../../src/core/mailbox-desk.ts';
 import { type AppDependencies, buildApp } from '../../src/http/app.ts';
+import type { ApiKey, Scope } from '../../src/http/keys.ts';
 
 export const MAILBOX: Mailbox = {
   id: 'noreply@contoso.com',
@@ -27,9 +29,21 @@ export interface TestApp {
   readonly log: readonly string[];
 }
 
-export type TestAppOptions = Partial<AppDependencies> & { readonly enqueue?: Enqueue };
+export type TestAppOptions = Partial<Omit<AppDependencies, 'keys'>> & {
+  readonly enqueue?: Enqueue;
+  readonly mailboxes?: readonly Mailbox[];
+  readonly keys?: readonly ApiKey[];
+};
 
-export function openTestApp({ enqueue, mailboxes = [MAILBOX], ...options }: TestAppOptions = {}): TestApp {
+const NO_DESK: MailboxDesk = {
+  list: async () => [],
+  find: async () => undefined,
+  pause: async () => undefined,
+  resume: async () => undefined,
+};
+
+export function openTestApp({ enqueue, mailboxes = [MAILBOX], keys = [], ...options }: TestAppOptions = {}): TestApp {
+  const directory = () => ({ mailboxes, pools: [] });
   const queued: Submission[] = [];
   const log: string[] = [];
   const keep: Enqueue = async (submission) => {
@@ -38,16 +52,17 @@ export function openTestApp({ enqueue, mailboxes = [MAILBOX], ...options }: Test
   };
   const app = buildApp({
     submit: createSubmit({
-      mailboxes: mailboxes as [Mailbox],
+      directory,
       enqueue: enqueue ?? keep,
       newId: () => crypto.randomUUID(),
       now: () => new Date(),
       messageTtlMs: 3_600_000,
     }),
-    mailboxes,
+    directory,
+    desk: NO_DESK,
     findMessage: async () => undefined,
     ready: async () => ({ ok: true, checks: { redis: 'ok' } }),
-    keys: [],
+    keys: () => keys,
     logger: pino({ level: 'debug' }, linesInto(log)),
     version: '1.2.3',
     ...options,
@@ -65,8 +80,8 @@ export async function listenTestApp(
   return { ...opened, url, port: Number(new URL(url).port) };
 }
 
-export function apiKey(name: string, secret: string): { readonly name: string; readonly hash: Buffer } {
-  return { name, hash: createHash('sha256').update(secret).digest() };
+export function apiKey(name: string, secret: string, scopes: readonly Scope[] = ['send', 'read']): ApiKey {
+  return { name, scopes, hash: createHash('sha256').update(secret).digest() };
 }
 
 /** Writes bytes to a port as they are and answers with all that comes back until the server ends the connection. */

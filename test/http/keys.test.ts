@@ -2,8 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { apiKey, openTestApp } from '../helpers/app.ts';
 
 const KEYS = [apiKey('shop', 'first-key'), apiKey('crm', 'second-key')];
-const GUARDED = ['/messages/x', '/sandbox/messages', '/sandbox/messages/1.eml'];
+const GUARDED = ['/messages/x', '/mailboxes', '/mailboxes/x', '/sandbox/messages', '/sandbox/messages/1.eml'];
+const GUARDED_POSTS = ['/send', '/mailboxes/x/pause', '/mailboxes/x/resume'];
 const OPEN = ['/health/live', '/health/ready', '/docs', '/docs/json', '/openapi.json'];
+
+const MAIL = { to: 'a@example.com', text: 'x' };
 
 describe('with keys', () => {
   test.each([
@@ -53,6 +56,44 @@ describe('with keys', () => {
     expect((await app.inject({ method: 'HEAD', url })).statusCode).toBe(401);
   });
 
+  test.each(GUARDED_POSTS)('POST %s needs one', async (url) => {
+    const { app } = openTestApp({ keys: KEYS });
+    expect((await app.inject({ method: 'POST', url, payload: {} })).statusCode).toBe(401);
+  });
+
+  test.each([
+    ['send', 'GET', '/messages/x'],
+    ['send', 'GET', '/mailboxes'],
+    ['read', 'POST', '/send'],
+    ['read', 'POST', '/mailboxes/x/pause'],
+    ['send', 'POST', '/mailboxes/x/resume'],
+  ] as const)('one with the scope %s alone may not %s %s', async (scope, method, url) => {
+    const { app } = openTestApp({ keys: [apiKey('shop', 'its-key', [scope])] });
+    const headers = { authorization: 'Bearer its-key' };
+    const response = await app.inject({ method, url, headers, ...(method === 'POST' && { payload: MAIL }) });
+    expect(response.statusCode).toBe(403);
+    expect(response.json().type).toBe('urn:relay365:problem:forbidden');
+  });
+
+  test('one that has expired is as good as none', async () => {
+    const { app } = openTestApp({ keys: [{ ...apiKey('shop', 'its-key'), expires: new Date(Date.now() - 1) }] });
+    const response = await app.inject({ url: '/messages/x', headers: { authorization: 'Bearer its-key' } });
+    expect(response.statusCode).toBe(401);
+  });
+
+  test.each([
+    ['mailboxes', { mailboxes: ['other@contoso.com'] }, 403],
+    ['mailboxes', { mailboxes: ['NoReply@contoso.com'] }, 202],
+    ['senders', { senders: ['sales@contoso.com'] }, 403],
+    ['senders', { senders: ['@contoso.com'] }, 202],
+    ['senders', { senders: ['@toso.com'] }, 403],
+  ])('one with %s %j gets %i', async (_field, limits, statusCode) => {
+    const { app } = openTestApp({ keys: [{ ...apiKey('shop', 'its-key'), ...limits }] });
+    const headers = { authorization: 'Bearer its-key' };
+    const response = await app.inject({ method: 'POST', url: '/send', headers, payload: MAIL });
+    expect(response.statusCode).toBe(statusCode);
+  });
+
   test.each(OPEN)('%s is open', async (url) => {
     const { app } = openTestApp({ keys: KEYS });
     expect((await app.inject({ url })).statusCode).toBe(200);
@@ -62,7 +103,7 @@ describe('with keys', () => {
     const { app } = openTestApp({ keys: KEYS });
     await app.ready();
     const documented = Object.keys(app.swagger().paths ?? {}).map((path) => path.replace(/\{\w+\}/, 'x'));
-    const listed = ['/send', ...GUARDED, ...OPEN].map((path) => path.replace('/1.eml', '/x.eml'));
+    const listed = [...GUARDED_POSTS, ...GUARDED, ...OPEN].map((path) => path.replace('/1.eml', '/x.eml'));
     expect(listed).toEqual(expect.arrayContaining(documented));
   });
 

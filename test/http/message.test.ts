@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Message, MessageState } from '../../src/core/message.ts';
-import { MAILBOX, openTestApp } from '../helpers/app.ts';
+import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
 
 const MESSAGE: Message = {
   id: 'abc-1',
@@ -40,6 +40,36 @@ const STATE: MessageState = {
 };
 
 describe('GET /messages/{id}', () => {
+  test.each([
+    ['its own client', apiKey('shop', 'its-key'), 200],
+    ['another client', apiKey('crm', 'its-key'), 404],
+    ['another client with admin', apiKey('crm', 'its-key', ['admin', 'read']), 200],
+  ])('%s gets %3$i', async (_title, key, statusCode) => {
+    const { app } = openTestApp({ keys: [key], findMessage: async () => ({ message: MESSAGE, state: STATE }) });
+    const response = await app.inject({ url: '/messages/abc-1', headers: { authorization: 'Bearer its-key' } });
+    expect(response.statusCode).toBe(statusCode);
+  });
+
+  test('a message whose mailbox is held is held, with the reason and what mends it', async () => {
+    const standing = {
+      state: 'held' as const,
+      since: new Date('2026-12-01T08:00:00Z'),
+      until: new Date('2026-12-01T09:05:00Z'),
+      reason: { explanation: 'The client secret has expired.', fix: 'Make a new secret.' },
+      usage: { connections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 },
+    };
+    const { app } = openTestApp({ findMessage: async () => ({ message: MESSAGE, state: STATE, standing }) });
+    expect((await app.inject('/messages/abc-1')).json()).toMatchObject({
+      status: 'held',
+      held: {
+        since: '2026-12-01T08:00:00.000Z',
+        until: '2026-12-01T09:05:00.000Z',
+        explanation: 'The client secret has expired.',
+        fix: 'Make a new secret.',
+      },
+    });
+  });
+
   test('tells all that is known, each attempt with its reply, explanation and fix', async () => {
     const { app } = openTestApp({ findMessage: async () => ({ message: MESSAGE, state: STATE }) });
     const response = await app.inject('/messages/abc-1');

@@ -6,6 +6,7 @@ import { apiKey, listenTestApp, MAILBOX, openTestApp, talk, type TestAppOptions 
 const MAIL = { to: 'a@example.com', text: 'Hello!' };
 const SEND = { method: 'POST', url: '/send', payload: MAIL } as const;
 const HEADERS = { 'content-type': 'application/json' };
+const BEARER = { authorization: 'Bearer b' };
 const TINY = [{ ...MAILBOX, limits: { ...MAILBOX.limits, messageSizeBytesMax: 100 } }];
 
 /** A request that ends in this problem, and the app that it needs. */
@@ -24,6 +25,9 @@ const ROWS: readonly (readonly [code: ProblemCode, request: InjectOptions, optio
   ['not-local', { ...SEND, headers: { host: 'evil.example' } }],
   ['not-local', { url: '/sandbox/messages', headers: { host: 'evil.example' } }],
   ['sender-not-allowed', { ...SEND, payload: { ...MAIL, from: 'x@example.com' } }],
+  ['forbidden', { ...SEND, headers: BEARER }, { keys: [apiKey('a', 'b', ['read'])] }],
+  ['forbidden', { url: '/mailboxes', headers: BEARER }, { keys: [apiKey('a', 'b', ['send'])] }],
+  ['mailbox-not-found', { url: '/mailboxes/x' }],
   ['not-found', { url: '/nowhere' }],
   ['not-found', { url: '/' }],
   ['not-found', { url: '/send/' }],
@@ -86,7 +90,7 @@ describe('a problem', () => {
     async ({ code, request, options }) => {
       const { app } = openTestApp(options);
       await app.ready();
-      const path = String(request.url).replace(/^\/messages\/.*/, '/messages/{id}');
+      const path = String(request.url).replace(/^\/(messages|mailboxes)\/.*/, '/$1/{id}');
       const paths = app.swagger().paths as Record<string, Record<string, { responses: Record<string, Documented> }>>;
       const operation = paths[path]?.[(request.method ?? 'GET').toLowerCase()];
       const content = operation?.responses[PROBLEMS[code].status]?.content['application/problem+json'];

@@ -2,15 +2,22 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Attempt, Message, MessageState } from '../../core/message.ts';
+import type { Standing } from '../../core/standing.ts';
+import { maySee } from '../keys.ts';
 import { sendProblem } from '../problems.ts';
 import { jsonAnswer, problemAnswers } from '../schemas/answers.ts';
 import { MESSAGE_EXAMPLE } from '../schemas/examples.ts';
 import { MessageAnswer } from '../schemas/message.ts';
 
 /** What is known of an accepted message; undefined when there is none. Rejects when the store can't be asked. */
-export type FindMessage = (
-  id: string,
-) => Promise<{ readonly message: Message; readonly state: MessageState } | undefined>;
+export type FindMessage = (id: string) => Promise<FoundMessage | undefined>;
+
+export interface FoundMessage {
+  readonly message: Message;
+  readonly state: MessageState;
+  /** How its mailbox stands; told while the message waits for it. */
+  readonly standing?: Standing;
+}
 
 export interface MessageDependencies {
   readonly findMessage: FindMessage;
@@ -23,12 +30,14 @@ const Params = Type.Object({
 const ID = /^[\w-]{1,64}$/;
 
 export function messageRoute(app: FastifyInstance, { findMessage }: MessageDependencies): void {
-  app.get('/messages/:id', { schema }, async (request, reply) => {
+  app.get('/messages/:id', { schema, config: { scope: 'read' } }, async (request, reply) => {
     const { id } = request.params as Static<typeof Params>;
     if (!ID.test(id)) return notFound(request, reply);
     try {
       const found = await findMessage(id);
-      return found ? reply.send(view(found.message, found.state)) : notFound(request, reply);
+      // Another client's message is as good as none: its id must not be told from one that does not exist.
+      if (!found || !maySee(request.client, found.message)) return notFound(request, reply);
+      return reply.send(view(found));
     } catch (error) {
       request.log.error({ err: error }, 'the message can not be looked up');
       return sendProblem(request, reply, 'queue-unavailable', { detail: 'The message can not be looked up now.' });
@@ -48,6 +57,7 @@ const schema = {
       'malformed-request',
       'unauthorized',
       'not-local',
+      'forbidden',
       'message-not-found',
       'url-too-long',
       'internal',
@@ -63,11 +73,12 @@ function notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   });
 }
 
-function view(message: Message, state: MessageState): MessageAnswer {
+function view({ message, state, standing }: FoundMessage): MessageAnswer {
   const { id, mailbox, from, to, cc, bcc, subject, messageId, metadata, acceptedAt } = message;
+  const held = heldBy(state, standing);
   return {
     id,
-    status: state.status,
+    status: held ? 'held' : state.status,
     mailbox,
     from,
     to: [...to],
@@ -77,10 +88,24 @@ function view(message: Message, state: MessageState): MessageAnswer {
     messageId,
     metadata,
     acceptedAt: acceptedAt.toISOString(),
+    ...(held && { held }),
     ...(state.nextAttemptAt && { nextAttemptAt: state.nextAttemptAt.toISOString() }),
     ...(state.finishedAt && { finishedAt: state.finishedAt.toISOString() }),
     attempts: state.attempts.map(attemptView),
     recipients: [...state.recipients],
+  };
+}
+
+/** What holds a message back that could go out but for its mailbox. */
+function heldBy({ status }: MessageState, standing: Standing | undefined): MessageAnswer['held'] {
+  if (standing?.state !== 'held' || (status !== 'queued' && status !== 'deferred')) return undefined;
+  const { since, until, reason } = standing;
+  return {
+    ...(since && { since: since.toISOString() }),
+    ...(until && { until: until.toISOString() }),
+    explanation: reason?.explanation ?? 'Its mailbox is held.',
+    ...(reason?.fix && { fix: reason.fix }),
+    ...(reason?.reply && { reply: reason.reply }),
   };
 }
 

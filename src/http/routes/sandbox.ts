@@ -33,10 +33,10 @@ type SandboxMessage = Readonly<Omit<Static<typeof SandboxMessageSchema>, 'to'>> 
 
 /** The routes are always there, so that the document is the same everywhere; without a sandbox they say why not. */
 export function sandboxRoutes(app: FastifyInstance, sandbox: SandboxMessages | undefined): void {
-  app.get('/sandbox/messages', { schema: listSchema }, async (request, reply) =>
+  app.get('/sandbox/messages', { schema: listSchema, config: { scope: 'read' } }, async (request, reply) =>
     sandbox ? reply.send({ items: sandbox.list() }) : noSandbox(request, reply),
   );
-  app.get('/sandbox/messages/:n.eml', { schema: rawSchema }, async (request, reply) => {
+  app.get('/sandbox/messages/:n.eml', { schema: rawSchema, config: { scope: 'read' } }, async (request, reply) => {
     if (!sandbox) return noSandbox(request, reply);
     const { n } = request.params as Static<typeof Params>;
     const raw = /^\d{1,9}$/.test(n) ? sandbox.raw(Number(n)) : undefined;
@@ -57,7 +57,7 @@ const listSchema = {
   description: 'Newest first. There only while no mailbox is configured.',
   response: {
     200: jsonAnswer('What the simulated Exchange took.', SandboxList, { items: SANDBOX_EXAMPLE }),
-    ...problemAnswers('unauthorized', 'not-local', 'sandbox-only', 'internal', 'stopping'),
+    ...problemAnswers('unauthorized', 'not-local', 'forbidden', 'sandbox-only', 'internal', 'stopping'),
   },
 };
 
@@ -69,6 +69,6 @@ const rawSchema = {
   params: Params,
   response: {
     200: contentAnswer('The mail (RFC 5322).', 'message/rfc822', { schema: Type.String() }),
-    ...problemAnswers('unauthorized', 'not-local', 'sandbox-only', 'not-found', 'internal', 'stopping'),
+    ...problemAnswers('unauthorized', 'not-local', 'forbidden', 'sandbox-only', 'not-found', 'internal', 'stopping'),
   },
 };

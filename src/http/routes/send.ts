@@ -1,7 +1,7 @@
 /** `POST /send`: takes a message into the queue, or says everything that is wrong with it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Draft } from '../../core/draft.ts';
-import type { Mailbox } from '../../core/mailbox.ts';
+import type { Directory, Mailbox } from '../../core/mailbox.ts';
 import type { Message } from '../../core/message.ts';
 import type { Submit, SubmitOutcome } from '../../core/submit.ts';
 import { type FindErrors, openFindErrors } from '../all-errors.ts';
@@ -12,18 +12,18 @@ import { SendAnswer, SendQuery, SendRequest } from '../schemas/send.ts';
 
 export interface SendDependencies {
   readonly submit: Submit;
-  readonly mailboxes: readonly Mailbox[];
+  readonly directory: () => Directory;
 }
 
 /** Base64 in JSON takes no more room than in a composed mail; text may take more where JSON escapes it. */
 const BODY_PER_MESSAGE_BYTE = 1.5;
 const BODY_BYTES_BESIDES = 1024 ** 2;
 
-export function sendRoute(app: FastifyInstance, { submit, mailboxes }: SendDependencies): void {
-  const findErrors = openFindErrors(mailboxes);
-  const options = { schema, links, attachValidation: true, bodyLimit: bodyBytesMax(mailboxes) };
+export function sendRoute(app: FastifyInstance, { submit, directory }: SendDependencies): void {
+  const bodyLimit = bodyBytesMax(directory().mailboxes);
+  const options = { schema, links, attachValidation: true, bodyLimit, config: { scope: 'send' } as const };
   app.post('/send', options, async (request, reply) => {
-    if (request.validationError) return refuseShape(request, reply, findErrors);
+    if (request.validationError) return refuseShape(request, reply, openFindErrors(directory()));
     const outcome = await submit(request.body as Draft, request.client);
     return answer(request, reply, outcome);
   });
@@ -47,6 +47,7 @@ const schema = {
       'invalid-json',
       'unauthorized',
       'not-local',
+      'forbidden',
       'sender-not-allowed',
       'request-timeout',
       'body-too-large',

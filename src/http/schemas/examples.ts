@@ -119,3 +119,24 @@ export const SANDBOX_EXAMPLE = [
     sizeBytes: 612,
   },
 ] as const;
+
+export const MAILBOX_EXAMPLE = {
+  id: 'noreply@contoso.com',
+  address: 'noreply@contoso.com',
+  sendAs: [],
+  pools: [],
+  state: 'held',
+  since: '2026-11-16T09:30:00.000Z',
+  until: '2026-11-16T09:30:20.000Z',
+  reason: {
+    rule: 'secret-expired',
+    explanation: 'The client secret has expired. The mails wait; none is lost.',
+    fix: 'Entra admin center > App registrations > the app > Certificates & secrets: make a new secret.',
+  },
+  usage: {
+    connections: { used: 3, limit: 3 },
+    messagesPerMinute: { used: 12, limit: 30 },
+    recipientsPerDay: { used: 480, limit: 10_000 },
+  },
+  queue: { waiting: 17, delayed: 1, underWay: 0 },
+} as const;

@@ -2,13 +2,13 @@
 import { type Static, Type } from 'typebox';
 import { MESSAGE_STATUSES } from '../../core/message.ts';
 
-const Timestamp = Type.String({ format: 'date-time' });
+export const Timestamp = Type.String({ format: 'date-time' });
 const PlainAddress = Type.Object(
   { name: Type.Optional(Type.String()), address: Type.String() },
   { title: 'PlainAddress' },
 );
 
-const Reply = Type.Object(
+export const Reply = Type.Object(
   {
     code: Type.Integer({ description: 'SMTP reply code (RFC 5321).' }),
     enhanced: Type.Optional(Type.String({ description: 'Enhanced status code (RFC 3463).' })),
@@ -58,6 +58,21 @@ export const MessageAnswer = Type.Object(
     messageId: Type.String(),
     metadata: Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: Type.String() }),
     acceptedAt: Timestamp,
+    held: Type.Optional(
+      Type.Object(
+        {
+          since: Type.Optional(Timestamp),
+          until: Type.Optional(Type.String({ format: 'date-time', description: 'When the mailbox is tried next.' })),
+          explanation: Type.String(),
+          fix: Type.Optional(Type.String()),
+          reply: Type.Optional(Reply),
+        },
+        {
+          title: 'Held',
+          description: 'Why its mailbox is held: a fault of the mailbox, which costs the message nothing.',
+        },
+      ),
+    ),
     nextAttemptAt: Type.Optional(Timestamp),
     finishedAt: Type.Optional(Timestamp),
     attempts: Type.Array(Attempt),

@@ -1,5 +1,6 @@
 /** The environment variables: one table gives each its type, its default, its check and its words. */
-import { CLOUDS, type CloudName } from './core/clouds.ts';
+import { CLOUDS, type CloudName } from '../core/clouds.ts';
+import type { Fault } from './fault.ts';
 
 /** Reads a variable's text; throws an Error whose message says what would be right. */
 type Read<T> = (text: string) => T;
@@ -22,6 +23,7 @@ export const VARIABLES = {
   REDIS_SENTINELS: { read: nodes, fallback: '' },
   REDIS_SENTINEL_MASTER: { read: text, fallback: 'mymaster' },
   REDIS_CLUSTER_NODES: { read: nodes, fallback: '' },
+  CONFIG_FILE: { read: text },
   DATA_DIR: { read: text, fallback: './data' },
   API_KEYS: { read: apiKeys, fallback: '', secret: true },
   M365_MAILBOX: { read: text },
@@ -36,6 +38,7 @@ export const VARIABLES = {
   SMTP_PORT: { read: integer(1, PORT_MAX), fallback: '587' },
   SMTP_USER: { read: text },
   SMTP_PASSWORD: { read: text, secret: true },
+  M365_UNKNOWN_POLICY: { read: unknownPolicy, fallback: 'retry' },
   M365_CONNECTIONS: { read: integer(0, 1_000), fallback: '3' },
   M365_MESSAGES_PER_MINUTE: { read: integer(0, 1_000_000), fallback: '30' },
   M365_RECIPIENTS_PER_DAY: { read: integer(0, 1_000_000_000), fallback: '10000' },
@@ -55,27 +58,68 @@ export type Values = {
     | ((typeof VARIABLES)[Name] extends { readonly fallback: string } ? never : undefined);
 };
 
-/** A variable that is set wrong, or missing: in words that say what would be right. */
-export interface Fault {
-  readonly variable: string;
-  readonly message: string;
-}
-
-/** Reads all variables; an empty one counts as unset. A faulty one is reported and stands as its default. */
-export function readVariables(env: Readonly<Record<string, string | undefined>>): { values: Values; faults: Fault[] } {
-  const faults: Fault[] = [];
+/**
+ * Reads all variables; an empty one counts as unset. A faulty one is reported and stands as its default. A secret may
+ * stand in a file that `NAME_FILE` names.
+ */
+export function readVariables(
+  env: Readonly<Record<string, string | undefined>>,
+  readSecret: (path: string) => string,
+): { values: Values; faults: Fault[] } {
+  const faults: Fault[] = misspelt(env);
   const entries = Object.entries(VARIABLES).map(([name, variable]: [string, Variable<unknown>]) => {
-    const given = env[name]?.trim();
+    const given = env[name]?.trim() || (variable.secret && secretFile(env, name, readSecret, faults));
     const fallback = variable.fallback === undefined ? undefined : variable.read(variable.fallback);
     if (!given) return [name, fallback];
     try {
       return [name, variable.read(given)];
     } catch (error) {
-      faults.push({ variable: name, message: (error as Error).message });
+      faults.push({ where: name, message: (error as Error).message });
       return [name, fallback];
     }
   });
   return { values: Object.fromEntries(entries) as Values, faults };
+}
+
+function secretFile(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+  readSecret: (path: string) => string,
+  faults: Fault[],
+): string | undefined {
+  const path = env[`${name}_FILE`]?.trim();
+  if (!path) return undefined;
+  try {
+    return readSecret(path);
+  } catch (error) {
+    faults.push({ where: `${name}_FILE`, message: `can't be read: ${(error as Error).message}` });
+    return undefined;
+  }
+}
+
+/** A variable of relay365's own prefix that does not exist is a slip of the pen that would go unnoticed. */
+function misspelt(env: Readonly<Record<string, string | undefined>>): Fault[] {
+  const names = Object.keys(VARIABLES);
+  return Object.keys(env)
+    .filter((name) => name.startsWith('M365_') && !names.includes(name))
+    .map((where) => ({
+      where,
+      message: `is no variable of relay365; those are ${names.filter((name) => name.startsWith('M365_')).join(', ')}`,
+    }));
+}
+
+/** A credential without a mailbox would run the sandbox while its owner believes that mail goes out. */
+export function orphans(values: Values): Fault[] {
+  const names = ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET', 'SMTP_PASSWORD', 'SMTP_HOST'] as const;
+  const given = names.filter((name) => values[name] !== undefined);
+  if (given.length === 0) return [];
+  const are = given.length > 1 ? 'are' : 'is';
+  return [
+    {
+      where: 'M365_MAILBOX',
+      message: `is not set, but ${given.join(', ')} ${are}: set it to the sending mailbox's address`,
+    },
+  ];
 }
 
 function text(value: string): string {
@@ -109,6 +153,10 @@ function oneOf(names: readonly string[]): Read<string> {
 
 function cloud(value: string): CloudName {
   return oneOf(Object.keys(CLOUDS))(value) as CloudName;
+}
+
+function unknownPolicy(value: string): 'retry' | 'hold' {
+  return oneOf(['retry', 'hold'])(value) as 'retry' | 'hold';
 }
 
 function httpsUrl(value: string): string {

@@ -1,0 +1,66 @@
+/** Reads relay365.yaml; each fault names its line and field. */
+import { Compile } from 'typebox/compile';
+import { LineCounter, parseDocument, type Document } from 'yaml';
+import type { Fault } from './fault.ts';
+import { type FileConfig, FileSchema } from './file-schema.ts';
+
+export type FieldPath = readonly (string | number)[];
+
+export interface ConfigFile {
+  readonly content: FileConfig;
+  /** `relay365.yaml:12 mailboxes[0].address` */
+  readonly place: (path: FieldPath) => string;
+}
+
+const validator = Compile(FileSchema);
+
+/** The file's content, empty where it has faults. */
+export function readConfigFile(name: string, text: string): { readonly file: ConfigFile; readonly faults: Fault[] } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const place = (path: FieldPath) => `${name}:${lineOf(document, lines, path)} ${formatPath(path)}`.trim();
+  const faults = document.errors.map(({ message, pos }) => ({
+    where: `${name}:${lines.linePos(pos[0]).line}`,
+    message,
+  }));
+  if (faults.length > 0) return { file: { content: {}, place }, faults };
+  const content: unknown = document.toJS() ?? {};
+  if (validator.Check(content)) return { file: { content, place }, faults };
+  return { file: { content: {}, place }, faults: schemaFaults(content, place) };
+}
+
+function schemaFaults(content: unknown, place: (path: FieldPath) => string): Fault[] {
+  return validator.Errors(content).flatMap(({ instancePath, keyword, params, message }): Fault[] => {
+    const path = instancePath
+      .split('/')
+      .slice(1)
+      .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+    const { additionalProperties, allowedValues } = params as {
+      additionalProperties?: string[];
+      allowedValues?: string[];
+    };
+    if (keyword === 'additionalProperties' && additionalProperties) {
+      return additionalProperties.map((field) => ({
+        where: place([...path, field]),
+        message: 'is no field of relay365',
+      }));
+    }
+    return [{ where: place(path), message: allowedValues ? `must be one of ${allowedValues.join(', ')}` : message }];
+  });
+}
+
+/** The line of the field, or of the nearest one around it that is there. */
+function lineOf(document: Document, lines: LineCounter, path: FieldPath): number {
+  for (let depth = path.length; depth > 0; depth -= 1) {
+    const node = document.getIn(path.slice(0, depth), true) as { range?: readonly number[] | null } | undefined;
+    if (node?.range?.[0] !== undefined) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
+}
+
+function formatPath(path: FieldPath): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
+    .join('')
+    .replace(/^\./, '');
+}

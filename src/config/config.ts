@@ -1,0 +1,282 @@
+/**
+ * What the environment and relay365.yaml ask of a process, read and checked as a whole: every fault is reported, not
+ * the first, and a process starts only without one.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { addressKey } from '../core/address.ts';
+import { EXCHANGE_LIMITS, type MailboxLimits } from '../core/mailbox.ts';
+import type { RedisLocation } from '../queue/redis.ts';
+import { type ConfigFile, readConfigFile } from './config-file.ts';
+import type { Fault } from './fault.ts';
+import type { MailboxFields } from './file-schema.ts';
+import { type MailboxConfig, makeMailboxConfig, readDay } from './mailbox-config.ts';
+import { orphans, readVariables, type Values } from './variables.ts';
+
+/** `all` is `npm start`; it alone may do without Redis and without a mailbox. */
+export type Role = 'all' | 'api' | 'worker' | 'doctor';
+
+/** What a key may do: send messages, look at its own, and everything else. */
+export type Scope = 'send' | 'read' | 'admin';
+
+export interface ApiKeyConfig {
+  readonly name: string;
+  /** The SHA-256 of the key. */
+  readonly hash: Buffer;
+  readonly scopes: readonly Scope[];
+  /** Mailboxes and pools that it may use, senders that it may send from; undefined: all. */
+  readonly mailboxes?: readonly string[];
+  readonly senders?: readonly string[];
+  readonly expires?: Date;
+  readonly requestsPerMinute?: number;
+}
+
+export interface PoolConfig {
+  readonly name: string;
+  /** Ids of its mailboxes. */
+  readonly mailboxes: readonly [string, ...string[]];
+  readonly stickyBy: 'recipient' | 'none';
+}
+
+export interface Config {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly apiKeys: readonly ApiKeyConfig[];
+  /** Undefined: the embedded one. */
+  readonly redis: RedisLocation | undefined;
+  readonly dataDir: string;
+  /** The first is the default; empty: the sandbox. */
+  readonly mailboxes: readonly MailboxConfig[];
+  readonly pools: readonly PoolConfig[];
+  /** The limits of a mailbox that has none of its own. */
+  readonly limits: MailboxLimits;
+  readonly retryDelaysMs: readonly [number, ...number[]];
+  readonly messageTtlMs: number;
+  readonly retentionMs: number;
+  readonly logLevel: string;
+  readonly shutdownTimeoutMs: number;
+}
+
+/** The configuration does not say what is needed; the message lists every fault. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly faults: readonly Fault[];
+
+  constructor(faults: readonly Fault[]) {
+    const title = `The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}`;
+    super(`${title}:\n${faults.map(({ where, message }) => `  ${where} ${message}`).join('\n')}`);
+    this.faults = faults;
+  }
+}
+
+const HOUR_MS = 3_600_000;
+const DEFAULT_FILE = 'relay365.yaml';
+
+/** @throws ConfigError with all faults. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>, role: Role): Config {
+  const { values, faults } = readVariables(env, readSecret);
+  const file = openFile(values, faults);
+  const limits = limitsOf(values);
+  const mailboxes = mailboxesOf(values, limits, file, faults);
+  const config: Config = {
+    listen: { host: values.HOST, port: values.PORT },
+    apiKeys: [...keysOfVariable(values), ...keysOfFile(file, faults)],
+    redis: redisLocation(values),
+    dataDir: values.DATA_DIR,
+    mailboxes,
+    pools: poolsOf(file, mailboxes, faults),
+    limits,
+    retryDelaysMs: inMs(values.RETRY_DELAYS_SECONDS),
+    messageTtlMs: values.MESSAGE_TTL_HOURS * HOUR_MS,
+    retentionMs: values.RETENTION_DAYS * 24 * HOUR_MS,
+    logLevel: values.LOG_LEVEL,
+    shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_SECONDS * 1_000,
+  };
+  // A mailbox that is not whole has its faults listed already: "no mailbox" would only hide them.
+  if (faults.length === 0) faults.push(...roleFaults(config, role));
+  if (faults.length > 0) throw new ConfigError(faults);
+  return config;
+}
+
+function readSecret(path: string): string {
+  return readFileSync(path, 'utf8').trim();
+}
+
+function openFile({ CONFIG_FILE }: Values, faults: Fault[]): ConfigFile | undefined {
+  const path = CONFIG_FILE ?? DEFAULT_FILE;
+  try {
+    const { file, faults: found } = readConfigFile(path, readFileSync(path, 'utf8'));
+    faults.push(...found);
+    return file;
+  } catch (error) {
+    if (CONFIG_FILE === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    faults.push({ where: 'CONFIG_FILE', message: `can't be read: ${(error as Error).message}` });
+    return undefined;
+  }
+}
+
+/** The variables' mailbox first, then the file's; a mailbox of the file takes what it leaves out from the variables. */
+function mailboxesOf(
+  values: Values,
+  limits: MailboxLimits,
+  file: ConfigFile | undefined,
+  faults: Fault[],
+): MailboxConfig[] {
+  const entries = file?.content.mailboxes ?? [];
+  const common = fieldsOf(values, limits);
+  const own = values.M365_MAILBOX;
+  const inFile = entries.some(({ address }) => own !== undefined && addressKey(address) === addressKey(own));
+  const first =
+    own === undefined || inFile
+      ? undefined
+      : makeMailboxConfig({ ...common, address: own }, { place: variableOf, readSecret, faults });
+  const others = entries.map((entry, i) =>
+    makeMailboxConfig(
+      { ...withoutCredential(common, entry), ...entry, limits: { ...common.limits, ...entry.limits } },
+      { place: (field) => file?.place(['mailboxes', i, field]) ?? field, readSecret, faults },
+    ),
+  );
+  if (own === undefined && entries.length === 0) faults.push(...orphans(values));
+  const all = [first, ...others].filter((mailbox) => mailbox !== undefined);
+  const isDefault = ({ mailbox }: MailboxConfig) => own !== undefined && mailbox.id === addressKey(own);
+  return [...all.filter(isDefault), ...all.filter((mailbox) => !isDefault(mailbox))];
+}
+
+const VARIABLE_OF: Readonly<Partial<Record<keyof MailboxFields, string>>> = {
+  address: 'M365_MAILBOX',
+  tenantId: 'AZURE_TENANT_ID',
+  clientId: 'AZURE_CLIENT_ID',
+  clientSecret: 'AZURE_CLIENT_SECRET',
+  certificatePath: 'AZURE_CLIENT_CERTIFICATE_PATH',
+  federatedTokenFile: 'AZURE_FEDERATED_TOKEN_FILE',
+  smtpPort: 'SMTP_PORT',
+};
+
+function variableOf(field: keyof MailboxFields): string {
+  return VARIABLE_OF[field] ?? field;
+}
+
+function fieldsOf(
+  values: Values,
+  { connections, messagesPerMinute, recipientsPerDay }: MailboxLimits,
+): Omit<MailboxFields, 'address'> {
+  const fields = {
+    tenantId: values.AZURE_TENANT_ID,
+    clientId: values.AZURE_CLIENT_ID,
+    clientSecret: values.AZURE_CLIENT_SECRET,
+    certificatePath: values.AZURE_CLIENT_CERTIFICATE_PATH,
+    federatedTokenFile: values.AZURE_FEDERATED_TOKEN_FILE,
+    authorityHost: values.AZURE_AUTHORITY_HOST,
+    smtpHost: values.SMTP_HOST,
+    user: values.SMTP_USER,
+    password: values.SMTP_PASSWORD,
+  };
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  const limits = { connections, messagesPerMinute, recipientsPerDay };
+  return {
+    ...given,
+    cloud: values.M365_CLOUD,
+    smtpPort: values.SMTP_PORT,
+    unknown: values.M365_UNKNOWN_POLICY,
+    limits,
+  };
+}
+
+/** A mailbox that brings a credential of its own does not take another one from the variables. */
+function withoutCredential(
+  common: Omit<MailboxFields, 'address'>,
+  entry: MailboxFields,
+): Omit<MailboxFields, 'address'> {
+  const brings = [
+    'clientSecret',
+    'clientSecretFile',
+    'certificatePath',
+    'federatedTokenFile',
+    'password',
+    'passwordFile',
+  ] as const;
+  if (!brings.some((field) => entry[field] !== undefined)) return common;
+  const {
+    clientSecret: _,
+    certificatePath: __,
+    federatedTokenFile: ___,
+    password: ____,
+    user: _____,
+    ...rest
+  } = common;
+  return rest;
+}
+
+function poolsOf(file: ConfigFile | undefined, mailboxes: readonly MailboxConfig[], faults: Fault[]): PoolConfig[] {
+  return (file?.content.pools ?? []).flatMap(({ name, mailboxes: members, stickyBy = 'none' }, i) => {
+    const ids = members.map(addressKey);
+    for (const [j, id] of ids.entries()) {
+      if (mailboxes.some(({ mailbox }) => mailbox.id === id)) continue;
+      faults.push({
+        where: file?.place(['pools', i, 'mailboxes', j]) ?? name,
+        message: `${id} is not a mailbox of this configuration`,
+      });
+    }
+    const [first, ...others] = [...new Set(ids)];
+    return first === undefined ? [] : [{ name, mailboxes: [first, ...others] as const, stickyBy }];
+  });
+}
+
+/** The only key of the variable is its owner's and may do everything; of several, each may see only its own messages. */
+function keysOfVariable({ API_KEYS: keys }: Values): ApiKeyConfig[] {
+  const scopes: Scope[] = keys.length === 1 ? ['send', 'read', 'admin'] : ['send', 'read'];
+  return keys.map(({ name, secret }) => ({ name, hash: createHash('sha256').update(secret).digest(), scopes }));
+}
+
+function keysOfFile(file: ConfigFile | undefined, faults: Fault[]): ApiKeyConfig[] {
+  return (file?.content.apiKeys ?? []).map(({ hash, scopes = ['send', 'read'], expires, ...rest }, i) => {
+    const end = readDay(expires, file?.place(['apiKeys', i, 'expires']) ?? 'expires', faults);
+    return { ...rest, hash: Buffer.from(hash.slice('sha256:'.length), 'hex'), scopes, ...(end && { expires: end }) };
+  });
+}
+
+function redisLocation(values: Values): RedisLocation | undefined {
+  if (values.REDIS_URL === undefined) return undefined;
+  return {
+    url: values.REDIS_URL,
+    sentinels: values.REDIS_SENTINELS,
+    sentinelMaster: values.REDIS_SENTINEL_MASTER,
+    clusterNodes: values.REDIS_CLUSTER_NODES,
+  };
+}
+
+function limitsOf(values: Values): MailboxLimits {
+  return {
+    ...EXCHANGE_LIMITS,
+    connections: values.M365_CONNECTIONS,
+    messagesPerMinute: values.M365_MESSAGES_PER_MINUTE,
+    recipientsPerDay: values.M365_RECIPIENTS_PER_DAY,
+  };
+}
+
+function roleFaults(config: Config, role: Role): Fault[] {
+  const faults: Fault[] = [];
+  if ((role === 'api' || role === 'worker') && !config.redis) {
+    faults.push({
+      where: 'REDIS_URL',
+      message: 'is needed: the API and the workers meet in one Redis, such as redis://localhost:6379',
+    });
+  }
+  if (role !== 'all' && config.mailboxes.length === 0) {
+    faults.push({ where: 'M365_MAILBOX', message: 'is needed: the sandbox runs only with npm start' });
+  }
+  if ((role === 'all' || role === 'api') && config.apiKeys.length === 0 && !isLoopback(config.listen.host)) {
+    faults.push({
+      where: 'API_KEYS',
+      message: `is needed with HOST=${config.listen.host}: without a key anyone there could send as you. Set name:secret, or HOST=127.0.0.1`,
+    });
+  }
+  return faults;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function inMs([first, ...rest]: readonly [number, ...number[]]): [number, ...number[]] {
+  return [first * 1_000, ...rest.map((seconds) => seconds * 1_000)];
+}

@@ -1,0 +1,109 @@
+/** The shape of relay365.yaml. relay365.schema.json, which editors read, is made from it. */
+import { type Static, Type } from 'typebox';
+
+const strict = { additionalProperties: false };
+
+const Limits = Type.Object(
+  {
+    connections: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 1_000, description: 'Open to Exchange at a time; 0 = no limit.' }),
+    ),
+    messagesPerMinute: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000, description: '0 = no limit.' })),
+    recipientsPerDay: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 1_000_000_000, description: 'In any 24 hours; 0 = no limit.' }),
+    ),
+    messageSizeMegabytes: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 150,
+        description: 'What MaxSendSize allows; Exchange counts 1 MB as 1,048,576 bytes.',
+      }),
+    ),
+  },
+  { ...strict, description: "The mailbox's limits at Microsoft. What is left out is taken from the M365_… variables." },
+);
+
+const MailboxEntry = Type.Object(
+  {
+    address: Type.String({ description: "The mailbox's primary address." }),
+    sendAs: Type.Optional(Type.Array(Type.String(), { description: 'Other addresses that it may send as.' })),
+    cloud: Type.Optional(Type.Enum(['global', 'usgov', 'dod', 'china'])),
+    tenantId: Type.Optional(Type.String({ description: 'Directory (tenant) ID.' })),
+    clientId: Type.Optional(Type.String({ description: 'Application (client) ID.' })),
+    clientSecret: Type.Optional(Type.String({ description: "The secret's value. Better: clientSecretFile." })),
+    clientSecretFile: Type.Optional(Type.String({ description: 'A file that holds the secret.' })),
+    clientSecretExpires: Type.Optional(
+      Type.String({
+        description: 'The day on which the secret ends, such as 2027-11-01: relay365 warns 30 days ahead.',
+      }),
+    ),
+    certificatePath: Type.Optional(Type.String({ description: 'A PEM file with certificate and private key.' })),
+    federatedTokenFile: Type.Optional(Type.String({ description: 'Workload identity: the file with the token.' })),
+    authorityHost: Type.Optional(Type.String({ description: 'Default: that of the cloud.' })),
+    smtpHost: Type.Optional(Type.String({ description: 'Default: that of the cloud.' })),
+    smtpPort: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+    user: Type.Optional(Type.String({ description: 'With a password: the login name, if it is not the address.' })),
+    password: Type.Optional(
+      Type.String({ description: 'Login by password in place of OAuth, while Microsoft allows it.' }),
+    ),
+    passwordFile: Type.Optional(Type.String({ description: 'A file that holds the password.' })),
+    limits: Type.Optional(Limits),
+    unknown: Type.Optional(
+      Type.Enum(['retry', 'hold'], {
+        description:
+          'When nobody knows whether Exchange took a message: send the same bytes again (retry, the default), or wait for a person (hold).',
+      }),
+    ),
+  },
+  { ...strict, description: 'What is left out is taken from the environment.' },
+);
+
+const PoolEntry = Type.Object(
+  {
+    name: Type.String({
+      pattern: '^[a-z0-9][a-z0-9._-]{0,62}$',
+      description: 'Used in the field `mailbox` of a message.',
+    }),
+    mailboxes: Type.Array(Type.String(), { minItems: 1, description: 'Addresses of mailboxes of this file.' }),
+    stickyBy: Type.Optional(
+      Type.Enum(['recipient', 'none'], {
+        description: 'recipient: the first recipient gets mail from the same mailbox each time, while that works.',
+      }),
+    ),
+  },
+  { ...strict, description: 'A group of mailboxes: a message goes out through the one that has most room.' },
+);
+
+const ApiKeyEntry = Type.Object(
+  {
+    name: Type.String({ pattern: '^[\\w.-]{1,64}$', description: 'Names the client in logs and in its messages.' }),
+    hash: Type.String({
+      pattern: '^sha256:[0-9a-f]{64}$',
+      description: 'Made by `npm run key`; the key itself is kept nowhere.',
+    }),
+    scopes: Type.Optional(
+      Type.Array(Type.Enum(['send', 'read', 'admin']), { minItems: 1, description: 'Default: send and read.' }),
+    ),
+    mailboxes: Type.Optional(
+      Type.Array(Type.String(), { description: 'Mailboxes and pools that it may use. Default: all.' }),
+    ),
+    senders: Type.Optional(
+      Type.Array(Type.String(), { description: 'Addresses, or @domains, that it may send from. Default: all.' }),
+    ),
+    expires: Type.Optional(Type.String({ description: 'The day from which on it is refused, such as 2027-01-31.' })),
+    requestsPerMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+  },
+  strict,
+);
+
+export const FileSchema = Type.Object(
+  {
+    mailboxes: Type.Optional(Type.Array(MailboxEntry, { description: 'The first is the default.' })),
+    pools: Type.Optional(Type.Array(PoolEntry)),
+    apiKeys: Type.Optional(Type.Array(ApiKeyEntry)),
+  },
+  { ...strict, title: 'relay365.yaml' },
+);
+
+export type FileConfig = Static<typeof FileSchema>;
+export type MailboxFields = Static<typeof MailboxEntry>;

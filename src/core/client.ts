@@ -1,0 +1,23 @@
+/** Who sends: the name of an API key, and what it may send through and as. */
+import { addressKey } from './address.ts';
+
+export interface Client {
+  readonly name: string;
+  /** Mailboxes and pools that it may use; undefined: all. */
+  readonly mailboxes?: readonly string[];
+  /** Addresses, and domains as `@contoso.com`, that it may send from; undefined: all of its mailboxes. */
+  readonly senders?: readonly string[];
+}
+
+export function mayUseMailbox({ mailboxes }: Client, id: string): boolean {
+  return mailboxes?.some((allowed) => addressKey(allowed) === id) ?? true;
+}
+
+export function maySendFrom({ senders }: Client, address: string): boolean {
+  const key = addressKey(address);
+  return (
+    senders?.some((allowed) =>
+      allowed.startsWith('@') ? key.endsWith(allowed.toLowerCase()) : addressKey(allowed) === key,
+    ) ?? true
+  );
+}

@@ -1,0 +1,29 @@
+/** What a person sees of a mailbox, and can do with it. */
+import type { Mailbox } from './mailbox.ts';
+import type { Standing } from './standing.ts';
+
+export interface MailboxReport {
+  readonly mailbox: Mailbox;
+  readonly standing: Standing;
+  readonly queue: QueueDepth;
+  /** The pools that it belongs to. */
+  readonly pools: readonly string[];
+}
+
+/** Messages that are not over, by what they wait for. */
+export interface QueueDepth {
+  /** Their turn, or their mailbox. */
+  readonly waiting: number;
+  /** Their next attempt or their time. */
+  readonly delayed: number;
+  readonly underWay: number;
+}
+
+export interface MailboxDesk {
+  list(): Promise<readonly MailboxReport[]>;
+  /** Undefined when there is no such mailbox. */
+  find(id: string): Promise<MailboxReport | undefined>;
+  pause(id: string): Promise<void>;
+  /** Ends a pause; a mailbox that is held or throttled is tried at once. */
+  resume(id: string): Promise<void>;
+}

@@ -1,0 +1,138 @@
+/** `/mailboxes`: how each stands with Exchange, why, what mends it; and to pause or resume it. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Static, Type } from 'typebox';
+import type { MailboxDesk, MailboxReport } from '../../core/mailbox-desk.ts';
+import { sendProblem } from '../problems.ts';
+import { jsonAnswer, problemAnswers } from '../schemas/answers.ts';
+import { MAILBOX_EXAMPLE } from '../schemas/examples.ts';
+import { MailboxAnswer, MailboxList } from '../schemas/mailbox.ts';
+
+export interface MailboxDependencies {
+  readonly desk: MailboxDesk;
+}
+
+const Params = Type.Object({
+  id: Type.String({ description: "The mailbox's address.", examples: [MAILBOX_EXAMPLE.id] }),
+});
+
+export function mailboxRoutes(app: FastifyInstance, { desk }: MailboxDependencies): void {
+  app.get('/mailboxes', { schema: listSchema, config: { scope: 'read' } }, (request, reply) =>
+    answered(request, reply, async () => reply.send({ items: (await desk.list()).map(view) })),
+  );
+  app.get('/mailboxes/:id', { schema: oneSchema, config: { scope: 'read' } }, (request, reply) =>
+    answered(request, reply, async () => tell(request, reply, desk)),
+  );
+  for (const action of ['pause', 'resume'] as const) {
+    app.post(`/mailboxes/:id/${action}`, { schema: schemas[action], config: { scope: 'admin' } }, (request, reply) =>
+      answered(request, reply, async () => {
+        const id = idOf(request);
+        if (!(await desk.find(id))) return notFound(request, reply);
+        await desk[action](id);
+        request.log.warn({ audit: action, mailbox: id, client: request.client.name }, `mailbox ${action}d`);
+        return tell(request, reply, desk);
+      }),
+    );
+  }
+}
+
+/** Redis is all that these routes can fail for. */
+async function answered(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  act: () => Promise<FastifyReply>,
+): Promise<FastifyReply> {
+  try {
+    return await act();
+  } catch (error) {
+    request.log.error({ err: error }, 'the mailboxes can not be looked at');
+    return sendProblem(request, reply, 'queue-unavailable', { detail: 'The mailboxes can not be looked at now.' });
+  }
+}
+
+function idOf(request: FastifyRequest): string {
+  return (request.params as Static<typeof Params>).id.toLowerCase();
+}
+
+async function tell(request: FastifyRequest, reply: FastifyReply, desk: MailboxDesk): Promise<FastifyReply> {
+  const report = await desk.find(idOf(request));
+  return report ? reply.send(view(report)) : notFound(request, reply);
+}
+
+function notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendProblem(request, reply, 'mailbox-not-found', { detail: 'GET /mailboxes lists those that there are.' });
+}
+
+function view({ mailbox, standing, queue, pools }: MailboxReport): MailboxAnswer {
+  const { id, address, sendAs, limits } = mailbox;
+  const { state, since, until, reason, usage } = standing;
+  return {
+    id,
+    address,
+    sendAs: [...sendAs],
+    pools: [...pools],
+    state,
+    ...(since && { since: since.toISOString() }),
+    ...(until && { until: until.toISOString() }),
+    ...(reason && { reason: { ...reason } }),
+    usage: {
+      connections: { used: usage.connections, limit: limits.connections },
+      messagesPerMinute: { used: usage.messagesPerMinute, limit: limits.messagesPerMinute },
+      recipientsPerDay: { used: usage.recipientsPerDay, limit: limits.recipientsPerDay },
+    },
+    queue: { ...queue },
+  };
+}
+
+const refusals = problemAnswers(
+  'malformed-request',
+  'unauthorized',
+  'not-local',
+  'forbidden',
+  'mailbox-not-found',
+  'url-too-long',
+  'internal',
+  'queue-unavailable',
+  'stopping',
+);
+const one = { 200: jsonAnswer('The mailbox as it stands.', MailboxAnswer, MAILBOX_EXAMPLE), ...refusals };
+
+const listSchema = {
+  operationId: 'listMailboxes',
+  tags: ['Mailboxes'],
+  summary: 'All mailboxes',
+  description:
+    'How each mailbox stands: open, throttled, held or paused, why, what mends it, and what it has used of its limits.',
+  response: {
+    200: jsonAnswer('All mailboxes.', MailboxList, { items: [MAILBOX_EXAMPLE] }),
+    ...problemAnswers('unauthorized', 'not-local', 'forbidden', 'internal', 'queue-unavailable', 'stopping'),
+  },
+};
+
+const oneSchema = {
+  operationId: 'getMailbox',
+  tags: ['Mailboxes'],
+  summary: 'One mailbox',
+  description: 'As in the list.',
+  params: Params,
+  response: one,
+};
+
+const schemas = {
+  pause: {
+    operationId: 'pauseMailbox',
+    tags: ['Mailboxes'],
+    summary: 'Stop sending through a mailbox',
+    description:
+      'Messages under way are finished, the others wait until the mailbox is resumed. Needs the scope `admin`.',
+    params: Params,
+    response: one,
+  },
+  resume: {
+    operationId: 'resumeMailbox',
+    tags: ['Mailboxes'],
+    summary: 'Send through a mailbox again',
+    description: 'Ends a pause. A mailbox that is held or throttled is tried at once. Needs the scope `admin`.',
+    params: Params,
+    response: one,
+  },
+};

@@ -1,0 +1,56 @@
+/** A mailbox as `GET /mailboxes` tells it. */
+import { type Static, Type } from 'typebox';
+import { Reply, Timestamp } from './message.ts';
+
+const Use = Type.Object(
+  { used: Type.Integer(), limit: Type.Integer({ description: '0 = no limit.' }) },
+  { title: 'Use' },
+);
+
+export const MailboxAnswer = Type.Object(
+  {
+    id: Type.String(),
+    address: Type.String(),
+    sendAs: Type.Array(Type.String()),
+    pools: Type.Array(Type.String()),
+    state: Type.String({
+      enum: ['open', 'throttled', 'held', 'paused'],
+      description:
+        '`throttled`: Microsoft or a limit asks for less. `held`: a fault of the mailbox, its credential or the network; ' +
+        'it is tried again by itself. `paused`: by a person.',
+    }),
+    since: Type.Optional(Timestamp),
+    until: Type.Optional(Type.String({ format: 'date-time', description: 'When it goes on, or is tried again.' })),
+    reason: Type.Optional(
+      Type.Object(
+        {
+          rule: Type.Optional(Type.String({ description: 'The row of docs/replies.md.' })),
+          explanation: Type.String(),
+          fix: Type.Optional(Type.String()),
+          source: Type.Optional(Type.String()),
+          reply: Type.Optional(Reply),
+        },
+        { title: 'Reason' },
+      ),
+    ),
+    usage: Type.Object(
+      { connections: Use, messagesPerMinute: Use, recipientsPerDay: Use },
+      {
+        title: 'Usage',
+        description: 'Of all workers together: leased connections, the last minute, the last 24 hours.',
+      },
+    ),
+    queue: Type.Object(
+      {
+        waiting: Type.Integer({ description: 'For their turn, or for the mailbox.' }),
+        delayed: Type.Integer({ description: 'For their next attempt or their time.' }),
+        underWay: Type.Integer(),
+      },
+      { title: 'QueueDepth' },
+    ),
+  },
+  { title: 'Mailbox' },
+);
+export type MailboxAnswer = Static<typeof MailboxAnswer>;
+
+export const MailboxList = Type.Object({ items: Type.Array(MailboxAnswer) }, { title: 'Mailboxes' });

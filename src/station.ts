@@ -1,0 +1,83 @@
+/** What a worker has for one mailbox: the connections to Exchange, the gate to them, and the mailbox's queue. */
+import type { MailboxConfig } from './config/mailbox-config.ts';
+import { createAttempt } from './core/attempt.ts';
+import { openTokenSource } from './entra/tokens.ts';
+import { type Consumer, type ConsumerOptions, openConsumer } from './queue/consumer.ts';
+import { type Gate, makeGate } from './queue/gate.ts';
+import type { Line } from './queue/line.ts';
+import type { SeatedMailbox } from './queue/seats.ts';
+import { compose } from './smtp/compose.ts';
+import { type Login, openPool, type Pool } from './smtp/pool.ts';
+
+export interface Station {
+  readonly config: MailboxConfig;
+  readonly line: Line;
+  readonly seated: SeatedMailbox;
+  /** Lets the mailbox be tried at once, if it is restrained. */
+  wake(): Promise<void>;
+  /** Finishes the messages under way; after `timeoutMs` they are left to other workers. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+/** What all stations of a worker share. */
+export type Shared = Omit<ConsumerOptions, 'name' | 'lines'> & {
+  readonly retryDelaysMs: readonly [number, ...number[]];
+  /** Hears that a mailbox has another number of seats. */
+  readonly onSeats: () => void;
+};
+
+export function openStation(config: MailboxConfig, shared: Shared): Station {
+  const { mailbox, host, port, unknown } = config;
+  const pool = openPool({ host, port, login: loginOf(config) });
+  const gate = makeGate();
+  const policy = { delaysMs: shared.retryDelaysMs, random: Math.random, unknown };
+  const line = {
+    mailbox,
+    gate,
+    runAttempt: createAttempt({ compose, deliver: pool.deliver, policy, now: shared.now }),
+  };
+  const consumer = openConsumer({ ...shared, name: mailbox.id, lines: [line] });
+  return {
+    config,
+    line,
+    seated: seatedMailbox(config, gate, pool, consumer, shared.onSeats),
+    wake: async () => {
+      await shared.governor.resume(mailbox.id);
+      await consumer.wake();
+    },
+    close: (timeoutMs) => closeStation(consumer, pool, timeoutMs),
+  };
+}
+
+function seatedMailbox(
+  { mailbox }: MailboxConfig,
+  gate: Gate,
+  pool: Pool,
+  consumer: Consumer,
+  onSeats: () => void,
+): SeatedMailbox {
+  return {
+    id: mailbox.id,
+    connections: mailbox.limits.connections,
+    open: () => Math.max(pool.connections, gate.taken),
+    onSeats: (seats) => {
+      gate.limit = seats;
+      pool.setConnections(seats);
+      consumer.setConcurrency(seats);
+      onSeats();
+    },
+  };
+}
+
+function loginOf({ mailbox, login }: MailboxConfig): Login {
+  if (login.kind === 'password') return login;
+  return { kind: 'oauth', user: mailbox.address, getToken: openTokenSource(login.application).getToken };
+}
+
+/** The consumer first: a pool must not close under a message that is still to be sent. */
+async function closeStation(consumer: Consumer, pool: Pool, timeoutMs: number): Promise<void> {
+  const late = setTimeout(() => pool.close({ force: true }), timeoutMs);
+  await consumer.close();
+  clearTimeout(late);
+  pool.close();
+}
