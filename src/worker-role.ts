@@ -26,16 +26,18 @@ export interface WorkerOptions {
   readonly location: RedisLocation;
   readonly keys: Keys;
   readonly log: Logger;
+  /** The window of the limit of messages a minute, for tests that have no minute. */
+  readonly windowMs?: number;
 }
 
 /** Opens a worker for the configuration's mailboxes. Waits for Redis, however long that takes. */
-export async function openWorker({ config, location, keys, log }: WorkerOptions): Promise<WorkerRole> {
+export async function openWorker({ config, location, keys, log, windowMs }: WorkerOptions): Promise<WorkerRole> {
   const redis = openRedis(location, 'patient', 'worker');
   const onError = redisErrors(log);
   redis.on('error', onError);
   await reportRedis(redis, log);
   const records = openRecords(redis, keys, config.retentionMs);
-  const governor = openGovernor({ redis, keys });
+  const governor = openGovernor({ redis, keys, ...(windowMs !== undefined && { windowMs }) });
   const events = { ...mailEvents(log), error: onError };
   const now = () => new Date();
   const floor = makeFloor({ redis, keys, governor, records, now, events, retryDelaysMs: config.retryDelaysMs }, config);

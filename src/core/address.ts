@@ -48,11 +48,6 @@ export function parseAddress(input: AddressInput): ParsedAddress {
   return makeAddress(unquote(text.slice(0, open).trim()), text.slice(open + 1, -1).trim());
 }
 
-/** The address as a header shows it to people: `Name <a@b>`. */
-export function formatAddress({ name, address }: Address): string {
-  return name ? `${name} <${address}>` : address;
-}
-
 /** The form by which two addresses are the same mailbox: Exchange ignores case in both parts. */
 export function addressKey(address: string): string {
   return address.toLowerCase();

@@ -156,10 +156,6 @@ export function sessionTimeout(durationMs: number, now: Date, sessionId: string)
   return withTrace(`421 4.4.1 Connection timed out. Total session duration: ${duration}`, now, sessionId);
 }
 
-export function shuttingDown(): string {
-  return `421 4.3.2 Service not available, closing transmission channel`;
-}
-
 export function unknownCommand(verb: string): string {
   return `500 5.3.3 Unrecognized command '${verb}'`;
 }

@@ -8,7 +8,7 @@ import SMTPConnection, {
   type SMTPConnectionSendInfo,
 } from 'nodemailer/lib/smtp-connection';
 import XOAuth2 from 'nodemailer/lib/xoauth2';
-import type { Handover, Outcome } from '../core/outcome.ts';
+import type { Handover, Outcome, Stage } from '../core/outcome.ts';
 import { acceptedOutcome, failedOutcome, type Progress } from './errors.ts';
 
 export interface Server {
@@ -52,12 +52,15 @@ export async function openConnection(server: Server, proof: Proof): Promise<Open
   // The step under way hears of an error too: this listener only keeps an idle connection's error from being thrown.
   smtp.on('error', () => undefined);
   const ended = new Promise<void>((resolve) => smtp.once('end', resolve));
-  const error =
-    (await step(smtp, (done) => smtp.connect(done))) ??
-    (await step(smtp, (done) => smtp.login(loginData(proof), done)));
-  if (!error) return { ok: true, connection: wrap(smtp, ended) };
+  const unconnected = await step(smtp, (done) => smtp.connect(done));
+  if (unconnected) return failed(smtp, unconnected, 'connect');
+  const refused = await step(smtp, (done) => smtp.login(loginData(proof), done));
+  return refused ? failed(smtp, refused, 'auth') : { ok: true, connection: wrap(smtp, ended) };
+}
+
+function failed(smtp: SMTPConnection, error: Error, stage: Stage): Opened {
   smtp.close();
-  return { ok: false, outcome: failedOutcome(error, { contentBegun: false, finalDot: false }) };
+  return { ok: false, outcome: failedOutcome(error, stage) };
 }
 
 function connectionOptions({ host, port }: Server): SMTPConnectionOptions {
@@ -116,7 +119,7 @@ async function send(
     });
   });
   signal.removeEventListener('abort', cancel);
-  return info && !error ? acceptedOutcome(info) : failedOutcome(error ?? new Error('No answer.'), progress);
+  return info && !error ? acceptedOutcome(info) : failedOutcome(error ?? new Error('No answer.'), 'mail', progress);
 }
 
 /** Read only once Exchange has answered DATA: that is what makes `finalDot` true at the right moment. */

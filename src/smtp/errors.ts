@@ -12,16 +12,7 @@ export interface Progress {
   finalDot: boolean;
 }
 
-/** Entra gave no token; carries its answer through nodemailer. */
-export class TokenError extends Error {
-  override readonly name = 'TokenError';
-  readonly entraCode: string | undefined;
-
-  constructor({ error, code }: { readonly error: string; readonly code?: string }) {
-    super(error);
-    this.entraCode = code;
-  }
-}
+const NOTHING_SENT: Progress = { contentBegun: false, finalDot: false };
 
 export function acceptedOutcome(info: {
   readonly response: string;
@@ -30,13 +21,11 @@ export function acceptedOutcome(info: {
   return { kind: 'accepted', reply: replyOr(info.response), refused: refusedRecipients(info.rejectedErrors) };
 }
 
-export function failedOutcome(error: Error, progress: Progress): Outcome {
-  if (error instanceof TokenError) {
-    return { kind: 'no-token', error: error.message, ...(error.entraCode && { code: error.entraCode }) };
-  }
+/** `reached` is the least that the dialogue had come to. */
+export function failedOutcome(error: Error, reached: Stage, progress: Progress = NOTHING_SENT): Outcome {
   const { response, rejectedErrors, code, command } = error as NodemailerError;
   const reply = response === undefined ? undefined : parseReply(String(response));
-  const stage = stageOf(code, command, progress);
+  const stage = stageOf(code, command, reached, progress);
   if (reply) return { kind: 'refused', stage, reply, refused: refusedRecipients(rejectedErrors) };
   if (progress.finalDot) return { kind: 'unknown', error: error.message };
   const cause = systemCode(error);
@@ -56,7 +45,7 @@ function replyOr(raw: string): Reply {
 }
 
 /** nodemailer puts the command that was under way into `command`, and 'CONN' for the connection itself. */
-function stageOf(code: string | undefined, command: string | undefined, progress: Progress): Stage {
+function stageOf(code: string | undefined, command: string | undefined, reached: Stage, progress: Progress): Stage {
   if (progress.contentBegun) return code === 'EMESSAGE' || progress.finalDot ? 'end' : 'data';
   if (command?.startsWith('AUTH')) return 'auth';
   if (code === 'ETLS' || command === 'STARTTLS') return 'starttls';
@@ -71,7 +60,7 @@ function stageOf(code: string | undefined, command: string | undefined, progress
     case 'HELO':
       return 'greeting';
     default:
-      return 'connect';
+      return reached;
   }
 }
 

@@ -1,0 +1,162 @@
+/**
+ * relay365 as a process has it, but within the test: API and workers on a real Redis, sending over real TLS and SMTP to
+ * the simulated Exchange with real tokens. All of it is closed at the test's end.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import tls from 'node:tls';
+import { pino } from 'pino';
+import { onTestFinished } from 'vitest';
+import { type ApiRole, openApi } from '../../src/api-role.ts';
+import { type Config, readConfig } from '../../src/config/config.ts';
+import { makeKeys } from '../../src/queue/keys.ts';
+import type { RedisLocation } from '../../src/queue/redis.ts';
+import { openSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
+import { openWorker, type WorkerRole } from '../../src/worker-role.ts';
+
+export interface TestServiceOptions {
+  readonly location: RedisLocation;
+  readonly env?: Readonly<Record<string, string>>;
+  /** The content of relay365.yaml. */
+  readonly yaml?: string;
+  readonly workers?: number;
+  readonly sandbox?: SandboxOptions;
+  readonly windowMs?: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: what the API says is what a test looks into.
+  readonly body: any;
+}
+
+export interface TestService {
+  readonly sandbox: Sandbox;
+  readonly url: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly namespace: string;
+  /** What the processes log, line by line. */
+  readonly log: readonly string[];
+  request(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Sends a mail and answers with its id. */
+  send(mail?: object): Promise<string>;
+  /** Waits until the message is as wanted, and answers with it. */
+  // biome-ignore lint/suspicious/noExplicitAny: what the API says is what a test looks into.
+  until(id: string, isWanted: (message: any) => boolean): Promise<any>;
+  addWorker(): Promise<WorkerRole>;
+  reload(env: Readonly<Record<string, string>>): Promise<void>;
+}
+
+const MAIL = { to: 'someone@example.com', subject: 'Hello', text: 'Hello there.' };
+const FINAL = ['sent', 'failed', 'expired', 'canceled'];
+const POLL_MS = 15;
+
+export const isFinal = ({ status }: { status: string }): boolean => FINAL.includes(status);
+
+/** Variables with which a process sends through this sandbox. */
+export function sandboxEnv(sandbox: Sandbox): Record<string, string> {
+  const { mailbox, smtp, authorityHost } = sandbox;
+  return {
+    M365_MAILBOX: mailbox.address,
+    AZURE_TENANT_ID: mailbox.tenantId,
+    AZURE_CLIENT_ID: mailbox.clientId,
+    AZURE_CLIENT_SECRET: mailbox.clientSecret,
+    AZURE_AUTHORITY_HOST: authorityHost,
+    SMTP_HOST: smtp.host,
+    SMTP_PORT: String(smtp.port),
+    HOST: '127.0.0.1',
+    PORT: '0',
+    RETRY_DELAYS_SECONDS: '0.05',
+  };
+}
+
+/** A sandbox until the test's end, whose certificate this process trusts. */
+export async function openTestSandbox(options?: SandboxOptions): Promise<Sandbox> {
+  const sandbox = await openSandbox(options);
+  onTestFinished(sandbox.close);
+  tls.setDefaultCACertificates([...tls.getCACertificates('default'), sandbox.caCertificate]);
+  return sandbox;
+}
+
+export async function openTestService(options: TestServiceOptions): Promise<TestService> {
+  const sandbox = await openTestSandbox(options.sandbox);
+  const env = { ...sandboxEnv(sandbox), ...options.env, ...configFile(options.yaml) };
+  const namespace = `test-${randomUUID()}`;
+  const keys = makeKeys(namespace);
+  const lines: string[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
+  const config = readConfig(env, 'all');
+  const roles: WorkerRole[] = [];
+  const shared = { location: options.location, keys, log };
+  const api = await openApi({ config, ...shared });
+  const addWorker = async () => {
+    const { windowMs } = options;
+    const worker = await openWorker({ config, ...shared, ...(windowMs !== undefined && { windowMs }) });
+    roles.push(worker);
+    return worker;
+  };
+  onTestFinished(async () => {
+    await api.close();
+    await Promise.all(roles.map((role) => role.close()));
+  });
+  for (let n = 0; n < (options.workers ?? 1); n += 1) await addWorker();
+  return {
+    sandbox,
+    env,
+    namespace,
+    log: lines,
+    addWorker,
+    ...client(api),
+    reload: (more) => reload({ ...env, ...more }, api, roles),
+  };
+}
+
+async function reload(
+  env: Readonly<Record<string, string>>,
+  api: ApiRole,
+  workers: readonly WorkerRole[],
+): Promise<void> {
+  const config: Config = readConfig(env, 'all');
+  api.reload(config);
+  await Promise.all(workers.map((worker) => worker.reload(config)));
+}
+
+/** How a test speaks with the API at this URL. */
+export function client({ url }: { readonly url: string }): Pick<TestService, 'url' | 'request' | 'send' | 'until'> {
+  const request: TestService['request'] = async (method, path, body, headers = {}) => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = /json/.test(response.headers.get('content-type') ?? '');
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  };
+  return {
+    url,
+    request,
+    send: async (mail = {}) => {
+      const { status, body } = await request('POST', '/send', { ...MAIL, ...mail });
+      if (status !== 202) throw new Error(`POST /send answered ${status}: ${JSON.stringify(body)}`);
+      return body.id;
+    },
+    until: async (id, isWanted) => {
+      for (;;) {
+        const { body } = await request('GET', `/messages/${id}`);
+        if (isWanted(body)) return body;
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      }
+    },
+  };
+}
+
+function configFile(yaml: string | undefined): { CONFIG_FILE?: string } {
+  if (yaml === undefined) return {};
+  const file = join(mkdtempSync(join(tmpdir(), 'relay365-test-')), 'relay365.yaml');
+  writeFileSync(file, yaml);
+  return { CONFIG_FILE: file };
+}
