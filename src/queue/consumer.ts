@@ -131,10 +131,10 @@ async function processJob(job: Job, token: string, options: Processing): Promise
   }
   const { mailbox, gate } = turn.line;
   try {
+    await options.liftLowerLanes();
     const conclusion = await work(id, token, turn.line, options).catch(reportUnreadable(id, events));
     const change = await governor.settle(mailbox, id, conclusion?.effect ?? { kind: 'nothing' });
     events.mailbox(mailbox.id, change);
-    if (conclusion?.status === 'sent') await options.liftLowerLanes();
     if (conclusion) await setAside(job, token, conclusion, change, options);
   } finally {
     gate.leave();

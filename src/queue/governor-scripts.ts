@@ -189,7 +189,7 @@ return {isNew and 1 or 0, now + wait, state}
  * KEYS[1] workers (sorted set: worker -> expiry), then for each mailbox: its seats (hash), its standing
  * ARGV[1] worker   ARGV[2] lease (ms)   then for each mailbox: its limit, the connections this worker can't give up yet,
  * a number that spreads the mailboxes over the workers
- * Returns the seats of each mailbox.
+ * Returns how many connections the worker may have to each mailbox; what it has beyond that it must close.
  */
 const CLAIM = `
 ${NOW}
@@ -221,14 +221,16 @@ for i = 2, #KEYS, 2 do
   end
   local share = math.floor(limit / #workers)
   if (place + salt) % #workers < limit % #workers then share = share + 1 end
-  local mine = math.max(using, math.min(share, limit - taken), 0)
+  local target = math.max(math.min(share, limit - taken), 0)
+  -- What the worker still has open stays its own until it is closed, or another would open one too many.
+  local mine = math.max(using, target)
   if mine == 0 then
     redis.call('HDEL', seats, worker)
   else
     redis.call('HSET', seats, worker, string.format('%d:%.0f', mine, now + lease))
     redis.call('PEXPIRE', seats, lease)
   end
-  granted[#granted + 1] = mine
+  granted[#granted + 1] = target
 end
 return granted
 `;

@@ -10,20 +10,20 @@ export const LANES: Readonly<Record<Level, number>> = { high: 1, normal: 10, low
 
 /** Of so many messages at least one comes from this lane, if one waits there. */
 const SHARES: readonly { readonly lane: number; readonly every: number }[] = [
-  { lane: LANES.normal, every: 5 },
   { lane: LANES.low, every: 10 },
+  { lane: LANES.normal, every: 5 },
 ];
 
 /** BullMQ keeps a waiting job at priority × 2^32 + its place in the order of arrival. */
 const PRIORITY_FACTOR = 2 ** 32;
 
-/** Call what comes back once for each message sent. */
+/** Call what comes back once for each message that is admitted. */
 export function makeLift(queue: Queue, redis: RedisClient): () => Promise<void> {
-  let sent = 0;
+  let admitted = 0;
   return async () => {
-    sent += 1;
+    admitted += 1;
     for (const { lane, every } of SHARES) {
-      if (sent % every === 0) await liftOldest(queue, redis, lane);
+      if (admitted % every === 0) await liftOldest(queue, redis, lane);
     }
   };
 }

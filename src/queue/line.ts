@@ -30,10 +30,14 @@ export async function takeTurn(
   message: string,
   recipients: number,
 ): Promise<Turn> {
+  const admit = (line: Line) => enter(line, () => governor.admit(line.mailbox, message, recipients));
+  const free = lines.filter(({ gate }) => gate.taken < gate.limit);
+  const busy = lines.find(({ gate }) => gate.taken >= gate.limit && gate.limit > 0);
   const changes: MailboxChange[] = [];
   let waitMs = Number.POSITIVE_INFINITY;
-  for (const line of lines) {
-    const admission = await tryLine(line, governor, message, recipients, lines.length === 1);
+  // Whose connections are all busy is waited for only when no other takes the message.
+  for (const line of busy ? [...free, busy] : free) {
+    const admission = await admit(line);
     if (!admission) continue;
     if (admission.kind === 'admitted') return { kind: 'go', line };
     waitMs = Math.min(waitMs, admission.waitMs);
@@ -42,19 +46,12 @@ export async function takeTurn(
   return { kind: 'wait', waitMs: Number.isFinite(waitMs) ? waitMs : NO_SEAT_WAIT_MS, changes };
 }
 
-/** Undefined when this worker has no connection for it. */
-async function tryLine(
-  { gate, mailbox }: Line,
-  governor: Pick<Governor, 'admit'>,
-  message: string,
-  recipients: number,
-  patient: boolean,
-): Promise<Admission | undefined> {
-  if (!patient && gate.taken >= gate.limit) return undefined;
+/** Waits for a place and asks; undefined when the worker has no connection to this mailbox any more. */
+async function enter({ gate }: Line, ask: () => Promise<Admission>): Promise<Admission | undefined> {
   if (!(await gate.enter())) return undefined;
   let admission: Admission | undefined;
   try {
-    admission = await governor.admit(mailbox, message, recipients);
+    admission = await ask();
     return admission;
   } finally {
     if (admission?.kind !== 'admitted') gate.leave();

@@ -1,0 +1,214 @@
+/** Microsoft's rules, kept by any number of workers: seen from the simulated Exchange, which counts for itself. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { environment, startProcess, temporaryFile, type TestProcess } from './helpers/process.ts';
+import { startTestRedis, type TestRedis } from './helpers/redis.ts';
+import { isFinal, openTestService, type TestService } from './helpers/service.ts';
+
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.close());
+
+/** A minute of these tests; Exchange and relay365 have the same one. */
+const WINDOW_MS = 3_000;
+const LIMIT = 30;
+
+async function startWorker(service: TestService): Promise<TestProcess> {
+  const ca = temporaryFile('ca.pem', service.sandbox.caCertificate);
+  const worker = startProcess('test/helpers/worker-process.ts', {
+    ...environment(service.env),
+    REDIS_URL: redis.location.url,
+    NODE_EXTRA_CA_CERTS: ca,
+    TEST_NAMESPACE: service.namespace,
+    TEST_WINDOW_MS: String(WINDOW_MS),
+  });
+  await worker.line(/worker ready/);
+  return worker;
+}
+
+const sendMany = (service: TestService, count: number, mail: object = {}): Promise<string[]> =>
+  Promise.all(Array.from({ length: count }, (_, n) => service.send({ subject: `Mail ${n}`, ...mail })));
+
+/** The most messages that Exchange took within any window. */
+function busiestWindow(times: readonly number[]): number {
+  return Math.max(...times.map((start) => times.filter((at) => at >= start && at < start + WINDOW_MS).length));
+}
+
+/** How much of the limit was used: whole windows lie between a message and the one that has its place at the end. */
+function shareOfLimit(times: readonly number[]): number {
+  const windows = Math.floor((times.length - 1) / LIMIT);
+  const [last = 0, first = 0] = [times.at(-1), times.at(-1 - windows * LIMIT)];
+  return (windows * WINDOW_MS) / (last - first);
+}
+
+describe('four workers and one mailbox', () => {
+  test.each([
+    ['', 100, 0, 0.95],
+    // What a killed worker had under way holds its place in the window until another takes it up.
+    [', two of them killed on the way', 200, 2, 0.9],
+  ])(
+    'keep 3 connections and 30 messages a window, and use the limit%s',
+    async (_title, count, killed, share) => {
+      const service = await openTestService({
+        location: redis.location,
+        workers: 0,
+        sandbox: { limits: { messageRateWindowMs: WINDOW_MS } },
+      });
+      const workers = await Promise.all(Array.from({ length: 4 }, () => startWorker(service)));
+      const { exchange, mailbox } = service.sandbox;
+      const ids = await sendMany(service, count);
+      await exchange.waitFor(({ messages }) => messages.length >= 70);
+      await Promise.all(workers.slice(0, killed).map((worker) => worker.end('SIGKILL')));
+      const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+      expect(messages.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
+
+      const times = exchange.messages.map(({ at }) => at.getTime());
+      expect(exchange.connections(mailbox.address).peak).toBeLessThanOrEqual(3);
+      expect(busiestWindow(times)).toBeLessThanOrEqual(LIMIT);
+      expect(exchange.attempts.filter(({ outcome }) => outcome === 'refused')).toEqual([]);
+      expect(shareOfLimit(times)).toBeGreaterThanOrEqual(share);
+      // Whoever was sent twice has an attempt on record that says why.
+      const doubled = messages.filter(
+        ({ messageId }) => exchange.messages.filter((m) => m.messageId === messageId).length > 1,
+      );
+      for (const { attempts } of doubled)
+        expect(attempts.some(({ outcome }: { outcome: string }) => outcome === 'unknown')).toBe(true);
+    },
+    60_000,
+  );
+});
+
+describe('a new worker', () => {
+  test('gets its share of the connections while the others give theirs up', async () => {
+    const service = await openTestService({
+      location: redis.location,
+      workers: 1,
+      env: { M365_MESSAGES_PER_MINUTE: '0' },
+    });
+    const { exchange, mailbox } = service.sandbox;
+    exchange.setLimits({ messagesPerMinute: 0 });
+    exchange.script({ stage: 'end', delayMs: 200, times: Number.POSITIVE_INFINITY });
+    const ids = await sendMany(service, 150);
+    const second = await startWorker(service);
+    await second.line(/"sent"/);
+    await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    expect(exchange.connections(mailbox.address).peak).toBe(3);
+    expect(exchange.messages).toHaveLength(150);
+  });
+});
+
+describe('ten mailboxes on three workers', () => {
+  test('each keep their own limits, and one that is held slows none of the others', async () => {
+    const addresses = Array.from({ length: 10 }, (_, n) => `m${n}@contoso.com`);
+    const yaml = `mailboxes:\n${addresses.map((address) => `  - address: ${address}\n`).join('')}`;
+    const service = await openTestService({
+      location: redis.location,
+      workers: 3,
+      yaml,
+      windowMs: WINDOW_MS,
+      sandbox: { limits: { messageRateWindowMs: WINDOW_MS } },
+    });
+    const { exchange } = service.sandbox;
+    for (const address of addresses) exchange.addMailbox({ address });
+    exchange.setMailbox('m0@contoso.com', { smtpAuthDisabled: true });
+    const began = Date.now();
+    const ids = await Promise.all(addresses.map((mailbox) => sendMany(service, 40, { mailbox })));
+    const others = await Promise.all(
+      ids
+        .slice(1)
+        .flat()
+        .map((id) => service.until(id, isFinal)),
+    );
+    expect(new Set(others.map(({ status }) => status))).toEqual(new Set(['sent']));
+    // 40 mails are a full window and some: the others were done in the second.
+    expect(Date.now() - began).toBeLessThan(4 * WINDOW_MS);
+    for (const address of addresses.slice(1)) {
+      const times = exchange.messages.filter(({ mailbox }) => mailbox === address).map(({ at }) => at.getTime());
+      expect([times.length, busiestWindow(times) <= LIMIT, exchange.connections(address).peak <= 3]).toEqual([
+        40,
+        true,
+        true,
+      ]);
+    }
+    const held = await Promise.all((ids[0] ?? []).map((id) => service.until(id, ({ status }) => status !== 'sending')));
+    expect(new Set(held.map(({ status }) => status))).toEqual(new Set(['held']));
+  });
+});
+
+describe('a pool of three', () => {
+  const MEMBERS = ['p1@contoso.com', 'p2@contoso.com', 'p3@contoso.com'];
+  const yaml = [
+    'mailboxes:',
+    ...MEMBERS.map((address) => `  - address: ${address}`),
+    'pools:',
+    `  - { name: news, mailboxes: [${MEMBERS.join(', ')}] }`,
+    `  - { name: sticky, mailboxes: [${MEMBERS.join(', ')}], stickyBy: recipient }`,
+  ].join('\n');
+  const open = async (): Promise<TestService> => {
+    const service = await openTestService({
+      location: redis.location,
+      workers: 2,
+      yaml,
+      windowMs: WINDOW_MS,
+      sandbox: { limits: { messageRateWindowMs: WINDOW_MS } },
+    });
+    for (const address of MEMBERS) service.sandbox.exchange.addMailbox({ address });
+    return service;
+  };
+
+  test('carries three times the limit, as its members, and goes on when one of them is held', async () => {
+    const service = await open();
+    const { exchange } = service.sandbox;
+    const mail = { mailbox: 'news', from: 'The Shop <p2@contoso.com>', replyTo: 'shop@contoso.com' };
+    const ids = await sendMany(service, 270, mail);
+    await exchange.waitFor(({ messages }) => messages.length >= 170);
+    exchange.setMailbox('p3@contoso.com', { full: true });
+    const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    expect(messages.every(({ status }) => status === 'sent')).toBe(true);
+    const times = exchange.messages.map(({ at }) => at.getTime()).slice(0, 91);
+    // The 91st mail is the first of the second window: 90 went out in the first.
+    expect(Math.max(...times.slice(0, 90)) - Math.min(...times)).toBeLessThan(WINDOW_MS);
+    for (const { mailbox, raw } of exchange.messages) {
+      expect(raw.toString()).toContain(`From: The Shop <${mailbox}>`);
+      expect(raw.toString()).toContain('Reply-To: shop@contoso.com');
+    }
+    for (const member of MEMBERS) {
+      const own = exchange.messages.filter(({ mailbox }) => mailbox === member).map(({ at }) => at.getTime());
+      expect([busiestWindow(own) <= LIMIT, exchange.connections(member).peak <= 3]).toEqual([true, true]);
+    }
+    expect(new Set(messages.map(({ mailbox }) => mailbox))).toEqual(new Set(MEMBERS));
+  });
+
+  test('keeps a recipient with one mailbox, if wished', async () => {
+    const service = await open();
+    const recipients = Array.from({ length: 12 }, (_, n) => `r${n % 6}@example.com`);
+    const ids = await Promise.all(recipients.map((to) => service.send({ mailbox: 'sticky', to })));
+    const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    const sendersOf = Map.groupBy(messages, ({ to }) => to[0].address);
+    for (const group of sendersOf.values()) expect(new Set(group.map(({ mailbox }) => mailbox)).size).toBe(1);
+    expect(new Set(messages.map(({ mailbox }) => mailbox)).size).toBeGreaterThan(1);
+  });
+});
+
+describe('the lanes', () => {
+  test('let a password reset overtake a newsletter, and low still move', async () => {
+    const service = await openTestService({
+      location: redis.location,
+      workers: 0,
+      env: { M365_CONNECTIONS: '1', M365_MESSAGES_PER_MINUTE: '0' },
+    });
+    const { exchange } = service.sandbox;
+    exchange.setLimits({ messagesPerMinute: 0 });
+    await sendMany(service, 3, { priority: 'low', subject: 'low' });
+    await sendMany(service, 40, { subject: 'normal' });
+    await sendMany(service, 2, { priority: 'high', subject: 'high' });
+    await service.addWorker();
+    await exchange.waitFor(({ messages }) => messages.length === 45);
+    const order = exchange.messages.map(({ subject }) => subject);
+    expect(order.slice(0, 2)).toEqual(['high', 'high']);
+    // At least one of ten messages is a low one, while there are any.
+    expect(order.indexOf('low')).toBeLessThanOrEqual(10);
+    expect(order.lastIndexOf('low')).toBeLessThanOrEqual(30);
+  });
+});

@@ -1,0 +1,17 @@
+/** A worker as a process of its own, to be killed by tests; like src/worker.ts, with the namespace and the window given. */
+import { enter } from '../../src/entry.ts';
+import { makeKeys } from '../../src/queue/keys.ts';
+import { openWorker } from '../../src/worker-role.ts';
+
+await enter('worker', async (config, log, { stack }) => {
+  const { TEST_NAMESPACE = '', TEST_WINDOW_MS } = process.env;
+  if (!config.redis) return;
+  const worker = await openWorker({
+    config,
+    location: config.redis,
+    keys: makeKeys(TEST_NAMESPACE),
+    log,
+    ...(TEST_WINDOW_MS !== undefined && { windowMs: Number(TEST_WINDOW_MS) }),
+  });
+  stack.defer(worker.close);
+});
