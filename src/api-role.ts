@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from './config/config.ts';
 import type { Directory, Mailbox } from './core/mailbox.ts';
+import type { Message } from './core/message.ts';
 import { createSubmit, type Submit } from './core/submit.ts';
 import { openDesk } from './desk.ts';
 import { type MailEvents, mailEvents } from './events.ts';
@@ -9,10 +10,10 @@ import { buildApp, type SandboxMessages } from './http/app.ts';
 import type { FindMessage } from './http/routes/message.ts';
 import type { Logger } from './log.ts';
 import { withDeadline } from './queue/deadline.ts';
-import { type Governor, openGovernor } from './queue/governor.ts';
+import { openGovernor } from './queue/governor.ts';
 import type { Keys } from './queue/keys.ts';
 import { openProducer } from './queue/producer.ts';
-import { openRecords, type Records } from './queue/records.ts';
+import { openRecords } from './queue/records.ts';
 import { openRedis, type RedisClient, type RedisLocation } from './queue/redis.ts';
 import { redisErrors } from './redis-report.ts';
 import { VERSION } from './version.ts';
@@ -48,6 +49,16 @@ export async function openApi({ config, location, keys, log, sandbox }: ApiOptio
   const producer = openProducer(redis, keys, onError);
   const records = openRecords(redis, keys, config.retentionMs);
   const governor = openGovernor({ redis, keys });
+  const findMessage: FindMessage = async (id) => {
+    const stored = await records.find(id);
+    const { message, state } = stored ?? {};
+    if (!message || (state?.status !== 'queued' && state?.status !== 'deferred')) return stored;
+    const [standing, estimatedAt] = await Promise.all([
+      governor.standing(message.mailbox),
+      producer.estimate(message, throughOf(message, directory())),
+    ]);
+    return { message, state, standing, ...(estimatedAt && { estimatedAt }) };
+  };
   const submit = createSubmit({
     directory,
     enqueue: producer.enqueue,
@@ -58,7 +69,7 @@ export async function openApi({ config, location, keys, log, sandbox }: ApiOptio
   const app = buildApp({
     submit: logged(submit, mailEvents(log)),
     directory,
-    findMessage: (id) => withDeadline(findMessage(id, records, governor), REDIS_DEADLINE_MS),
+    findMessage: (id) => withDeadline(findMessage(id), REDIS_DEADLINE_MS),
     desk: openDesk({ governor, producer, config: () => current }),
     ready: () => readiness(redis),
     keys: () => current.apiKeys,
@@ -92,12 +103,11 @@ function directoryOf({ mailboxes, pools }: Config): Directory {
   };
 }
 
-const findMessage = async (id: string, records: Records, governor: Governor): ReturnType<FindMessage> => {
-  const stored = await records.find(id);
-  if (!stored) return undefined;
-  const waits = stored.state.status === 'queued' || stored.state.status === 'deferred';
-  return waits ? { ...stored, standing: await governor.standing(stored.message.mailbox) } : stored;
-};
+function throughOf(message: Message, { mailboxes, pools }: Directory): readonly Mailbox[] {
+  return (
+    pools.find(({ name }) => name === message.pool)?.members ?? mailboxes.filter(({ id }) => id === message.mailbox)
+  );
+}
 
 function logged(submit: Submit, events: MailEvents): Submit {
   return async (draft, client) => {

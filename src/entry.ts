@@ -1,9 +1,11 @@
 /** What the entries share: the configuration read or its faults told, the log opened, the process run. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { type Config, ConfigError, readConfig, type Role } from './config/config.ts';
 import { type Logger, openLog } from './log.ts';
 import { type Lifetime, run } from './run.ts';
+
+const ENV_FILE = '.env';
 
 export interface Entry extends Lifetime {
   /** Hears of the configuration that SIGHUP asked to read again, if it has no fault. */
@@ -25,7 +27,7 @@ export async function enter(
 
 function readConfigOrExplain(role: Role): Config | undefined {
   try {
-    return readConfig(process.env, role);
+    return readConfig(environment(), role);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -34,23 +36,17 @@ function readConfigOrExplain(role: Role): Config | undefined {
   }
 }
 
+/** The variables of `.env`, if it is there, and of the process, which win. */
+function environment(): NodeJS.ProcessEnv {
+  return { ...(existsSync(ENV_FILE) && parseEnv(readFileSync(ENV_FILE, 'utf8'))), ...process.env };
+}
+
 /** A configuration with faults is told and left alone: what runs goes on as it is. */
 function reloadOnSignal(role: Role, log: Logger, listener: (config: Config) => void | Promise<void>): void {
   let last = Promise.resolve();
-  // Node has read `.env` into the environment: what is from there may change, what is not stays in force.
-  const before = readEnvFile();
-  const own = Object.fromEntries(Object.entries(process.env).filter(([name, value]) => before[name] !== value));
   process.on('SIGHUP', () => {
     last = last
-      .then(() => listener(readConfig({ ...readEnvFile(), ...own }, role)))
+      .then(() => listener(readConfig(environment(), role)))
       .catch((error: unknown) => log.error({ err: error }, 'the configuration was not taken over; the old one stays'));
   });
-}
-
-function readEnvFile(): Readonly<Record<string, string | undefined>> {
-  try {
-    return parseEnv(readFileSync('.env', 'utf8'));
-  } catch {
-    return {};
-  }
 }

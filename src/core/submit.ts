@@ -13,9 +13,13 @@ import { estimateSizeBytes } from './size.ts';
 export interface Submission {
   readonly message: Message;
   readonly content: Content;
+  /** The mailboxes that it may go out through: one, or those of a pool. */
+  readonly through: readonly Mailbox[];
 }
 
-export type EnqueueOutcome = { readonly kind: 'queued' } | { readonly kind: 'unavailable'; readonly cause: unknown };
+export type EnqueueOutcome =
+  | { readonly kind: 'queued'; readonly estimatedAt: Date }
+  | { readonly kind: 'unavailable'; readonly cause: unknown };
 
 /** Puts submissions into their mailboxes' queues; `queued` means that they survive whatever the queue survives. */
 export type Enqueue = (submission: Submission) => Promise<EnqueueOutcome>;
@@ -53,7 +57,7 @@ export function createSubmit(dependencies: SubmitDependencies): Submit {
     }
     const outcome = await dependencies.enqueue(submission);
     if (outcome.kind === 'unavailable') return outcome;
-    return { kind: 'accepted', message: submission.message, estimatedAt: submission.message.acceptedAt };
+    return { kind: 'accepted', message: submission.message, estimatedAt: outcome.estimatedAt };
   };
 }
 
@@ -105,17 +109,18 @@ function makeSubmission(
   const id = dependencies.newId();
   const acceptedAt = dependencies.now();
   const from = read.from ?? { address: mailbox.address };
+  const pool = dependencies.directory().pools.find(({ name }) => name === mailbox.id);
   const message: Message = {
     ...rest,
     id,
     client,
     mailbox: mailbox.id,
-    ...(dependencies.directory().pools.some(({ name }) => name === mailbox.id) && { pool: mailbox.id }),
+    ...(pool && { pool: pool.name }),
     messageId: `<${id}@${from.address.slice(from.address.lastIndexOf('@') + 1)}>`,
     from,
     acceptedAt,
     expiresAt: new Date(acceptedAt.getTime() + dependencies.messageTtlMs),
     sizeBytes: estimateSizeBytes(read, content),
   };
-  return { message, content };
+  return { message, content, through: pool?.members ?? [mailbox] };
 }

@@ -23,7 +23,7 @@ const ERRORS_MAX = 100;
 export function openFindErrors(directory: Directory): FindErrors {
   const judge = createSubmit({
     directory: () => directory,
-    enqueue: async () => ({ kind: 'queued' }),
+    enqueue: async ({ message }) => ({ kind: 'queued', estimatedAt: message.acceptedAt }),
     newId: () => '',
     now: () => new Date(),
     messageTtlMs: 0,

@@ -15,7 +15,7 @@ const SHARES: readonly { readonly lane: number; readonly every: number }[] = [
 ];
 
 /** BullMQ keeps a waiting job at priority × 2^32 + its place in the order of arrival. */
-const PRIORITY_FACTOR = 2 ** 32;
+export const PRIORITY_FACTOR = 2 ** 32;
 
 /** Call what comes back once for each message that is admitted. */
 export function makeLift(queue: Queue, redis: RedisClient): () => Promise<void> {

@@ -5,10 +5,12 @@
 import { Job, Queue } from 'bullmq';
 import type { ChainableCommander } from 'ioredis';
 import type { QueueDepth } from '../core/mailbox-desk.ts';
+import type { Mailbox } from '../core/mailbox.ts';
 import { type Message, queueOf } from '../core/message.ts';
 import type { Enqueue, EnqueueOutcome, Submission } from '../core/submit.ts';
 import { encodeContent } from './codec.ts';
 import { withDeadline } from './deadline.ts';
+import { askForecast, forecast, readForecast } from './forecast.ts';
 import { JOB_NAME, jobData, jobOptions } from './job.ts';
 import type { Keys } from './keys.ts';
 import { newRecord } from './records.ts';
@@ -18,6 +20,8 @@ export interface Producer {
   readonly enqueue: Enqueue;
   /** How many messages are in a mailbox's queue. */
   depth(mailbox: string): Promise<QueueDepth>;
+  /** When the turn of a message that waits comes; undefined when it does not wait. */
+  estimate(message: Message, through: readonly Mailbox[]): Promise<Date | undefined>;
   /** Ends a wait of the queue's workers for their mailbox. */
   wake(queue: string): Promise<void>;
   close(): Promise<void>;
@@ -44,6 +48,7 @@ export function openProducer(redis: RedisClient, keys: Keys, onError: (error: Er
       const { wait = 0, prioritized = 0, delayed = 0, active = 0 } = counts;
       return { waiting: wait + prioritized, delayed, underWay: active };
     },
+    estimate: (message, through) => forecast(redis, keys, openQueueOf(queueOf(message)), message, through),
     wake: async (queue) => {
       await openQueueOf(queue).removeRateLimitKey();
     },
@@ -63,14 +68,20 @@ async function enqueue(redis: RedisClient, keys: Keys, queue: Queue, submission:
   const content = encodeContent(submission.content);
   const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(content.length / 1024 ** 2);
   try {
-    await withDeadline(write(redis, keys, queue, submission.message, content), deadlineMs);
-    return { kind: 'queued' };
+    const estimatedAt = await withDeadline(write(redis, keys, queue, submission, content), deadlineMs);
+    return { kind: 'queued', estimatedAt };
   } catch (cause) {
     return { kind: 'unavailable', cause };
   }
 }
 
-async function write(redis: RedisClient, keys: Keys, queue: Queue, message: Message, content: string): Promise<void> {
+async function write(
+  redis: RedisClient,
+  keys: Keys,
+  queue: Queue,
+  { message, through }: Submission,
+  content: string,
+): Promise<Date> {
   // Its scripts are defined on the connection once BullMQ has seen Redis ready.
   await queue.waitUntilReady();
   const transaction = redis.multi();
@@ -79,9 +90,11 @@ async function write(redis: RedisClient, keys: Keys, queue: Queue, message: Mess
   transaction.zadd(keys.deadlines, message.expiresAt.getTime(), message.id);
   const job = new Job(queue, JOB_NAME, jobData(message), jobOptions(message), message.id);
   await job.addJob(bullScripts(transaction));
+  const questions = askForecast(transaction, keys, queue, message, through);
   const results = await transaction.exec();
   const failure = results?.find(([error]) => error)?.[0];
   if (!results || failure) throw failure ?? new Error('Redis discarded the transaction.');
+  return readForecast(results.slice(-questions), through, new Date());
 }
 
 /** The one method that BullMQ needs of a client in order to add its command to a transaction of ours. */

@@ -48,7 +48,7 @@ export function openTestApp({ enqueue, mailboxes = [MAILBOX], keys = [], ...opti
   const log: string[] = [];
   const keep: Enqueue = async (submission) => {
     queued.push(submission);
-    return { kind: 'queued' };
+    return { kind: 'queued', estimatedAt: submission.message.acceptedAt };
   };
   const app = buildApp({
     submit: createSubmit({

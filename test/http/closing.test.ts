@@ -14,7 +14,7 @@ function latchedQueue() {
     begun.resolve();
     return end.promise;
   };
-  return { enqueue, begun: begun.promise, finish: () => end.resolve({ kind: 'queued' }) };
+  return { enqueue, begun: begun.promise, finish: () => end.resolve({ kind: 'queued', estimatedAt: new Date() }) };
 }
 
 /** A connection, and all that came on it once it is closed. */

@@ -17,6 +17,8 @@ export interface FoundMessage {
   readonly state: MessageState;
   /** How its mailbox stands; told while the message waits for it. */
   readonly standing?: Standing;
+  /** When its turn comes, while it waits for it. */
+  readonly estimatedAt?: Date;
 }
 
 export interface MessageDependencies {
@@ -73,7 +75,7 @@ function notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   });
 }
 
-function view({ message, state, standing }: FoundMessage): MessageAnswer {
+function view({ message, state, standing, estimatedAt }: FoundMessage): MessageAnswer {
   const { id, mailbox, from, to, cc, bcc, subject, messageId, metadata, acceptedAt } = message;
   const held = heldBy(state, standing);
   return {
@@ -89,6 +91,7 @@ function view({ message, state, standing }: FoundMessage): MessageAnswer {
     metadata,
     acceptedAt: acceptedAt.toISOString(),
     ...(held && { held }),
+    ...(estimatedAt && { estimatedAt: estimatedAt.toISOString() }),
     ...(state.nextAttemptAt && { nextAttemptAt: state.nextAttemptAt.toISOString() }),
     ...(state.finishedAt && { finishedAt: state.finishedAt.toISOString() }),
     attempts: state.attempts.map(attemptView),

@@ -73,6 +73,12 @@ export const MessageAnswer = Type.Object(
         },
       ),
     ),
+    estimatedAt: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: "When the mailbox's limits and queue let it go, while it waits.",
+      }),
+    ),
     nextAttemptAt: Type.Optional(Timestamp),
     finishedAt: Type.Optional(Timestamp),
     attempts: Type.Array(Attempt),
