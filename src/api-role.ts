@@ -1,5 +1,6 @@
 /** The API: takes messages over HTTP, puts them into the queue and tells what became of them. */
 import { randomUUID } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
 import type { Config } from './config/config.ts';
 import type { Directory, Mailbox } from './core/mailbox.ts';
 import type { Message } from './core/message.ts';
@@ -77,18 +78,34 @@ export async function openApi({ config, location, keys, log, sandbox }: ApiOptio
     version: VERSION,
     ...(sandbox && { sandbox }),
   });
-  const url = await app.listen({ host: config.listen.host, port: config.listen.port });
-  return {
-    url,
-    reload: (changed) => {
-      current = changed;
-    },
-    close: async () => {
-      await app.close();
-      await producer.close();
-      redis.disconnect();
-    },
+  const close = async () => {
+    await app.close();
+    await producer.close();
+    redis.disconnect();
   };
+  try {
+    const url = await listen(app, config.listen);
+    return {
+      url,
+      reload: (changed) => {
+        current = changed;
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function listen(app: FastifyInstance, { host, port }: Config['listen']): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== 'EADDRINUSE') throw cause;
+    throw new Error(`${host}:${port} is taken by another program: end that one, or set PORT to another port.`, { cause });
+  }
 }
 
 function directoryOf({ mailboxes, pools }: Config): Directory {

@@ -57,7 +57,7 @@ export interface Exchange {
   clearScript(): void;
   /** Forgets what was taken and used so far. */
   forget(): void;
-  /** Resolves once `done` is true of what was taken; looks again with every message and attempt. */
+  /** Resolves once `done` is true of what was taken; looks again with every message, attempt and login. */
   waitFor(done: (exchange: Exchange) => boolean): Promise<void>;
   listMessages(): MessageSummary[];
   rawMessage(n: number): Uint8Array | undefined;
@@ -127,7 +127,9 @@ class ExchangeDesk implements SessionHost {
 
   take({ mailbox, from, recipients, raw, headers, now }: Submission, slot: number): TakenMessage {
     mailbox.use(now, slot, recipients.length);
-    return this.store.add({ at: new Date(slot), mailbox: mailbox.address, from, recipients, raw }, headers);
+    const taken = this.store.add({ at: new Date(slot), mailbox: mailbox.address, from, recipients, raw }, headers);
+    this.#tell();
+    return taken;
   }
 
   noteLogin({ mailbox }: SessionView, reply: string): void {
