@@ -28,7 +28,7 @@ async function renderDocument(): Promise<string> {
     submit: neverAsked,
     findMessage: neverAsked,
     ready: neverAsked,
-    desk: { list: neverAsked, find: neverAsked, pause: neverAsked, resume: neverAsked },
+    desk: { list: neverAsked, find: neverAsked, pause: neverAsked, resume: neverAsked, verify: neverAsked },
     keys: () => [],
     directory: () => ({ mailboxes: [MAILBOX], pools: [] }),
     logger: pino({ level: 'silent' }),

@@ -16,6 +16,7 @@ import type { Keys } from './queue/keys.ts';
 import { openProducer } from './queue/producer.ts';
 import { openRecords } from './queue/records.ts';
 import { openRedis, type RedisClient, type RedisLocation } from './queue/redis.ts';
+import { takeSeat } from './queue/seats.ts';
 import { redisErrors } from './redis-report.ts';
 import { VERSION } from './version.ts';
 
@@ -71,7 +72,13 @@ export async function openApi({ config, location, keys, log, sandbox }: ApiOptio
     submit: logged(submit, mailEvents(log)),
     directory,
     findMessage: (id) => withDeadline(findMessage(id), REDIS_DEADLINE_MS),
-    desk: openDesk({ governor, producer, config: () => current }),
+    desk: openDesk({
+      governor,
+      producer,
+      config: () => current,
+      takeSeat: ({ id, limits: { connections } }) =>
+        takeSeat({ redis, keys, worker: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
+    }),
     ready: () => readiness(redis),
     keys: () => current.apiKeys,
     logger: log,
@@ -104,7 +111,9 @@ async function listen(app: FastifyInstance, { host, port }: Config['listen']): P
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== 'EADDRINUSE') throw cause;
-    throw new Error(`${host}:${port} is taken by another program: end that one, or set PORT to another port.`, { cause });
+    throw new Error(`${host}:${port} is taken by another program: end that one, or set PORT to another port.`, {
+      cause,
+    });
   }
 }
 

@@ -37,7 +37,7 @@ function readConfigOrExplain(role: Role): Config | undefined {
 }
 
 /** The variables of `.env`, if it is there, and of the process, which win. */
-function environment(): NodeJS.ProcessEnv {
+export function environment(): NodeJS.ProcessEnv {
   return { ...(existsSync(ENV_FILE) && parseEnv(readFileSync(ENV_FILE, 'utf8'))), ...process.env };
 }
 

@@ -1,6 +1,7 @@
 /** The worker: takes messages from the queues of mailboxes and pools and hands them to Exchange, within the limits. */
 import { randomUUID } from 'node:crypto';
 import type { Config, PoolConfig } from './config/config.ts';
+import { openCredentialWatch } from './credential-watch.ts';
 import { mailEvents } from './events.ts';
 import type { Logger } from './log.ts';
 import { type Consumer, openConsumer } from './queue/consumer.ts';
@@ -50,13 +51,16 @@ export async function openWorker({ config, location, keys, log, windowMs }: Work
     onError,
   });
   const expiry = openExpiry({ records, governor, now, onExpired: events.concluded, onError });
+  const credentials = openCredentialWatch(config.mailboxes, log);
   log.info({ mailboxes: config.mailboxes.map(({ mailbox }) => mailbox.id) }, 'worker ready');
   return {
     reload: async (changed) => {
       await floor.reload(changed, seats.leave);
+      credentials.watch(changed.mailboxes);
       log.info({ mailboxes: changed.mailboxes.map(({ mailbox }) => mailbox.id) }, 'configuration taken over');
     },
     close: async () => {
+      credentials.close();
       await floor.close(config.shutdownTimeoutMs);
       await seats.close();
       await expiry.close();

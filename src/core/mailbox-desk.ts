@@ -1,4 +1,5 @@
 /** What a person sees of a mailbox, and can do with it. */
+import type { Checkup } from './checkup.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { Standing } from './standing.ts';
 
@@ -26,4 +27,6 @@ export interface MailboxDesk {
   pause(id: string): Promise<void>;
   /** Ends a pause; a mailbox that is held or throttled is tried at once. */
   resume(id: string): Promise<void>;
+  /** The doctor's checkup; undefined when there is no such mailbox. Takes up to a minute. */
+  verify(id: string): Promise<Checkup | undefined>;
 }

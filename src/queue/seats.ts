@@ -79,6 +79,30 @@ export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOpti
   };
 }
 
+/** How long a visitor waits for a worker to give up a connection: it finishes its mail first. */
+const VISIT_TIMEOUT_MS = 12_000;
+
+/** A seat for one connection of a visitor, such as the doctor; undefined when none becomes free in time. */
+export async function takeSeat(
+  options: Omit<SeatsOptions, 'mailboxes'> & { readonly mailbox: Pick<SeatedMailbox, 'id' | 'connections'> },
+): Promise<{ release(): Promise<void> } | undefined> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  let open = 0;
+  const onSeats = (seats: number) => {
+    if (seats === 0) return;
+    open = 1;
+    resolve(true);
+  };
+  const visitor = { ...options.mailbox, open: () => open, onSeats };
+  const seats = openSeats({ ...options, mailboxes: () => [visitor] });
+  const timer = setTimeout(() => resolve(false), VISIT_TIMEOUT_MS);
+  const taken = await promise;
+  clearTimeout(timer);
+  if (taken) return { release: seats.close };
+  await seats.close();
+  return undefined;
+}
+
 function claim(
   scripts: GovernorScripts,
   keys: Keys,

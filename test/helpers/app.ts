@@ -40,6 +40,7 @@ const NO_DESK: MailboxDesk = {
   find: async () => undefined,
   pause: async () => undefined,
   resume: async () => undefined,
+  verify: async () => undefined,
 };
 
 export function openTestApp({ enqueue, mailboxes = [MAILBOX], keys = [], ...options }: TestAppOptions = {}): TestApp {

@@ -23,8 +23,13 @@ export interface TestProcess {
 }
 
 /** Runs a file of relay365 until the test's end, with these variables and nothing of this machine's configuration. */
-export function startProcess(file: string, variables: Readonly<Record<string, string>>): TestProcess {
-  return follow(spawn(process.execPath, [join(ROOT, file)], { cwd: temporaryFolder(), env: environment(variables) }));
+export function startProcess(
+  file: string,
+  variables: Readonly<Record<string, string>>,
+  parameters: readonly string[] = [],
+): TestProcess {
+  const options = { cwd: temporaryFolder(), env: environment(variables) };
+  return follow(spawn(process.execPath, [join(ROOT, file), ...parameters], options));
 }
 
 export function environment(variables: Readonly<Record<string, string>>): Record<string, string> {

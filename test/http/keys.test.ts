@@ -3,7 +3,7 @@ import { apiKey, openTestApp } from '../helpers/app.ts';
 
 const KEYS = [apiKey('shop', 'first-key'), apiKey('crm', 'second-key')];
 const GUARDED = ['/messages/x', '/mailboxes', '/mailboxes/x', '/sandbox/messages', '/sandbox/messages/1.eml'];
-const GUARDED_POSTS = ['/send', '/mailboxes/x/pause', '/mailboxes/x/resume'];
+const GUARDED_POSTS = ['/send', '/mailboxes/x/pause', '/mailboxes/x/resume', '/mailboxes/x/verify'];
 const OPEN = ['/health/live', '/health/ready', '/docs', '/docs/json', '/openapi.json'];
 
 const MAIL = { to: 'a@example.com', text: 'x' };

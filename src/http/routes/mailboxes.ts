@@ -1,11 +1,12 @@
 /** `/mailboxes`: how each stands with Exchange, why, what mends it; and to pause or resume it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { type Checkup, STEP_TITLES } from '../../core/checkup.ts';
 import type { MailboxDesk, MailboxReport } from '../../core/mailbox-desk.ts';
 import { sendProblem } from '../problems.ts';
 import { jsonAnswer, problemAnswers } from '../schemas/answers.ts';
-import { MAILBOX_EXAMPLE } from '../schemas/examples.ts';
-import { MailboxAnswer, MailboxList } from '../schemas/mailbox.ts';
+import { CHECKUP_EXAMPLE, MAILBOX_EXAMPLE } from '../schemas/examples.ts';
+import { CheckupAnswer, MailboxAnswer, MailboxList } from '../schemas/mailbox.ts';
 
 export interface MailboxDependencies {
   readonly desk: MailboxDesk;
@@ -33,6 +34,18 @@ export function mailboxRoutes(app: FastifyInstance, { desk }: MailboxDependencie
       }),
     );
   }
+  app.post('/mailboxes/:id/verify', { schema: verifySchema, config: { scope: 'admin' } }, (request, reply) =>
+    answered(request, reply, async () => {
+      const id = idOf(request);
+      const checkup = await desk.verify(id);
+      if (!checkup) return notFound(request, reply);
+      request.log.info(
+        { audit: 'verify', mailbox: id, client: request.client.name, ok: checkup.ok },
+        'mailbox verified',
+      );
+      return reply.send(checkupView(checkup));
+    }),
+  );
 }
 
 /** Redis is all that these routes can fail for. */
@@ -83,6 +96,11 @@ function view({ mailbox, standing, queue, pools }: MailboxReport): MailboxAnswer
   };
 }
 
+function checkupView({ checkedAt, steps, ...rest }: Checkup): CheckupAnswer {
+  const titled = steps.map((step) => ({ ...step, title: STEP_TITLES[step.id] }));
+  return { ...rest, checkedAt: checkedAt.toISOString(), steps: titled };
+}
+
 const refusals = problemAnswers(
   'malformed-request',
   'unauthorized',
@@ -115,6 +133,21 @@ const oneSchema = {
   description: 'As in the list.',
   params: Params,
   response: one,
+};
+
+const verifySchema = {
+  operationId: 'verifyMailbox',
+  tags: ['Mailboxes'],
+  summary: 'Check a mailbox from DNS to MAIL FROM',
+  description:
+    'The doctor: walks the chain from the configuration over DNS, port, TLS and certificate, token and consent to the ' +
+    'login and the right to send, says what is wrong and what mends it, and sends no mail. Takes up to a minute. Needs ' +
+    'the scope `admin`.',
+  params: Params,
+  response: {
+    200: jsonAnswer('What was found; `ok` says whether mails can go out.', CheckupAnswer, CHECKUP_EXAMPLE),
+    ...refusals,
+  },
 };
 
 const schemas = {

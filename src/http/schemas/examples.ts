@@ -140,3 +140,25 @@ export const MAILBOX_EXAMPLE = {
   },
   queue: { waiting: 17, delayed: 1, underWay: 0 },
 } as const;
+
+export const CHECKUP_EXAMPLE = {
+  mailbox: 'noreply@contoso.com',
+  checkedAt: '2026-11-16T09:31:00.000Z',
+  ok: false,
+  steps: [
+    {
+      id: 'dns',
+      title: 'Does the name of the SMTP host resolve?',
+      status: 'ok',
+      seen: 'smtp.office365.com is 52.98.151.66',
+    },
+    {
+      id: 'token',
+      title: 'Does Entra give a token?',
+      status: 'failed',
+      seen: 'AADSTS7000222: The provided client secret keys are expired.',
+      meaning: 'The client secret has expired. The mails wait; none is lost.',
+      fix: 'Entra admin center > App registrations > the app > Certificates & secrets: make a new secret.',
+    },
+  ],
+} as const;

@@ -1,5 +1,6 @@
 /** A mailbox as `GET /mailboxes` tells it. */
 import { type Static, Type } from 'typebox';
+import { STEP_TITLES } from '../../core/checkup.ts';
 import { Reply, Timestamp } from './message.ts';
 
 const Use = Type.Object(
@@ -54,3 +55,26 @@ export const MailboxAnswer = Type.Object(
 export type MailboxAnswer = Static<typeof MailboxAnswer>;
 
 export const MailboxList = Type.Object({ items: Type.Array(MailboxAnswer) }, { title: 'Mailboxes' });
+
+export const CheckupAnswer = Type.Object(
+  {
+    mailbox: Type.String(),
+    checkedAt: Timestamp,
+    ok: Type.Boolean({ description: 'No step failed.' }),
+    steps: Type.Array(
+      Type.Object(
+        {
+          id: Type.String({ enum: Object.keys(STEP_TITLES) }),
+          title: Type.String(),
+          status: Type.String({ enum: ['ok', 'warning', 'failed', 'skipped'] }),
+          seen: Type.String({ description: 'What was seen, or why it could not be looked at.' }),
+          meaning: Type.Optional(Type.String()),
+          fix: Type.Optional(Type.String()),
+        },
+        { title: 'CheckupStep' },
+      ),
+    ),
+  },
+  { title: 'Checkup' },
+);
+export type CheckupAnswer = Static<typeof CheckupAnswer>;

@@ -1,0 +1,87 @@
+/**
+ * `npm run doctor [-- MAILBOX] [--json]`: says why mails through Microsoft 365 do or don't go out, and what to do.
+ * Exit code 0 when no step failed, else 1.
+ */
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { parseArgs } from 'node:util';
+import { examine, NO_SEAT_NEEDED, type TakeSeat } from './checkup.ts';
+import { checkupText } from './checkup-text.ts';
+import { ConfigError, readConfig } from './config/config.ts';
+import type { MailboxConfig } from './config/mailbox-config.ts';
+import { addressKey } from './core/address.ts';
+import type { Checkup } from './core/checkup.ts';
+import { environment } from './entry.ts';
+import { makeKeys, NAMESPACE } from './queue/keys.ts';
+import { openRedis, type RedisClient, type RedisLocation } from './queue/redis.ts';
+import { takeSeat } from './queue/seats.ts';
+
+const REDIS_TIMEOUT_MS = 3_000;
+
+const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true });
+process.exitCode = 1;
+try {
+  await examineAll();
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  if (values.json) print({ ok: false, faults: error.faults, checkups: [] });
+  else process.stderr.write(`${error.message}\n`);
+}
+
+async function examineAll(): Promise<void> {
+  const config = readConfig(environment(), 'doctor');
+  const mailboxes = chosen(config.mailboxes);
+  const redis = config.redis && (await reachRedis(config.redis));
+  const checkups: Checkup[] = [];
+  for (const mailbox of mailboxes) {
+    const checkup = await examine(mailbox, seatOf(mailbox, redis), () => new Date());
+    checkups.push(checkup);
+    if (!values.json) process.stdout.write(checkupText(checkup, process.stdout));
+  }
+  redis?.disconnect();
+  const ok = checkups.every((checkup) => checkup.ok);
+  if (values.json) print({ ok, checkups });
+  process.exitCode = ok ? 0 : 1;
+}
+
+function chosen(mailboxes: readonly MailboxConfig[]): readonly MailboxConfig[] {
+  if (positionals.length === 0) return mailboxes;
+  return positionals.map((address) => {
+    const found = mailboxes.find(({ mailbox }) => mailbox.id === addressKey(address));
+    if (found) return found;
+    const known = mailboxes.map(({ mailbox }) => mailbox.address).join(', ');
+    throw new ConfigError([{ where: address, message: `is no mailbox of this configuration; it has ${known}` }]);
+  });
+}
+
+function print(result: object): void {
+  process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+}
+
+/** Undefined when Redis does not answer: the doctor is needed most when things don't work. */
+async function reachRedis(location: RedisLocation): Promise<RedisClient | undefined> {
+  const redis = openRedis(location, 'fail-fast', 'doctor');
+  redis.on('error', () => undefined);
+  try {
+    await once(redis, 'ready', { signal: AbortSignal.timeout(REDIS_TIMEOUT_MS) });
+    return redis;
+  } catch (error) {
+    redis.disconnect();
+    process.stderr.write(`Redis does not answer (${(error as Error).message}): the doctor goes on without.\n`);
+    return undefined;
+  }
+}
+
+/** With Redis, the doctor's connection is counted among those that the mailbox may have. */
+function seatOf({ mailbox }: MailboxConfig, redis: RedisClient | undefined): TakeSeat {
+  if (!redis) return NO_SEAT_NEEDED;
+  const { id, limits } = mailbox;
+  return () =>
+    takeSeat({
+      redis,
+      keys: makeKeys(NAMESPACE),
+      worker: `doctor-${randomUUID()}`,
+      mailbox: { id, connections: limits.connections },
+      onError: () => undefined,
+    });
+}

@@ -1,0 +1,104 @@
+/** The doctor's look at Entra: does it answer, does it give a token, and is the token what Exchange wants. */
+import { failed, ok, skipped, type Step } from '../core/checkup.ts';
+import { findEntra } from '../core/entra-table.ts';
+import { findNetwork } from '../core/network-table.ts';
+import type { Application } from './credential.ts';
+import { openTokenSource } from './tokens.ts';
+
+export interface EntraExamination {
+  readonly steps: readonly Step[];
+  /** Undefined when Entra gave none. */
+  readonly token: string | undefined;
+}
+
+const TIMEOUT_MS = 15_000;
+const ROLE = 'SMTP.SendAsApp';
+
+/** Asks for a new token, so that a credential is tried and not a memory of it. */
+export async function examineEntra(application: Application): Promise<EntraExamination> {
+  const authority = await checkAuthority(application);
+  if (authority.status === 'failed') {
+    const because = 'Entra could not be asked.';
+    return { steps: [authority, skipped('token', because), skipped('consent', because)], token: undefined };
+  }
+  const result = await openTokenSource(application).getToken({ renew: true });
+  if (!result.ok) {
+    const fault = findEntra(result.code) ?? findNetwork(result.code);
+    const steps = [authority, failed('token', result.error, fault), skipped('consent', 'There is no token.')];
+    return { steps, token: undefined };
+  }
+  const seen = `of ${application.credential.kind === 'secret' ? 'the client secret' : `the ${application.credential.kind} credential`}, good until ${result.expiresAt.toISOString()}`;
+  return { steps: [authority, ok('token', seen), checkClaims(result.token, application)], token: result.token };
+}
+
+/** The tenant's metadata: it needs no credential, so that a fault here is one of the way or of the tenant's id. */
+async function checkAuthority({ authorityHost, tenantId }: Application): Promise<Step> {
+  const url = `${authorityHost.replace(/\/+$/, '')}/${tenantId}/v2.0/.well-known/openid-configuration`;
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const text = await response.text();
+    const code = /AADSTS\d+/.exec(text)?.[0];
+    if (code) return failed('authority', text.slice(0, 300), findEntra(code));
+    if (response.ok && isMetadata(text)) return ok('authority', `${authorityHost} knows the tenant ${tenantId}`);
+    return failed('authority', `${url} answers ${response.status}: ${text.slice(0, 100)}`, NOT_ENTRA);
+  } catch (error) {
+    const { cause, message } = error as Error & { cause?: NodeJS.ErrnoException };
+    return failed('authority', `${url}: ${cause?.message ?? message}`, findNetwork(cause?.code) ?? SILENT);
+  }
+}
+
+const NOT_ENTRA = {
+  explanation: "This is not Entra's answer: a captive portal or a proxy stands in between.",
+  fix: 'Let this machine reach https://login.microsoftonline.com without a proxy that answers in its place.',
+};
+
+const SILENT = {
+  explanation: 'Entra could not be reached.',
+  fix: 'Open outbound port 443 to login.microsoftonline.com; check AZURE_AUTHORITY_HOST.',
+};
+
+function isMetadata(text: string): boolean {
+  try {
+    return typeof (JSON.parse(text) as { token_endpoint?: unknown }).token_endpoint === 'string';
+  } catch {
+    return false;
+  }
+}
+
+interface Claims {
+  readonly aud?: string;
+  readonly roles?: readonly string[];
+}
+
+/** A token without the role is given all the same, and Exchange then says only 535 5.7.3. */
+function checkClaims(token: string, { scope }: Application): Step {
+  const claims = readClaims(token);
+  if (!claims) return ok('consent', 'The token can not be looked into; Exchange will say.');
+  const { aud = 'nobody', roles = [] } = claims;
+  const seen = `for ${aud}, with the roles ${roles.join(', ') || '(none)'}`;
+  if (!isForExchange(aud, scope)) return failed('consent', seen, WRONG_AUDIENCE);
+  return roles.includes(ROLE) ? ok('consent', seen) : failed('consent', seen, NO_CONSENT);
+}
+
+const WRONG_AUDIENCE = {
+  explanation: 'The token is for another service than Exchange, which refuses it with 535 5.7.3.',
+  fix: 'Check M365_CLOUD: it sets the scope. A token for Microsoft Graph does not do.',
+};
+
+const NO_CONSENT = {
+  explanation: `The app has no consent to ${ROLE}, so Exchange will answer 535 5.7.3.`,
+  fix: `Entra admin center > App registrations > the app > API permissions > Add > APIs my organization uses > Office 365 Exchange Online > Application permissions > ${ROLE}, then "Grant admin consent".`,
+};
+
+function isForExchange(aud: string, scope: string): boolean {
+  const host = (url: string) => /^https:\/\/([^/]+)/.exec(url)?.[1];
+  return host(aud) === host(scope) || aud === 'https://outlook.office.com';
+}
+
+function readClaims(token: string): Claims | undefined {
+  try {
+    return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as Claims;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * A dialogue with an SMTP server, command by command, for the doctor: it shows what a mail library hides, such as the
+ * certificate that made it hang up. Mails go out through connection.ts.
+ */
+import { once } from 'node:events';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls, type PeerCertificate } from 'node:tls';
+import type { Reply } from '../core/message.ts';
+import { parseReply } from '../core/outcome.ts';
+
+/** A reply, with its lines apart, as EHLO needs them. */
+export type DialogueReply = Reply & { readonly lines: readonly string[] };
+
+/** How the server's TLS looks; nothing was said over it yet. */
+export interface TlsView {
+  /** `TLSv1.3` */
+  readonly version: string;
+  readonly certificate: PeerCertificate;
+  /** Why the certificate is not to be trusted, as OpenSSL or Node.js names it; undefined when it is. */
+  readonly distrust: string | undefined;
+}
+
+export interface Dialogue {
+  /** The next reply. Rejects when the server is silent for 15 s, hangs up or talks something else. */
+  reply(): Promise<DialogueReply>;
+  /** Sends a command and waits for its reply. */
+  command(line: string): Promise<DialogueReply>;
+  /** Starts TLS after the reply to STARTTLS. The caller must look at `distrust` before it sends a credential. */
+  startTls(): Promise<TlsView>;
+  close(): void;
+}
+
+const TIMEOUT_MS = 15_000;
+const REPLY_BYTES_MAX = 64 * 1024;
+/** RFC 5321 4.2.1: the last line of a reply has a space after its code, or nothing. */
+const WHOLE_REPLY = /^(?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\n/;
+
+/** Rejects with the system's error when there is no connection within 15 s. */
+export async function openDialogue(host: string, port: number): Promise<Dialogue> {
+  const socket = connectTcp({ host, port });
+  await inTime(once(socket, 'connect'), socket);
+  return converse(socket, host);
+}
+
+function converse(first: Socket, host: string): Dialogue {
+  let socket = first;
+  let reader = makeReader(socket);
+  const command = async (line: string) => {
+    socket.write(`${line}\r\n`);
+    return inTime(reader.next(), socket);
+  };
+  return {
+    reply: () => inTime(reader.next(), socket),
+    command,
+    startTls: async () => {
+      reader.stop();
+      // The certificate is looked at, not obeyed: what is wrong with it is what the doctor tells.
+      const secured = connectTls({
+        socket,
+        minVersion: 'TLSv1.2',
+        rejectUnauthorized: false,
+        ...(/^[\d.:]+$/.test(host) ? {} : { servername: host }),
+        host,
+      });
+      socket = secured;
+      await inTime(once(secured, 'secureConnect'), secured);
+      reader = makeReader(secured);
+      const error = secured.authorizationError as Error | string | undefined;
+      return {
+        version: secured.getProtocol() ?? '',
+        certificate: secured.getPeerCertificate(),
+        distrust: secured.authorized ? undefined : typeof error === 'string' ? error : nameOf(error),
+      };
+    },
+    close: () => socket.destroy(),
+  };
+}
+
+function nameOf(error: Error | undefined): string {
+  return (error as NodeJS.ErrnoException | undefined)?.code ?? error?.message ?? 'unknown';
+}
+
+/** Cuts replies out of what comes. */
+function makeReader(socket: Socket): { next(): Promise<DialogueReply>; stop(): void } {
+  let received = '';
+  let wake: (() => void) | undefined;
+  const ends: { error?: Error } = {};
+  const end = (error: Error) => {
+    ends.error ??= error;
+    wake?.();
+  };
+  const onData = (chunk: Buffer) => {
+    received += chunk.toString('latin1');
+    wake?.();
+  };
+  const onClose = () => end(Object.assign(new Error('The server closed the connection.'), { code: 'ECONNRESET' }));
+  socket.on('data', onData).on('error', end).on('close', onClose);
+  return {
+    next: async () => {
+      for (;;) {
+        const whole = WHOLE_REPLY.exec(received)?.[0];
+        if (whole) {
+          received = received.slice(whole.length);
+          return readReply(whole);
+        }
+        if (received.length > REPLY_BYTES_MAX || /^(?!\d{3})[^\n]{3,}\n/.test(received)) throw notSmtp(received);
+        if (ends.error) throw ends.error;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+    stop: () => void socket.off('data', onData).off('close', onClose),
+  };
+}
+
+function readReply(text: string): DialogueReply {
+  const reply = parseReply(text);
+  if (!reply) throw notSmtp(text);
+  const lines = text.trimEnd().split(/\r?\n/);
+  return { ...reply, lines: lines.map((line) => line.slice(4).trim()) };
+}
+
+function notSmtp(text: string): Error {
+  return new Error(`This is not SMTP: ${JSON.stringify(text.slice(0, 80))}`);
+}
+
+async function inTime<T>(promise: Promise<T>, socket: Socket): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(Object.assign(new Error(`Nobody answered within ${TIMEOUT_MS / 1_000} s.`), { code: 'ETIMEDOUT' }));
+    socket.destroy();
+  }, TIMEOUT_MS);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
