@@ -1,0 +1,21 @@
+/**
+ * Loaded into a process by `--import`: its clock (`Date`) jumps to the offset in TORTURE_CLOCK_FILE on SIGUSR2. Timers go
+ * on as they do when a machine's clock is set.
+ */
+import { readFileSync } from 'node:fs';
+
+const { TORTURE_CLOCK_FILE: file } = process.env;
+const TrueDate = Date;
+let offsetMs = 0;
+
+const now = (): number => TrueDate.now() + offsetMs;
+
+globalThis.Date = new Proxy(TrueDate, {
+  get: (target, name, receiver) => (name === 'now' ? now : Reflect.get(target, name, receiver)),
+  apply: () => new TrueDate(now()).toString(),
+  construct: (target, args, newTarget) => Reflect.construct(target, args.length === 0 ? [now()] : args, newTarget),
+});
+
+process.on('SIGUSR2', () => {
+  if (file !== undefined) offsetMs = Number(readFileSync(file, 'utf8'));
+});

@@ -1,0 +1,28 @@
+/** A fault: it breaks something, waits, and puts it right again. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ExchangeRule } from '../../src/sandbox/exchange-script.ts';
+import type { Random } from '../random.ts';
+import type { World } from '../world.ts';
+
+export interface Fault {
+  readonly name: string;
+  /** The shortest and the longest time that it lasts. */
+  readonly ms: readonly [number, number];
+  /** Not in a quick run: it lasts long, or a mailbox is long to get over it. */
+  readonly isLong?: true;
+  /** Settles when all is put right. */
+  readonly inject: (world: World, random: Random, forMs: number) => Promise<unknown>;
+}
+
+/** Exchange misbehaves as the rule says, as often as it says, within the time. */
+export function exchangeFault(name: string, ms: Fault['ms'], rule: (random: Random) => ExchangeRule): Fault {
+  return {
+    name,
+    ms,
+    inject: async ({ sandbox }, random, forMs) => {
+      const remove = sandbox.exchange.script(rule(random));
+      await delay(forMs);
+      remove();
+    },
+  };
+}

@@ -1,0 +1,48 @@
+/** Redis: killed, restarted, frozen and full. What it answered is in its append-only file. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { World } from '../world.ts';
+import type { Fault } from './fault.ts';
+
+export const REDIS_FAULTS: readonly Fault[] = [
+  { name: 'Redis: SIGKILL', ms: [50, 3_000], inject: (world, _random, forMs) => restart(world, 'SIGKILL', forMs) },
+  { name: 'Redis: restart', ms: [0, 500], inject: (world, _random, forMs) => restart(world, 'SIGTERM', forMs) },
+  {
+    name: 'Redis: away for long',
+    ms: [20_000, 40_000],
+    isLong: true,
+    inject: (world, _random, forMs) => restart(world, 'SIGKILL', forMs),
+  },
+  { name: 'Redis: frozen', ms: [500, 6_000], inject: (world, _random, forMs) => freeze(world, forMs) },
+  {
+    name: 'Redis: frozen for long',
+    // Longer than a worker's lease and a job's lock: all of them end while nobody can renew them.
+    ms: [16_000, 20_000],
+    isLong: true,
+    inject: (world, _random, forMs) => freeze(world, forMs),
+  },
+  { name: 'Redis: full', ms: [1_000, 6_000], inject: (world, _random, forMs) => fill(world, forMs) },
+];
+
+function restart({ redis, redisInTurn }: World, signal: 'SIGKILL' | 'SIGTERM', forMs: number): Promise<void> {
+  return redisInTurn(async () => {
+    await redis.end(signal);
+    await delay(forMs);
+    await redis.start();
+  });
+}
+
+function freeze({ redis, redisInTurn }: World, forMs: number): Promise<void> {
+  return redisInTurn(async () => {
+    redis.freeze();
+    await delay(forMs);
+    redis.thaw();
+  });
+}
+
+function fill({ redis, redisInTurn }: World, forMs: number): Promise<void> {
+  return redisInTurn(async () => {
+    await redis.fill();
+    await delay(forMs);
+    await redis.empty();
+  });
+}

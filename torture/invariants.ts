@@ -1,0 +1,211 @@
+/** The promises that no fault may break, each with the check that finds its breaches. */
+import { createHash } from 'node:crypto';
+import type { AttemptView, Evidence, Injected, MessageView } from './evidence.ts';
+import { ANSWER_MS_MAX, BODY_MARK, type Request, subjectOf } from './load.ts';
+import { CONNECTIONS_MAX, MESSAGES_PER_MINUTE, SECRET, SHUTDOWN_TIMEOUT_SECONDS } from './world.ts';
+
+export interface Invariant {
+  readonly promise: string;
+  /** A sentence for each breach. */
+  readonly check: (evidence: Evidence) => string[];
+}
+
+/** How soon a killed worker's mail must be in other hands. */
+const RECOVERY_MS_MAX = 30_000;
+/** A 503 comes "at once": Redis gets a second, and the machine of a run is busy. */
+const REFUSAL_MS_MAX = 4_000;
+/** What a process has beyond its timeout, to end by itself. */
+const SHUTDOWN_GRACE_MS = 7_000;
+
+export const INVARIANTS: readonly Invariant[] = [
+  {
+    promise: 'every mail answered 202 is known',
+    check: forAccepted(({ message }) => (message ? [] : ['is not known'])),
+  },
+  {
+    promise: 'every mail answered 202 came to an end',
+    check: forAccepted(({ message }) => (message && !isOver(message) ? [`is still ${message.status}`] : [])),
+  },
+  { promise: 'a recipient that is said to have it has it, and no other', check: forAccepted(checkRecipients) },
+  { promise: 'a mail failed only for what Exchange said of it', check: forAccepted(checkFailure) },
+  { promise: 'a mail that came twice has an attempt on record that says why', check: forAccepted(checkDoubles) },
+  { promise: 'each copy of a mail has the same bytes and Message-ID', check: forAccepted(checkCopies) },
+  { promise: 'no mail came that was refused', check: checkRefused },
+  { promise: 'no mail came that was never sent', check: checkStrangers },
+  { promise: 'every request was answered, and each 503 at once', check: checkAnswers },
+  { promise: 'no more connections than the mailbox may have', check: checkConnections },
+  { promise: 'no more messages a minute than the mailbox may send', check: checkRate },
+  { promise: "a killed worker's mail is in other hands within 30 s", check: checkRecovery },
+  { promise: 'every process ends when and how it is told', check: checkEnds },
+  { promise: 'nothing is left in Redis', check: ({ leftovers }) => [...leftovers] },
+  { promise: 'no secret and no mail is in the logs', check: checkLogs },
+  {
+    promise: 'every fault was put right',
+    check: ({ faults }) => faults.flatMap(({ name, error }) => (error === undefined ? [] : [`${name}: ${error}`])),
+  },
+];
+
+interface Accepted {
+  readonly request: Request;
+  readonly message: MessageView | undefined;
+  readonly copies: Evidence['taken'];
+}
+
+function forAccepted(check: (accepted: Accepted) => readonly string[]): Invariant['check'] {
+  return ({ requests, messages, taken }) => {
+    const bySubject = Map.groupBy(taken, ({ subject }) => subject);
+    return requests.flatMap((request) => {
+      const { answer, mail } = request;
+      if (answer.kind !== 'accepted') return [];
+      const copies = bySubject.get(subjectOf(mail.n)) ?? [];
+      return check({ request, message: messages.get(answer.id), copies }).map(
+        (breach) => `${subjectOf(mail.n)} (${answer.id}) ${breach}`,
+      );
+    });
+  };
+}
+
+function isOver({ status }: MessageView): boolean {
+  return status === 'sent' || status === 'failed';
+}
+
+function countOf(copies: Accepted['copies'], address: string): number {
+  return copies.filter(({ recipients }) => recipients.includes(address)).length;
+}
+
+function checkRecipients({ request: { mail }, message, copies }: Accepted): string[] {
+  if (!message || !isOver(message)) return [];
+  return mail.to.flatMap((address) => {
+    const said = message.recipients.find((recipient) => recipient.address === address)?.status;
+    const count = countOf(copies, address);
+    if (said === 'sent' && count === 0) return [`is said to be sent to ${address}, but is not there`];
+    const mayBeThere = message.attempts.some(({ outcome }) => outcome === 'unknown');
+    if (said !== 'sent' && count > 0 && !mayBeThere) return [`is ${said} for ${address}, but is there`];
+    return [];
+  });
+}
+
+/** Scripted refusals, the only ones of this Exchange that are for good. */
+const FINAL_REPLIES = /^(554 5\.6\.0|550 5\.1\.10) /;
+
+function checkFailure({ message }: Accepted): string[] {
+  if (message?.status !== 'failed') return [];
+  const last = message.attempts.at(-1);
+  const { code, enhanced, text } = last?.reply ?? {};
+  return FINAL_REPLIES.test(`${code} ${enhanced} ${text}`) ? [] : [`failed: ${last?.explanation}`];
+}
+
+function checkDoubles({ request: { mail }, message, copies }: Accepted): string[] {
+  const unknown = message?.attempts.filter(({ outcome }) => outcome === 'unknown').length ?? 0;
+  return mail.to
+    .filter((address) => countOf(copies, address) > 1 + unknown)
+    .map(
+      (address) =>
+        `came ${countOf(copies, address)} times to ${address}, with ${unknown} unknown of its attempts ` +
+        (message?.attempts.map(describe).join(', ') ?? ''),
+    );
+}
+
+function describe({ at, durationMs, outcome }: AttemptView): string {
+  return `${outcome} (${at} + ${durationMs} ms)`;
+}
+
+function checkCopies({ message, copies }: Accepted): string[] {
+  const digests = new Set(copies.map(({ raw }) => createHash('sha256').update(raw).digest('hex')));
+  const stranger = copies.find(({ messageId }) => messageId !== message?.messageId);
+  return [
+    ...(digests.size > 1 ? [`came in ${digests.size} different versions`] : []),
+    ...(stranger ? [`came with another Message-ID, ${stranger.messageId}`] : []),
+  ];
+}
+
+function checkRefused({ requests, taken }: Evidence): string[] {
+  const there = new Set(taken.map(({ subject }) => subject));
+  return requests.flatMap(({ mail, answer }) =>
+    answer.kind === 'refused' && there.has(subjectOf(mail.n))
+      ? [`${subjectOf(mail.n)} came, though the answer was ${answer.status} ${answer.type}`]
+      : [],
+  );
+}
+
+function checkStrangers({ requests, taken }: Evidence): string[] {
+  const known = new Set(requests.map(({ mail }) => subjectOf(mail.n)));
+  return taken.filter(({ subject }) => !known.has(subject ?? '')).map(({ subject, n }) => `message ${n}: ${subject}`);
+}
+
+function checkAnswers({ requests }: Evidence): string[] {
+  return requests.flatMap(({ mail, api, tookMs, answer }) => {
+    const late = answer.kind === 'refused' ? tookMs > REFUSAL_MS_MAX : tookMs >= ANSWER_MS_MAX;
+    const wrong = answer.kind === 'refused' && answer.status !== 503;
+    if (!late && !wrong) return [];
+    const how = answer.kind === 'refused' ? `${answer.status} ${answer.type}` : answer.kind;
+    return [`${subjectOf(mail.n)}: ${how} by ${api} after ${tookMs} ms`];
+  });
+}
+
+function checkConnections({ connectionPeaks }: Evidence): string[] {
+  return [...connectionPeaks]
+    .filter(([, peak]) => peak > CONNECTIONS_MAX)
+    .map(([mailbox, peak]) => `${mailbox} had ${peak} connections, and may have ${CONNECTIONS_MAX}`);
+}
+
+const WINDOW_MS = 60_000;
+
+function checkRate({ taken, rateRefusals }: Evidence): string[] {
+  const busy = [...Map.groupBy(taken, ({ mailbox }) => mailbox)].flatMap(([mailbox, messages]) => {
+    const times = messages.map(({ at }) => at.getTime());
+    const count = Math.max(...times.map((start) => times.filter((at) => at >= start && at < start + WINDOW_MS).length));
+    return count > MESSAGES_PER_MINUTE ? [`${mailbox} sent ${count} messages in 60 s`] : [];
+  });
+  return rateRefusals > 0 ? [...busy, `Exchange refused ${rateRefusals} messages for their rate`] : busy;
+}
+
+/** A worker's death with Redis in trouble besides is no test of the recovery alone. */
+export function recoveries({ messages, ends, faults }: Evidence): { readonly at: number; readonly tookMs: number }[] {
+  const attempts = [...messages.values()].flatMap((message) => message?.attempts ?? []);
+  const left = attempts.filter(
+    ({ outcome, explanation }) => outcome === 'interrupted' || /worker ended/.test(explanation),
+  );
+  return ends
+    .filter(({ name, asked }) => name.startsWith('worker') && asked === 'SIGKILL')
+    .filter(
+      ({ at }) => !faults.some((fault) => isTrouble(fault) && fault.at < at + RECOVERY_MS_MAX && fault.endedAt > at),
+    )
+    .flatMap(({ at }) =>
+      left.flatMap((attempt) => {
+        const began = Date.parse(attempt.at);
+        const taken = began + attempt.durationMs;
+        return began <= at && at <= taken ? [{ at, tookMs: taken - at }] : [];
+      }),
+    );
+}
+
+function isTrouble({ name }: Injected): boolean {
+  return /^(Redis|worker: clock|worker: frozen)/.test(name);
+}
+
+function checkRecovery(evidence: Evidence): string[] {
+  return recoveries(evidence)
+    .filter(({ tookMs }) => tookMs > RECOVERY_MS_MAX)
+    .map(({ at, tookMs }) => `a mail of the worker killed at ${new Date(at).toISOString()} waited ${tookMs} ms`);
+}
+
+function checkEnds({ ends, faults }: Evidence): string[] {
+  return ends.flatMap(({ name, at, asked, result, tookMs }) => {
+    if (asked === undefined) return [`${name} ended by itself at ${new Date(at).toISOString()}: ${result}`];
+    if (asked === 'SIGKILL') return [];
+    const limitMs = SHUTDOWN_TIMEOUT_SECONDS * 1_000 + SHUTDOWN_GRACE_MS;
+    const alone = !faults.some(
+      (fault) => fault.name.startsWith('Redis') && fault.at < at + tookMs && fault.endedAt > at - 1_000,
+    );
+    const right = tookMs <= limitMs && (result === 0 || !alone);
+    return right ? [] : [`${name} took ${tookMs} ms after ${asked} and ended with ${result}`];
+  });
+}
+
+function checkLogs({ logs }: Evidence): string[] {
+  const secrets = { 'the client secret': SECRET, 'a body': BODY_MARK, 'a subject': subjectOf(1), 'a token': 'Bearer ' };
+  return [...logs].flatMap(([file, text]) =>
+    Object.entries(secrets).flatMap(([what, secret]) => (text.includes(secret) ? [`${what} is in ${file}`] : [])),
+  );
+}

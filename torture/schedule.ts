@@ -1,0 +1,33 @@
+/** Which fault comes when: drawn from the seed alone, so that the same seed breaks the same things at the same times. */
+import { ENTRA_FAULTS } from './faults/entra.ts';
+import { EXCHANGE_FAULTS } from './faults/exchange.ts';
+import type { Fault } from './faults/fault.ts';
+import { PROCESS_FAULTS } from './faults/processes.ts';
+import { REDIS_FAULTS } from './faults/redis.ts';
+import type { Random } from './random.ts';
+
+export interface Planned {
+  readonly fault: Fault;
+  /** After the start. */
+  readonly atMs: number;
+  readonly forMs: number;
+  readonly random: Random;
+}
+
+/** Faults of relay365 and of Redis are what can lose a mail: each comes so many times for one of Exchange's. */
+const SHARE_OF_OUR_OWN = 2;
+
+/** A fault about each `everyMs`; all kinds come once before any comes again. */
+export function makeSchedule(random: Random, loadMs: number, everyMs: number, quick: boolean): Planned[] {
+  const own = Array.from({ length: SHARE_OF_OUR_OWN }, () => [...PROCESS_FAULTS, ...REDIS_FAULTS]).flat();
+  const deck = [...own, ...EXCHANGE_FAULTS, ...ENTRA_FAULTS].filter(({ isLong }) => !quick || !isLong);
+  const planned: Planned[] = [];
+  let cards: Fault[] = [];
+  for (let atMs = everyMs; atMs < loadMs; atMs += everyMs * random.between(0.5, 1.5)) {
+    if (cards.length === 0) cards = random.shuffle(deck);
+    const fault = cards.pop() as Fault;
+    const forMs = Math.round(random.between(...fault.ms));
+    planned.push({ fault, atMs: Math.round(atMs), forMs, random: random.fork(planned.length) });
+  }
+  return planned;
+}

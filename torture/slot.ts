@@ -1,0 +1,132 @@
+/**
+ * A place for one process of relay365: ended and started again by faults, one after the other, as an orchestrator does.
+ * It notes each end, so that one which nobody asked for is seen.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { makeTurns } from './turn.ts';
+
+export interface SlotOptions {
+  readonly name: string;
+  /** `src/api.ts`, `src/worker.ts` */
+  readonly file: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Logs and the clock's file. */
+  readonly folder: string;
+  /** The log line that says that the process is ready. */
+  readonly ready: RegExp;
+}
+
+export interface ProcessEnd {
+  readonly name: string;
+  /** When the signal was sent, or when the process ended by itself. */
+  readonly at: number;
+  /** What was asked for; undefined: nothing was. */
+  readonly asked?: NodeJS.Signals;
+  /** The exit code, or the signal that ended it. */
+  readonly result: number | NodeJS.Signals;
+  readonly tookMs: number;
+}
+
+export interface Slot {
+  readonly name: string;
+  /** The first line that said that the process is ready; undefined while there is none. */
+  readonly readyLine: string | undefined;
+  readonly ends: readonly ProcessEnd[];
+  /** Resolves when the process says that it is ready. */
+  start(): Promise<void>;
+  /** Ends the process, and starts another after `downMs`; without `downMs` none. Waits its turn. */
+  end(signal: 'SIGKILL' | 'SIGTERM', downMs?: number): Promise<void>;
+  /** Stops the process in its tracks for so long. */
+  freeze(forMs: number): Promise<void>;
+  /** Sets the process's clock apart from the true one. */
+  setClock(offsetMs: number): void;
+}
+
+const POLL_MS = 20;
+const CLOCK = fileURLToPath(new URL('clock.ts', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+interface State {
+  readonly ends: ProcessEnd[];
+  child?: ChildProcess;
+  readyLine?: string | undefined;
+  asked?: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
+}
+
+export function makeSlot(options: SlotOptions): Slot {
+  const state: State = { ends: [] };
+  const inTurn = makeTurns();
+  return {
+    name: options.name,
+    ends: state.ends,
+    get readyLine() {
+      return state.readyLine;
+    },
+    start: () =>
+      inTurn(async () => {
+        launch(options, state);
+        while (state.readyLine === undefined) await delay(POLL_MS);
+      }),
+    end: (signal, downMs) =>
+      inTurn(async () => {
+        await endProcess(state, signal);
+        if (downMs === undefined) return;
+        await delay(downMs);
+        launch(options, state);
+      }),
+    freeze: (forMs) =>
+      inTurn(async () => {
+        state.child?.kill('SIGSTOP');
+        await delay(forMs);
+        state.child?.kill('SIGCONT');
+      }),
+    setClock: (offsetMs) => {
+      writeFileSync(clockFile(options), String(offsetMs));
+      state.child?.kill('SIGUSR2');
+    },
+  };
+}
+
+function clockFile({ folder, name }: SlotOptions): string {
+  return join(folder, `${name}.clock`);
+}
+
+/** Starts the process; it is ready when it says so, which may take as long as Redis is away. */
+function launch(options: SlotOptions, state: State): void {
+  const { folder, name, file, env, ready } = options;
+  const child = spawn(process.execPath, ['--import', CLOCK, join(ROOT, file)], {
+    cwd: folder,
+    env: { ...env, TORTURE_CLOCK_FILE: clockFile(options) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  state.child = child;
+  const log = createWriteStream(join(folder, `${name}.log`), { flags: 'a' });
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface(stream).on('line', (line) => {
+      log.write(`${line}\n`);
+      if (ready.test(line)) state.readyLine = line;
+    });
+  }
+  child.once('exit', (code, signal) => {
+    const { asked } = state;
+    state.readyLine = undefined;
+    state.asked = undefined;
+    const at = asked?.at ?? Date.now();
+    const result = signal ?? code ?? -1;
+    state.ends.push({ name, at, result, tookMs: Date.now() - at, ...(asked && { asked: asked.signal }) });
+  });
+}
+
+async function endProcess(state: State, signal: NodeJS.Signals): Promise<void> {
+  const { child } = state;
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  state.asked = { signal, at: Date.now() };
+  child.kill(signal);
+  await exited;
+}
