@@ -1,0 +1,16 @@
+/** nodemailer's own pool, as its documentation shows it, logged in with a token that is good for the whole run. */
+import { createTransport } from 'nodemailer';
+
+/** `ca` is the sink's certificate authority, for a process that was not started with it. */
+export function openTransport(port: number, maxConnections: number, ca?: string) {
+  return createTransport({
+    pool: true,
+    maxConnections,
+    maxMessages: Number.POSITIVE_INFINITY,
+    host: 'localhost',
+    port,
+    requireTLS: true,
+    ...(ca !== undefined && { tls: { ca } }),
+    auth: { type: 'OAuth2', user: 'noreply@contoso.example', accessToken: 'a-token' },
+  });
+}

@@ -1,0 +1,40 @@
+/** batch: 100 mails in one request against 100 requests. */
+import { load } from '../http-load.ts';
+import { MAIL } from '../mail.ts';
+import { compare, interleave, type Part } from '../measure.ts';
+import { AUTHORIZATION, openRelay } from '../relay365.ts';
+import { openScene } from '../scene.ts';
+import { CONNECTIONS } from './accept.ts';
+
+const BATCH = 100;
+const ROUND_MS = 1_500;
+
+export const batch: Part = async (bench) => {
+  await using scene = await openScene();
+  const relay = scene.keep(await openRelay({ ...scene, workers: 0 }, bench));
+  const body = { messages: Array.from({ length: BATCH }, () => MAIL) };
+  const { status } = await relay.request('POST', '/send/batch', body);
+  if (status === 404) {
+    bench.say('batch: there is no POST /send/batch yet');
+    return [];
+  }
+  bench.say('batch of 100');
+  const round = (path: string, content: object, mails: number) => async () => {
+    await scene.redis.clear();
+    const length = { ms: ROUND_MS };
+    const options = { urls: relay.urls, path, headers: AUTHORIZATION, body: content, connections: CONNECTIONS, length };
+    return (await load(options)).perSecond * mails;
+  };
+  const [ours = [], theirs = []] = await interleave(bench.rounds, [
+    round('/send/batch', body, BATCH),
+    round('/send', MAIL, 1),
+  ]);
+  return [
+    {
+      measure: 'batch of 100, fsync always',
+      unit: 'mails/s',
+      ...compare('single posts', ours, theirs),
+      goal: { atLeast: 4 },
+    },
+  ];
+};

@@ -1,0 +1,69 @@
+/**
+ * `npm run bench [-- PART… --rounds N --full --docs --profile DIR]`: measures relay365 against what one would otherwise
+ * write or take, in the same run on the same machine. All parts take about five minutes.
+ */
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { describeMachine } from './machine.ts';
+import type { Bench, Part } from './measure.ts';
+import { accept } from './measures/accept.ts';
+import { acceptTwo } from './measures/accept-two.ts';
+import { backlog } from './measures/backlog.ts';
+import { batch } from './measures/batch.ts';
+import { drain } from './measures/drain.ts';
+import { governed } from './measures/governed.ts';
+import { latency } from './measures/latency.ts';
+import { mailboxes } from './measures/mailboxes.ts';
+import { memory } from './measures/memory.ts';
+import { keepResults, readResults, writeDocs } from './results.ts';
+import { formatTable } from './table.ts';
+
+const PARTS: Readonly<Record<string, Part>> = {
+  accept,
+  'accept-two': acceptTwo,
+  batch,
+  drain,
+  governed,
+  latency,
+  memory,
+  backlog,
+  mailboxes,
+};
+const ROUNDS = '5';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: ROUNDS },
+    full: { type: 'boolean', default: false },
+    docs: { type: 'boolean', default: false },
+    profile: { type: 'string' },
+  },
+});
+
+const names = positionals.length > 0 ? positionals : Object.keys(PARTS);
+const unknown = names.filter((name) => !Object.hasOwn(PARTS, name));
+if (unknown.length > 0) {
+  console.error(`There is no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}.`);
+  process.exit(1);
+}
+
+const profileDir = values.profile === undefined ? undefined : resolve(values.profile);
+if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
+const bench: Bench = {
+  rounds: Number(values.rounds),
+  full: values.full,
+  ...(profileDir !== undefined && { profileDir }),
+  say: (text) => console.error(`… ${text}`),
+};
+
+process.once('SIGINT', () => process.exit(130));
+const machine = describeMachine();
+console.log(machine);
+for (const name of names) {
+  const rows = await (PARTS[name] as Part)(bench);
+  keepResults(name, machine, rows);
+  console.log(formatTable(rows));
+}
+if (values.docs) writeDocs(readResults());
