@@ -160,24 +160,19 @@ function checkRate({ taken, rateRefusals }: Evidence): string[] {
   return rateRefusals > 0 ? [...busy, `Exchange refused ${rateRefusals} messages for their rate`] : busy;
 }
 
-/** A worker's death with Redis in trouble besides is no test of the recovery alone. */
+/** How long each mail of a killed worker waited. With Redis in trouble besides, the time is none of the worker's. */
 export function recoveries({ messages, ends, faults }: Evidence): { readonly at: number; readonly tookMs: number }[] {
-  const attempts = [...messages.values()].flatMap((message) => message?.attempts ?? []);
-  const left = attempts.filter(
-    ({ outcome, explanation }) => outcome === 'interrupted' || /worker ended/.test(explanation),
-  );
+  const left = [...messages.values()]
+    .flatMap((message) => message?.attempts ?? [])
+    .filter(({ explanation }) => /^The worker ended/.test(explanation))
+    .map(({ at, durationMs }) => ({ began: Date.parse(at), taken: Date.parse(at) + durationMs }));
   return ends
     .filter(({ name, asked }) => name.startsWith('worker') && asked === 'SIGKILL')
-    .filter(
-      ({ at }) => !faults.some((fault) => isTrouble(fault) && fault.at < at + RECOVERY_MS_MAX && fault.endedAt > at),
-    )
     .flatMap(({ at }) =>
-      left.flatMap((attempt) => {
-        const began = Date.parse(attempt.at);
-        const taken = began + attempt.durationMs;
-        return began <= at && at <= taken ? [{ at, tookMs: taken - at }] : [];
-      }),
-    );
+      left.filter(({ began, taken }) => began <= at && at <= taken).map(({ taken }) => ({ at, taken })),
+    )
+    .filter(({ at, taken }) => !faults.some((fault) => isTrouble(fault) && fault.at < taken && fault.endedAt > at))
+    .map(({ at, taken }) => ({ at, tookMs: taken - at }));
 }
 
 function isTrouble({ name }: Injected): boolean {

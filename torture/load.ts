@@ -68,14 +68,17 @@ export async function sendLoad(world: World, random: Random, loadMs: number, per
 /** Asks the APIs by turns, and passes by one that does not listen, as a load balancer does. */
 async function send(world: World, mail: Mail, turn: number): Promise<Request> {
   const order = turn % 2 === 0 ? world.apis : world.apis.toReversed();
-  const api = order.find((slot) => urlOf(slot) !== undefined);
   const at = Date.now();
-  const answer = await post(api && urlOf(api), bodyOf(mail));
-  return { mail, api: api?.name ?? 'none', at, tookMs: Date.now() - at, answer };
+  for (const api of order) {
+    const url = urlOf(api);
+    const answer = url === undefined ? 'refused' : await post(url, bodyOf(mail));
+    if (answer !== 'refused') return { mail, api: api.name, at, tookMs: Date.now() - at, answer };
+  }
+  return { mail, api: 'none', at, tookMs: Date.now() - at, answer: { kind: 'no-answer', error: 'No API listens.' } };
 }
 
-async function post(url: string | undefined, body: object): Promise<Request['answer']> {
-  if (url === undefined) return { kind: 'no-answer', error: 'No API listens.' };
+/** `refused`: nobody listens there. */
+async function post(url: string, body: object): Promise<Request['answer'] | 'refused'> {
   try {
     const response = await fetch(`${url}/send`, {
       method: 'POST',
@@ -87,7 +90,7 @@ async function post(url: string | undefined, body: object): Promise<Request['ans
     if (response.status === 202) return { kind: 'accepted', id: answer.id, messageId: answer.messageId };
     return { kind: 'refused', status: response.status, type: answer.type };
   } catch (error) {
-    const { message, cause } = error as Error;
-    return { kind: 'no-answer', error: cause instanceof Error ? cause.message : message };
+    const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
+    return cause?.code === 'ECONNREFUSED' ? 'refused' : { kind: 'no-answer', error: cause?.message ?? message };
   }
 }

@@ -14,13 +14,11 @@ export interface Planned {
   readonly random: Random;
 }
 
-/** Faults of relay365 and of Redis are what can lose a mail: each comes so many times for one of Exchange's. */
-const SHARE_OF_OUR_OWN = 2;
-
-/** A fault about each `everyMs`; all kinds come once before any comes again. */
+/** A fault about each `everyMs`; all kinds come once, our own twice, before any comes again. */
 export function makeSchedule(random: Random, loadMs: number, everyMs: number, quick: boolean): Planned[] {
-  const own = Array.from({ length: SHARE_OF_OUR_OWN }, () => [...PROCESS_FAULTS, ...REDIS_FAULTS]).flat();
-  const deck = [...own, ...EXCHANGE_FAULTS, ...ENTRA_FAULTS].filter(({ isLong }) => !quick || !isLong);
+  const own = [...PROCESS_FAULTS, ...REDIS_FAULTS];
+  const again = own.filter(({ isLong }) => !isLong);
+  const deck = [...own, ...again, ...EXCHANGE_FAULTS, ...ENTRA_FAULTS].filter(({ isLong }) => !quick || !isLong);
   const planned: Planned[] = [];
   let cards: Fault[] = [];
   for (let atMs = everyMs; atMs < loadMs; atMs += everyMs * random.between(0.5, 1.5)) {

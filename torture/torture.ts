@@ -13,7 +13,7 @@ import { makeSchedule, type Planned } from './schedule.ts';
 import { makeTable } from './table.ts';
 import { MAILBOXES, openWorld, RATE_REPLY, type World } from './world.ts';
 
-const MAILS_PER_SECOND = 5;
+const MAILS_PER_SECOND = 6;
 const FAULT_EVERY_MS = 4_000;
 const QUICK_FAULT_EVERY_MS = 1_200;
 /** A worker's last notes: Redis hears of a result shortly after its status does. */

@@ -31,7 +31,8 @@ const INPUT_LENGTH_MAX = 2 * NAME_LENGTH_MAX;
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 /** RFC 5322 `dot-atom-text`, with RFC 6532's non-ASCII characters. */
 const DOT_ATOM = /^[\w!#$%&'*+/=?^`{|}~\u0080-\u{10ffff}-]+(?:\.[\w!#$%&'*+/=?^`{|}~\u0080-\u{10ffff}-]+)*$/u;
-const QUOTED_LOCAL_PART = /^"(?:[^"\\]|\\.)+"$/;
+/** RFC 5321 allows angle brackets in quotes, but they end the path of MAIL FROM and RCPT TO for too many programs. */
+const QUOTED_LOCAL_PART = /^"(?:[^"\\<>]|\\[^<>])+"$/;
 const DOMAIN_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
 
 /**
@@ -56,6 +57,7 @@ export function addressKey(address: string): string {
 function makeAddress(rawName: string, addrSpec: string): ParsedAddress {
   const name = rawName.trim();
   if (UNSAFE.test(name) || UNSAFE.test(addrSpec)) return no('contains a line break or another control character');
+  if (!name.isWellFormed() || !addrSpec.isWellFormed()) return no('contains half a character (a lone surrogate)');
   if (name.length > NAME_LENGTH_MAX) return no(`has a display name of more than ${NAME_LENGTH_MAX} characters`);
   const at = addrSpec.lastIndexOf('@');
   if (at < 1 || at === addrSpec.length - 1) return no(`${quote(addrSpec)} is not an address like name@example.com`);

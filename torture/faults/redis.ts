@@ -4,15 +4,15 @@ import type { World } from '../world.ts';
 import type { Fault } from './fault.ts';
 
 export const REDIS_FAULTS: readonly Fault[] = [
-  { name: 'Redis: SIGKILL', ms: [50, 3_000], inject: (world, _random, forMs) => restart(world, 'SIGKILL', forMs) },
+  { name: 'Redis: SIGKILL', ms: [50, 2_000], inject: (world, _random, forMs) => restart(world, 'SIGKILL', forMs) },
   { name: 'Redis: restart', ms: [0, 500], inject: (world, _random, forMs) => restart(world, 'SIGTERM', forMs) },
   {
     name: 'Redis: away for long',
-    ms: [20_000, 40_000],
+    ms: [15_000, 25_000],
     isLong: true,
     inject: (world, _random, forMs) => restart(world, 'SIGKILL', forMs),
   },
-  { name: 'Redis: frozen', ms: [500, 6_000], inject: (world, _random, forMs) => freeze(world, forMs) },
+  { name: 'Redis: frozen', ms: [500, 4_000], inject: (world, _random, forMs) => freeze(world, forMs) },
   {
     name: 'Redis: frozen for long',
     // Longer than a worker's lease and a job's lock: all of them end while nobody can renew them.
@@ -20,7 +20,7 @@ export const REDIS_FAULTS: readonly Fault[] = [
     isLong: true,
     inject: (world, _random, forMs) => freeze(world, forMs),
   },
-  { name: 'Redis: full', ms: [1_000, 6_000], inject: (world, _random, forMs) => fill(world, forMs) },
+  { name: 'Redis: full', ms: [1_000, 4_000], inject: (world, _random, forMs) => fill(world, forMs) },
 ];
 
 function restart({ redis, redisInTurn }: World, signal: 'SIGKILL' | 'SIGTERM', forMs: number): Promise<void> {
