@@ -46,7 +46,10 @@ export function parseAddress(input: AddressInput): ParsedAddress {
   if (!text.endsWith('>')) return makeAddress('', text);
   const open = text.lastIndexOf('<');
   if (open < 0) return no('has a ">" without its "<"');
-  return makeAddress(unquote(text.slice(0, open).trim()), text.slice(open + 1, -1).trim());
+  const name = text.slice(0, open).trim();
+  // Who reads only the first address must not see another one than who reads the last.
+  if (!isQuoted(name) && /[<>]/.test(name)) return no('has "<" or ">" in its name: put the name in quotes');
+  return makeAddress(unquote(name), text.slice(open + 1, -1).trim());
 }
 
 /** The form by which two addresses are the same mailbox: Exchange ignores case in both parts. */
@@ -88,9 +91,12 @@ function asciiDomain(domain: string): string | undefined {
   return ascii;
 }
 
+function isQuoted(name: string): boolean {
+  return name.length > 1 && name.startsWith('"') && name.endsWith('"');
+}
+
 function unquote(name: string): string {
-  const inner = /^"(.*)"$/s.exec(name)?.[1];
-  return inner === undefined ? name : inner.replace(/\\(.)/gs, '$1');
+  return isQuoted(name) ? name.slice(1, -1).replace(/\\(.)/gs, '$1') : name;
 }
 
 function quote(text: string): string {

@@ -29,6 +29,7 @@ const CORPUS: readonly AddressInput[] = [
   'a@example.com.',
   'a@x＠example.com',
   '\ud800@example.com',
+  'someone@example.com> <other@example.com>',
 ];
 
 const check = (given: AddressInput): void => {
