@@ -1,7 +1,7 @@
 /** The baselines as processes: what a user would otherwise write or take. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Program, start, until } from './process.ts';
+import { type Program, start, untilReady } from './process.ts';
 import { freePort } from './redis.ts';
 import type { Scene } from './scene.ts';
 
@@ -9,7 +9,7 @@ export async function openNaiveApi(scene: Scene): Promise<{ readonly url: string
   const PORT = String(await freePort());
   const api = open(scene, 'naive-api', { PORT });
   const url = `http://127.0.0.1:${PORT}`;
-  await until(async () => (await fetch(`${url}/health/ready`)).ok, url);
+  await untilReady(`${url}/health/ready`, join(scene.dir, 'naive-api'));
   return { ...api, url };
 }
 

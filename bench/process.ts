@@ -28,10 +28,13 @@ export interface ProgramOptions {
   readonly execArgv?: readonly string[];
 }
 
+const OUTPUT = 'output.log';
+const READY_TIMEOUT_MS = 30_000;
+const LAST_WORDS_LENGTH = 2_000;
 const END_TIMEOUT_MS = 20_000;
 
 export function start({ file, env, dir, execArgv = [] }: ProgramOptions): Program {
-  const output = openSync(join(dir, 'output.log'), 'a');
+  const output = openSync(join(dir, OUTPUT), 'a');
   const child = fork(join(ROOT, file), {
     cwd: dir,
     env: { ...inherited(), ...env },
@@ -84,12 +87,15 @@ export async function end(child: ChildProcess): Promise<void> {
   clearTimeout(late);
 }
 
-/** Waits until the condition holds; a minute at most. */
-export async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-  for (const endsAt = Date.now() + 60_000; Date.now() < endsAt; await sleep(50)) {
-    if (await condition().catch(() => false)) return;
+/** Waits until a server answers with 2xx; `dir` is its program's, whose last words a failure tells. */
+export async function untilReady(url: string, dir: string): Promise<void> {
+  for (const endsAt = Date.now() + READY_TIMEOUT_MS; Date.now() < endsAt; await sleep(50)) {
+    const response = await fetch(url).catch(() => undefined);
+    await response?.body?.cancel();
+    if (response?.ok) return;
   }
-  throw new Error(`Waited in vain for ${what}.`);
+  const lastWords = readFileSync(join(dir, OUTPUT), 'utf8').slice(-LAST_WORDS_LENGTH);
+  throw new Error(`${url} did not get ready: ${lastWords}`);
 }
 
 export interface Usage {

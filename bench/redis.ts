@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { end, killAtExit, until } from './process.ts';
+import { end, killAtExit } from './process.ts';
 
 /** When Redis has what it was told on disk: before it answers, or within a second. */
 export type Fsync = 'always' | 'everysec';
@@ -33,9 +33,10 @@ export async function openRedis(parent: string, settings: Readonly<Record<string
     throw new Error('The benchmark needs redis-server on the PATH.', { cause });
   });
   killAtExit(child);
-  const client = new Redis({ port, host: '127.0.0.1' });
+  const client = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: null });
   client.on('error', () => undefined);
-  await until(async () => (await client.ping()) === 'PONG', 'Redis');
+  // Waits for the connection, which ioredis tries again until Redis is there.
+  await client.ping();
   return makeRedis(child, client, `redis://127.0.0.1:${port}`);
 }
 

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench } from './measure.ts';
-import { type Program, start, until } from './process.ts';
+import { type Program, start, untilReady } from './process.ts';
 import { type BenchRedis, freePort } from './redis.ts';
 import { APPLICATION, type Sink } from './sink/sink.ts';
 
@@ -60,7 +60,7 @@ export async function openRelay(options: RelayOptions, { profileDir }: Pick<Benc
       headers: { ...AUTHORIZATION, ...(body && { 'content-type': 'application/json' }) },
       ...(body && { body: JSON.stringify(body) }),
     });
-  await Promise.all(urls.map((url) => until(async () => (await fetch(`${url}/health/ready`)).ok, url)));
+  await Promise.all(urls.map((url, n) => untilReady(`${url}/health/ready`, join(options.dir, `api-${n}`))));
   return {
     urls,
     ...programs,
