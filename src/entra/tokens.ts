@@ -13,12 +13,12 @@ export type TokenResult =
   | { readonly ok: false; readonly error: string; readonly code?: string };
 
 export interface TokenSource {
-  /** With `renew`, a token that has just come from Entra; asked for more often than once a minute, the last one. */
+  /** With `renew`, a token that has just come from Entra; asked for more often than every ten seconds, the last one. */
   getToken(options: { readonly renew: boolean }): Promise<TokenResult>;
 }
 
-/** A token refused twice within this time is not refused for its age. */
-const RENEWAL_INTERVAL_MS = 60_000;
+/** A token refused twice within this time is not refused for its age; and a held mailbox is tried no sooner. */
+const RENEWAL_INTERVAL_MS = 10_000;
 const TOKEN_TIMEOUT_MS = 30_000;
 
 /** Asks nobody yet: the first `getToken` does. */

@@ -143,8 +143,11 @@ redis.call('HDEL', standing, 'state', 'untilMs', 'sinceMs', 'cap', 'reason')
 return 1
 `;
 
-/** After this long without a fault, the next one is the first again. */
-const CALM_MS = 10 * 60_000;
+/**
+ * A mailbox that then works for as long as it had to wait, and at least for so long, has got over it: the next fault is
+ * the first again. Longer, and passing faults that have nothing to do with each other would add up to waits of minutes.
+ */
+const CALM_MS_MIN = 60_000;
 /** A mailbox that had too many connections gets one back after each such time. */
 const SEAT_BACK_MS = 5 * 60_000;
 
@@ -178,7 +181,7 @@ if not isNew and tonumber(known[2]) > now then return {0, tonumber(known[2]), st
 local wait = math.min(tonumber(ARGV[3]), tonumber(ARGV[2]) * 2 ^ math.min(strikes, 30))
 wait = math.floor(math.max(wait, tonumber(ARGV[4])) * (1 + 0.2 * tonumber(ARGV[5])))
 redis.call('HSET', standing, 'state', state, 'untilMs', now + wait, 'strikes', strikes + 1,
-  'calmAtMs', now + wait + ${CALM_MS}, 'cap', 1, 'reason', ARGV[6])
+  'calmAtMs', now + wait + math.max(wait, ${CALM_MS_MIN}), 'cap', 1, 'reason', ARGV[6])
 if isNew then redis.call('HSET', standing, 'sinceMs', now) end
 return {isNew and 1 or 0, now + wait, state}
 `;

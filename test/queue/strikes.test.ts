@@ -1,0 +1,50 @@
+/** Found by the torture run: faults that had nothing to do with each other added up to holds of minutes. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { HOLD_WAIT } from '../../src/core/judgement.ts';
+import { EXCHANGE_LIMITS } from '../../src/core/mailbox.ts';
+import type { Restraint } from '../../src/core/standing.ts';
+import { openGovernor } from '../../src/queue/governor.ts';
+import { connectTo, startTestRedis, type TestRedis, testKeys } from '../helpers/redis.ts';
+
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.close());
+
+const MAILBOX = { id: 'a@contoso.com', limits: EXCHANGE_LIMITS };
+const { firstMs } = HOLD_WAIT;
+const HELD: Restraint = {
+  state: 'held',
+  reason: { explanation: 'A fault.' },
+  firstWaitMs: firstMs,
+  longestWaitMs: HOLD_WAIT.longestMs,
+};
+
+test('a fault is the first again once the mailbox has worked for a while, and a worse one before', async () => {
+  const client = connectTo(redis);
+  const keys = testKeys();
+  const governor = openGovernor({ redis: client, keys, random: () => 0 });
+  /** How long the mailbox is held for a fault that comes so long after the last hold was over. */
+  const holdMsAfter = async (passedMs: number): Promise<number> => {
+    const untilMs = Number((await client.hget(keys.standing(MAILBOX.id), 'untilMs')) ?? Date.now());
+    // Instead of waiting, all that is known of the past moves further into it.
+    const shift = untilMs + passedMs - Date.now();
+    for (const field of ['untilMs', 'calmAtMs', 'sinceMs']) {
+      if (await client.hexists(keys.standing(MAILBOX.id), field))
+        await client.hincrby(keys.standing(MAILBOX.id), field, -shift);
+    }
+    const before = Date.now();
+    const change = await governor.settle(MAILBOX, 'm', { kind: 'restrained', restraint: HELD });
+    return change.kind === 'restrained' ? Math.round((change.until.getTime() - before) / 1_000) * 1_000 : 0;
+  };
+  expect(await holdMsAfter(0)).toBe(firstMs);
+  expect(await holdMsAfter(5_000)).toBe(2 * firstMs);
+  expect(await holdMsAfter(50_000)).toBe(4 * firstMs);
+  // It was held for 40 s: a minute has to pass.
+  expect(await holdMsAfter(61_000)).toBe(firstMs);
+  for (const expected of [2, 4, 8, 16]) expect(await holdMsAfter(1_000)).toBe(expected * firstMs);
+  // It was held for 160 s: so long has to pass.
+  expect(await holdMsAfter(150_000)).toBe(30 * firstMs);
+  expect(await holdMsAfter(301_000)).toBe(firstMs);
+});
