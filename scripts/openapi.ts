@@ -26,10 +26,16 @@ if (process.argv.includes('--check')) {
 async function renderDocument(): Promise<string> {
   const app = buildApp({
     submit: neverAsked,
-    findMessage: neverAsked,
+    messages: { find: neverAsked, list: neverAsked, cancel: neverAsked, retry: neverAsked, retryAll: neverAsked },
+    submitAll: neverAsked,
+    prepare: () => {
+      throw new Error('never asked');
+    },
+    compose: neverAsked,
     ready: neverAsked,
     desk: { list: neverAsked, find: neverAsked, pause: neverAsked, resume: neverAsked, verify: neverAsked },
     keys: () => [],
+    countRequest: neverAsked,
     directory: () => ({ mailboxes: [MAILBOX], pools: [] }),
     logger: pino({ level: 'silent' }),
     version: VERSION,

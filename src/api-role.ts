@@ -1,23 +1,27 @@
 /** The API: takes messages over HTTP, puts them into the queue and tells what became of them. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config/config.ts';
 import type { Directory, Mailbox } from './core/mailbox.ts';
-import type { Message } from './core/message.ts';
-import { createSubmit, type Submit } from './core/submit.ts';
+import type { MessageDesk } from './core/message-desk.ts';
+import { createPrepare, type Submission } from './core/submission.ts';
+import { createSubmit, createSubmitAll, type EnqueueOutcome } from './core/submit.ts';
 import { openDesk } from './desk.ts';
 import { type MailEvents, mailEvents } from './events.ts';
 import { buildApp, type SandboxMessages } from './http/app.ts';
-import type { FindMessage } from './http/routes/message.ts';
 import type { Logger } from './log.ts';
+import { openMessageDesk } from './message-desk.ts';
 import { withDeadline } from './queue/deadline.ts';
 import { openGovernor } from './queue/governor.ts';
 import type { Keys } from './queue/keys.ts';
+import { openLoadGuard } from './queue/load.ts';
 import { openProducer } from './queue/producer.ts';
 import { openRecords } from './queue/records.ts';
 import { openRedis, type RedisClient, type RedisLocation } from './queue/redis.ts';
+import { countRequest } from './queue/requests.ts';
 import { takeSeat } from './queue/seats.ts';
 import { redisErrors } from './redis-report.ts';
+import { compose } from './smtp/compose.ts';
 import { VERSION } from './version.ts';
 
 export interface ApiRole {
@@ -40,6 +44,7 @@ export interface ApiOptions {
 
 /** How long a question to Redis may take before the API says that Redis is away. */
 const REDIS_DEADLINE_MS = 1_000;
+const LIST_DEADLINE_MS = 5_000;
 
 /** Opens the API. It starts without Redis as well, and says 503 until there is one. */
 export async function openApi({ config, location, keys, log, sandbox }: ApiOptions): Promise<ApiRole> {
@@ -48,30 +53,32 @@ export async function openApi({ config, location, keys, log, sandbox }: ApiOptio
   redis.on('error', onError);
   let current = config;
   const directory = () => directoryOf(current);
-  const producer = openProducer(redis, keys, onError);
   const records = openRecords(redis, keys, config.retentionMs);
+  const load = openLoadGuard(redis, keys, config.queueLimits);
+  const producer = openProducer({ redis, keys, records, load, onError });
   const governor = openGovernor({ redis, keys });
-  const findMessage: FindMessage = async (id) => {
-    const stored = await records.find(id);
-    const { message, state } = stored ?? {};
-    if (!message || (state?.status !== 'queued' && state?.status !== 'deferred')) return stored;
-    const [standing, estimatedAt] = await Promise.all([
-      governor.standing(message.mailbox),
-      producer.estimate(message, throughOf(message, directory())),
-    ]);
-    return { message, state, standing, ...(estimatedAt && { estimatedAt }) };
-  };
-  const submit = createSubmit({
+  const messages = openMessageDesk({
+    redis,
+    keys,
+    records,
+    producer,
+    governor,
     directory,
-    enqueue: producer.enqueue,
-    newId: randomUUID,
-    now: () => new Date(),
     messageTtlMs: config.messageTtlMs,
   });
+  const submission = { directory, newId, now: () => new Date(), messageTtlMs: config.messageTtlMs };
+  const { enqueue, enqueueAll } = producer;
+  const events = mailEvents(log);
   const app = buildApp({
-    submit: logged(submit, mailEvents(log)),
+    submit: createSubmit({ ...submission, enqueue: async (one) => told(one, await enqueue(one), events) }),
+    submitAll: createSubmitAll({
+      ...submission,
+      enqueueAll: async (all) => (await enqueueAll(all)).map((outcome, i) => told(all[i], outcome, events)),
+    }),
+    prepare: createPrepare(submission),
+    compose,
     directory,
-    findMessage: (id) => withDeadline(findMessage(id), REDIS_DEADLINE_MS),
+    messages: inTime(messages),
     desk: openDesk({
       governor,
       producer,
@@ -81,6 +88,7 @@ export async function openApi({ config, location, keys, log, sandbox }: ApiOptio
     }),
     ready: () => readiness(redis),
     keys: () => current.apiKeys,
+    countRequest: (client) => withDeadline(countRequest(redis, keys, client), REDIS_DEADLINE_MS),
     logger: log,
     version: VERSION,
     ...(sandbox && { sandbox }),
@@ -129,17 +137,26 @@ function directoryOf({ mailboxes, pools }: Config): Directory {
   };
 }
 
-function throughOf(message: Message, { mailboxes, pools }: Directory): readonly Mailbox[] {
-  return (
-    pools.find(({ name }) => name === message.pool)?.members ?? mailboxes.filter(({ id }) => id === message.mailbox)
-  );
+/** A version 8 UUID (RFC 9562 5.8): random, or what follows from the seed. */
+function newId(seed?: string): string {
+  if (seed === undefined) return randomUUID();
+  const hex = createHash('sha256').update(seed).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-function logged(submit: Submit, events: MailEvents): Submit {
-  return async (draft, client) => {
-    const outcome = await submit(draft, client);
-    if (outcome.kind === 'accepted') events.accepted(outcome.message);
-    return outcome;
+function told(submission: Submission | undefined, outcome: EnqueueOutcome, events: MailEvents): EnqueueOutcome {
+  if (submission && outcome.kind === 'queued') events.accepted(submission.message);
+  return outcome;
+}
+
+/** A desk that says within a second that Redis is away. What works on many messages takes its time. */
+function inTime({ find, list, cancel, retry, retryAll }: MessageDesk): MessageDesk {
+  return {
+    find: (id) => withDeadline(find(id), REDIS_DEADLINE_MS),
+    list: (query) => withDeadline(list(query), LIST_DEADLINE_MS),
+    cancel: (id) => withDeadline(cancel(id), REDIS_DEADLINE_MS),
+    retry: (id) => withDeadline(retry(id), REDIS_DEADLINE_MS),
+    retryAll,
   };
 }
 

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { addressKey } from '../core/address.ts';
 import { EXCHANGE_LIMITS, type MailboxLimits } from '../core/mailbox.ts';
+import type { LoadLimits } from '../queue/load.ts';
 import type { RedisLocation } from '../queue/redis.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
 import type { Fault } from './fault.ts';
@@ -29,6 +30,8 @@ export interface ApiKeyConfig {
   readonly senders?: readonly string[];
   readonly expires?: Date;
   readonly requestsPerMinute?: number;
+  readonly queuedMessagesMax?: number;
+  readonly queuedBytesMax?: number;
 }
 
 export interface PoolConfig {
@@ -51,6 +54,8 @@ export interface Config {
   readonly limits: MailboxLimits;
   readonly retryDelaysMs: readonly [number, ...number[]];
   readonly messageTtlMs: number;
+  /** How much may wait in all queues together. */
+  readonly queueLimits: LoadLimits;
   readonly retentionMs: number;
   readonly logLevel: string;
   readonly shutdownTimeoutMs: number;
@@ -69,6 +74,7 @@ export class ConfigError extends Error {
 }
 
 const HOUR_MS = 3_600_000;
+const MEGABYTE = 1024 ** 2;
 const DEFAULT_FILE = 'relay365.yaml';
 
 /** @throws ConfigError with all faults. */
@@ -87,6 +93,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
     limits,
     retryDelaysMs: inMs(values.RETRY_DELAYS_SECONDS),
     messageTtlMs: values.MESSAGE_TTL_HOURS * HOUR_MS,
+    queueLimits: { messagesMax: values.QUEUE_MESSAGES_MAX, bytesMax: values.QUEUE_MEGABYTES_MAX * MEGABYTE },
     retentionMs: values.RETENTION_DAYS * 24 * HOUR_MS,
     logLevel: values.LOG_LEVEL,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_SECONDS * 1_000,
@@ -228,10 +235,18 @@ function keysOfVariable({ API_KEYS: keys }: Values): ApiKeyConfig[] {
 }
 
 function keysOfFile(file: ConfigFile | undefined, faults: Fault[]): ApiKeyConfig[] {
-  return (file?.content.apiKeys ?? []).map(({ hash, scopes = ['send', 'read'], expires, ...rest }, i) => {
-    const end = readDay(expires, file?.place(['apiKeys', i, 'expires']) ?? 'expires', faults);
-    return { ...rest, hash: Buffer.from(hash.slice('sha256:'.length), 'hex'), scopes, ...(end && { expires: end }) };
-  });
+  return (file?.content.apiKeys ?? []).map(
+    ({ hash, scopes = ['send', 'read'], expires, queuedMegabytesMax, ...rest }, i) => {
+      const end = readDay(expires, file?.place(['apiKeys', i, 'expires']) ?? 'expires', faults);
+      return {
+        ...rest,
+        hash: Buffer.from(hash.slice('sha256:'.length), 'hex'),
+        scopes,
+        ...(end && { expires: end }),
+        ...(queuedMegabytesMax !== undefined && { queuedBytesMax: queuedMegabytesMax * MEGABYTE }),
+      };
+    },
+  );
 }
 
 function redisLocation(values: Values): RedisLocation | undefined {

@@ -92,6 +92,12 @@ const ApiKeyEntry = Type.Object(
     ),
     expires: Type.Optional(Type.String({ description: 'The day from which on it is refused, such as 2027-01-31.' })),
     requestsPerMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+    queuedMessagesMax: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Messages of this key that may wait at a time.' }),
+    ),
+    queuedMegabytesMax: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Megabytes of messages of this key that may wait at a time.' }),
+    ),
   },
   strict,
 );

@@ -44,6 +44,8 @@ export const VARIABLES = {
   M365_RECIPIENTS_PER_DAY: { read: integer(0, 1_000_000_000), fallback: '10000' },
   RETRY_DELAYS_SECONDS: { read: delays, fallback: '30,60,120,240,480,900,1800,3600' },
   MESSAGE_TTL_HOURS: { read: number(0.001, 24 * 30), fallback: '24' },
+  QUEUE_MESSAGES_MAX: { read: integer(0, 1_000_000_000), fallback: '500000' },
+  QUEUE_MEGABYTES_MAX: { read: integer(0, 1_000_000), fallback: '2048' },
   RETENTION_DAYS: { read: number(0.001, DAYS_MAX), fallback: '7' },
   LOG_LEVEL: { read: oneOf(LOG_LEVELS), fallback: 'info' },
   SHUTDOWN_TIMEOUT_SECONDS: { read: number(0, 3_600), fallback: '30' },

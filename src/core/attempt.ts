@@ -130,12 +130,12 @@ export function pendingRecipients(state: Pick<MessageState, 'recipients'>): stri
 /** Decides what becomes of the message after this outcome. */
 export function conclude(
   message: Pick<Message, 'expiresAt'>,
-  state: Pick<MessageState, 'attempts' | 'recipients'>,
+  state: Pick<MessageState, 'attempts' | 'recipients' | 'retriedAt'>,
   outcome: Outcome,
   span: Span,
   policy: AttemptPolicy,
 ): Conclusion {
-  const tries = 1 + state.attempts.filter(isTry).length;
+  const tries = 1 + triesOf(state);
   const judgement = outcome.kind === 'accepted' ? undefined : judge(outcome);
   const recipients = applyToRecipients(state.recipients, outcome, tries);
   const effect = effectOf(outcome, judgement, state.recipients, recipients);
@@ -160,6 +160,11 @@ const AFTER_UNKNOWN: Readonly<Record<UnknownPolicy, string>> = {
 };
 
 /** An attempt that says nothing of the message does not count: its mailbox was restrained, or its worker died. */
+/** How often the message was tried since it was accepted, or since someone had it tried anew. */
+function triesOf({ attempts, retriedAt }: Pick<MessageState, 'attempts' | 'retriedAt'>): number {
+  return attempts.filter((attempt) => isTry(attempt) && (retriedAt === undefined || attempt.at >= retriedAt)).length;
+}
+
 function isTry({ outcome }: Attempt): boolean {
   return outcome !== 'interrupted' && outcome !== 'held' && outcome !== 'throttled';
 }

@@ -7,6 +7,9 @@ export interface Client {
   readonly mailboxes?: readonly string[];
   /** Addresses, and domains as `@contoso.com`, that it may send from; undefined: all of its mailboxes. */
   readonly senders?: readonly string[];
+  /** Unfinished messages, and bytes of their content, that it may have in the queues; undefined: as many as all. */
+  readonly queuedMessagesMax?: number;
+  readonly queuedBytesMax?: number;
 }
 
 export function mayUseMailbox({ mailboxes }: Client, id: string): boolean {

@@ -24,6 +24,9 @@ export interface Draft {
   readonly priority?: Level;
   readonly mailbox?: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** RFC 3339; core/schedule.ts reads them. */
+  readonly sendAt?: string;
+  readonly expiresAt?: string;
 }
 
 export type AddressList = AddressInput | readonly AddressInput[];

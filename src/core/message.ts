@@ -39,6 +39,8 @@ export interface Message {
   readonly metadata: Readonly<Record<string, string>>;
   readonly priority: Level;
   readonly acceptedAt: Date;
+  /** Not sent before then; unset: at once. */
+  readonly sendAt?: Date;
   /** When relay365 stops trying. */
   readonly expiresAt: Date;
   /** The size of the composed message, estimated at accept and never too small. */
@@ -95,7 +97,7 @@ export interface Attempt {
   readonly fix?: string;
 }
 
-export type RecipientStatus = 'pending' | 'sent' | 'failed';
+export type RecipientStatus = 'pending' | 'sent' | 'failed' | 'canceled';
 
 /** What became of one recipient; `reply` is set when Exchange spoke of this recipient alone. */
 export interface RecipientState {
@@ -111,6 +113,8 @@ export interface MessageState {
   readonly recipients: readonly RecipientState[];
   readonly nextAttemptAt?: Date;
   readonly finishedAt?: Date;
+  /** When someone had it tried anew: attempts before then no longer count. */
+  readonly retriedAt?: Date;
 }
 
 /** The name of the queue that the message waits in. */
@@ -128,6 +132,23 @@ export function sendThrough(message: Message, mailbox: { readonly id: string; re
 export function recipientsOf(message: Pick<Message, 'to' | 'cc' | 'bcc'>): string[] {
   const addresses = [...message.to, ...message.cc, ...message.bcc].map(({ address }) => address);
   return [...new Map(addresses.map((address) => [address.toLowerCase(), address])).values()];
+}
+
+/** The state of a message that has just been accepted. */
+export function newState(message: Pick<Message, 'to' | 'cc' | 'bcc' | 'sendAt'>): MessageState {
+  const recipients = recipientsOf(message).map((address) => ({ address, status: 'pending' }) as const);
+  return { status: message.sendAt ? 'scheduled' : 'queued', attempts: [], recipients };
+}
+
+/** The status as a person is told it: what is kept does not change when a mailbox is held or a time has come. */
+export function toldStatus(
+  { status }: MessageState,
+  { sendAt }: Pick<Message, 'sendAt'>,
+  mailbox: { readonly state: string } | undefined,
+  now: Date,
+): MessageStatus {
+  const due = status === 'scheduled' && sendAt !== undefined && sendAt <= now ? 'queued' : status;
+  return mailbox?.state === 'held' && (due === 'queued' || due === 'deferred') ? 'held' : due;
 }
 
 export function isFinal(status: MessageStatus): boolean {

@@ -6,7 +6,7 @@ import { Check } from 'typebox/value';
 import type { Draft } from '../core/draft.ts';
 import type { FieldError } from '../core/field-errors.ts';
 import type { Directory } from '../core/mailbox.ts';
-import { createSubmit } from '../core/submit.ts';
+import { createPrepare } from '../core/submission.ts';
 import { SendRequest } from './schemas/send.ts';
 
 export type FindErrors = (body: unknown, shapeErrors: readonly FieldError[]) => Promise<readonly FieldError[]>;
@@ -19,18 +19,11 @@ const ONE_IS_ENOUGH = [
 
 const ERRORS_MAX = 100;
 
-/** The judge is the real one, with a queue that keeps nothing. */
 export function openFindErrors(directory: Directory): FindErrors {
-  const judge = createSubmit({
-    directory: () => directory,
-    enqueue: async ({ message }) => ({ kind: 'queued', estimatedAt: message.acceptedAt }),
-    newId: () => '',
-    now: () => new Date(),
-    messageTtlMs: 0,
-  });
+  const judge = createPrepare({ directory: () => directory, newId: () => '', now: () => new Date(), messageTtlMs: 1 });
   return async (body, shapeErrors) => {
     if (!isObject(body)) return shapeErrors;
-    const outcome = await judge(wellShaped(body), { name: '' });
+    const outcome = judge(wellShaped(body), { name: '' });
     const more = 'errors' in outcome ? outcome.errors : [];
     const excused = excusedFields(shapeErrors);
     return [...shapeErrors, ...more.filter(({ field }) => !excused.has(field))].slice(0, ERRORS_MAX);

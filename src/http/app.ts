@@ -13,10 +13,12 @@ import { type ApiKey, requireKey } from './keys.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { describeApi } from './openapi.ts';
 import { sendProblem } from './problems.ts';
+import type { CountRequest } from './rate-limit.ts';
+import { batchRoute } from './routes/batch.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { type HealthDependencies, healthRoutes } from './routes/health.ts';
 import { type MailboxDependencies, mailboxRoutes } from './routes/mailboxes.ts';
-import { type MessageDependencies, messageRoute } from './routes/message.ts';
+import { type MessageDependencies, messageRoutes } from './routes/messages.ts';
 import { type SandboxMessages, sandboxRoutes } from './routes/sandbox.ts';
 import { type SendDependencies, sendRoute } from './routes/send.ts';
 import { compileShape } from './shape.ts';
@@ -30,6 +32,7 @@ export interface AppDependencies
     HealthDependencies {
   /** Without any, only this machine is served. */
   readonly keys: () => readonly ApiKey[];
+  readonly countRequest: CountRequest;
   readonly sandbox?: SandboxMessages;
   readonly logger: FastifyBaseLogger;
   /** Of relay365, for the documentation. */
@@ -66,6 +69,7 @@ const TIMEOUTS: Timeouts = {
 
 export function buildApp({
   keys,
+  countRequest,
   sandbox,
   logger,
   version,
@@ -90,9 +94,10 @@ export function buildApp({
     done();
   });
   app.register((guarded, _options, done) => {
-    requireKey(guarded, keys);
+    requireKey(guarded, keys, countRequest);
     sendRoute(guarded, dependencies);
-    messageRoute(guarded, dependencies);
+    batchRoute(guarded, dependencies);
+    messageRoutes(guarded, dependencies);
     mailboxRoutes(guarded, dependencies);
     sandboxRoutes(guarded, sandbox);
     done();

@@ -7,11 +7,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Client } from '../core/client.ts';
 import { localProblem } from './loopback.ts';
 import { sendProblem } from './problems.ts';
+import { type CountRequest, type LimitedKey, limitRate } from './rate-limit.ts';
 
 /** What a key may do: send messages, look at its own, and everything else. */
 export type Scope = 'send' | 'read' | 'admin';
 
-export interface ApiKey extends Client {
+export interface ApiKey extends Client, LimitedKey {
   /** The SHA-256 of the secret. */
   readonly hash: Buffer;
   readonly scopes: readonly Scope[];
@@ -36,11 +37,11 @@ const ANYONE = { name: 'anonymous', scopes: ['send', 'read', 'admin'] as const }
 const BEARER = /^Bearer +([\x21-\x7e]{1,1024}) *$/i;
 
 /** From here on, every route of this scope needs a key. */
-export function requireKey(app: FastifyInstance, keys: () => readonly ApiKey[]): void {
+export function requireKey(app: FastifyInstance, keys: () => readonly ApiKey[], countRequest: CountRequest): void {
   app.decorateRequest('client');
   app.addHook('onRequest', async (request, reply) => {
     const known = keys();
-    return known.length > 0 ? checkKey(request, reply, known) : checkLocal(request, reply);
+    return known.length > 0 ? checkKey(request, reply, known, countRequest) : checkLocal(request, reply);
   });
 }
 
@@ -53,6 +54,7 @@ async function checkKey(
   request: FastifyRequest,
   reply: FastifyReply,
   keys: readonly ApiKey[],
+  countRequest: CountRequest,
 ): Promise<FastifyReply | undefined> {
   const key = findKey(keys, request.headers.authorization);
   if (!key)
@@ -61,7 +63,7 @@ async function checkKey(
     });
   request.client = key;
   const { scope } = request.routeOptions.config;
-  if (scope === undefined || key.scopes.includes(scope)) return undefined;
+  if (scope === undefined || key.scopes.includes(scope)) return limitRate(request, reply, key, countRequest);
   return sendProblem(request, reply, 'forbidden', { detail: `The key ${key.name} has not the scope ${scope}.` });
 }
 

@@ -61,6 +61,11 @@ export const PROBLEMS = {
     title: 'Method not allowed',
     meaning: 'The `Allow` header names the methods of this URL.',
   },
+  'wrong-state': {
+    status: 409,
+    title: 'Not in this state',
+    meaning: 'The message is in a state in which this can not be done with it, and nothing was done.',
+  },
   'request-timeout': { status: 408, title: 'Request too slow', meaning: 'The request did not arrive in time.' },
   'body-too-large': {
     status: 413,
@@ -87,6 +92,23 @@ export const PROBLEMS = {
     title: 'Invalid message',
     meaning: 'The JSON is fine, what it says is not: `errors` names every field that is wrong and what would be right.',
   },
+  'idempotency-key-reused': {
+    status: 422,
+    title: 'Idempotency-Key used before',
+    meaning: 'The `Idempotency-Key` came with another request within the last 24 hours. Nothing was queued.',
+  },
+  'too-many-requests': {
+    status: 429,
+    title: 'Too many requests',
+    meaning: 'The key has made as many requests as it may in a minute: `Retry-After` says when there is room again.',
+    headers: { 'Retry-After': RETRY_AFTER_SECONDS },
+  },
+  'client-queue-full': {
+    status: 429,
+    title: 'Too much queued for this key',
+    meaning: 'As much mail of this key waits as may. Nothing was queued; send the same request again later.',
+    headers: { 'Retry-After': '30' },
+  },
   'headers-too-large': {
     status: 431,
     title: 'Request headers too large',
@@ -102,6 +124,12 @@ export const PROBLEMS = {
     title: 'Queue unavailable',
     meaning: 'Redis can not be reached, or is full. Nothing was queued; send the same request again later.',
     headers: { 'Retry-After': RETRY_AFTER_SECONDS },
+  },
+  'queue-full': {
+    status: 503,
+    title: 'Queue full',
+    meaning: 'As much mail waits as may. Nothing was queued; send the same request again later.',
+    headers: { 'Retry-After': '30' },
   },
   stopping: {
     status: 503,

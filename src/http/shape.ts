@@ -6,7 +6,7 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { FieldErrors } from '../core/field-errors.ts';
+import { type FieldError, FieldErrors } from '../core/field-errors.ts';
 import { nearest } from './nearest.ts';
 import { RequestError } from './problems.ts';
 
@@ -30,6 +30,13 @@ export const compileShape: FastifySchemaCompiler<TSchema> = ({ schema, httpPart 
   const fit = Compile(schema);
   return (value) => (fit.Check(value) ? { value } : { error: misshapen(value, schema as Shape, httpPart) });
 };
+
+/** All that is wrong with the shape of a value that does not fit. */
+export function shapeErrors(value: unknown, schema: TSchema): readonly FieldError[] {
+  const errors = new FieldErrors();
+  check(value, schema as Shape, '', errors);
+  return errors.all;
+}
 
 function misshapen(value: unknown, shape: Shape, httpPart = ''): RequestError {
   const errors = new FieldErrors();

@@ -11,6 +11,8 @@ export type RecordFields = Readonly<Record<string, string>>;
 export interface StoredMessage {
   readonly message: Message;
   readonly state: MessageState;
+  /** The id of its ticket. */
+  readonly ticket: string;
 }
 
 /** A record or a body that can't be read. */
@@ -33,16 +35,22 @@ export function decodeContent(json: string): Content {
 /** Reads a record's hash; undefined when there is none. */
 export function decodeRecord(fields: RecordFields): StoredMessage | undefined {
   if (fields['message'] === undefined) return undefined;
-  return { message: throughMailbox(decodeMessage(fields['message']), fields['through']), state: decodeState(fields) };
+  const message = throughMailbox(decodeMessage(fields['message']), fields['through']);
+  return { message, state: decodeState(fields), ticket: fields['ticket'] ?? message.id };
 }
 
 function decodeMessage(json: string): Message {
   const raw = parseObject(json, 'message');
-  const { id, mailbox, acceptedAt, expiresAt } = raw;
+  const { id, mailbox, acceptedAt, sendAt, expiresAt } = raw;
   if (typeof id !== 'string' || typeof mailbox !== 'string' || !Array.isArray(raw['to'])) {
     throw new CorruptRecordError('The record has no id, mailbox or recipients.');
   }
-  return { ...(raw as unknown as Message), acceptedAt: date(acceptedAt), expiresAt: date(expiresAt) };
+  return {
+    ...(raw as unknown as Message),
+    acceptedAt: date(acceptedAt),
+    ...(sendAt !== undefined && { sendAt: date(sendAt) }),
+    expiresAt: date(expiresAt),
+  };
 }
 
 /** A message to a pool is its mailbox's once one has had it. */
@@ -53,13 +61,14 @@ function throughMailbox(message: Message, through: string | undefined): Message 
 }
 
 function decodeState(fields: RecordFields): MessageState {
-  const { nextAttemptAt, finishedAt } = fields;
+  const { nextAttemptAt, finishedAt, retriedAt } = fields;
   return {
     status: decodeStatus(fields['status']),
     attempts: decodeAttempts(fields),
     recipients: JSON.parse(fields['recipients'] ?? '[]') as RecipientState[],
     ...(nextAttemptAt && { nextAttemptAt: date(Number(nextAttemptAt)) }),
     ...(finishedAt && { finishedAt: date(Number(finishedAt)) }),
+    ...(retriedAt && { retriedAt: date(Number(retriedAt)) }),
   };
 }
 

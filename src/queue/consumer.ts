@@ -7,7 +7,7 @@ import type { Conclusion } from '../core/attempt.ts';
 import type { Attempt, Message } from '../core/message.ts';
 import { CorruptRecordError } from './codec.ts';
 import type { Change, Governor } from './governor.ts';
-import { recipientsOfJob, stickyKeyOf } from './job.ts';
+import { messageIdOf, recipientsOfJob, stickyKeyOf } from './job.ts';
 import type { Keys } from './keys.ts';
 import { makeLift } from './lanes.ts';
 import { type Line, orderLines, takeTurn } from './line.ts';
@@ -118,7 +118,7 @@ function setConcurrency(worker: Worker, messages: number, onError: (error: Error
 
 async function processJob(job: Job, token: string, options: Processing): Promise<void> {
   const { governor, events, lines, queue } = options;
-  const id = job.id ?? '';
+  const id = messageIdOf(job);
   const pinned = lines.length > 1 ? await options.records.pinnedTo(id) : undefined;
   const candidates = pinned === undefined ? lines : lines.filter(({ mailbox }) => mailbox.id === pinned);
   const ordered = await orderLines(candidates, governor, options.sticky ? stickyKeyOf(job) : undefined);

@@ -4,6 +4,7 @@ import type { ChainableCommander } from 'ioredis';
 import { estimateAt } from '../core/estimate.ts';
 import type { Mailbox } from '../core/mailbox.ts';
 import type { Message } from '../core/message.ts';
+import type { StoredMessage } from './codec.ts';
 import type { Keys } from './keys.ts';
 import { LANES, PRIORITY_FACTOR } from './lanes.ts';
 import type { RedisClient } from './redis.ts';
@@ -64,11 +65,11 @@ export async function forecast(
   redis: RedisClient,
   keys: Keys,
   queue: Queue,
-  message: Message,
+  { message, ticket }: StoredMessage,
   through: readonly Mailbox[],
 ): Promise<Date | undefined> {
   const transaction = redis.multi();
-  transaction.zrank(queue.toKey('prioritized'), message.id);
+  transaction.zrank(queue.toKey('prioritized'), ticket);
   askForecast(transaction, keys, queue, message, through);
   const [place, , ...rest] = (await transaction.exec()) ?? [];
   if (typeof place?.[1] !== 'number') return undefined;

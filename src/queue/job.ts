@@ -13,14 +13,36 @@ export const JOB_NAME = 'send';
 const FAULT_RETRIES = 100;
 const FAULT_DELAY_MS = 5_000;
 
-export function jobOptions(message: Pick<Message, 'priority'>): JobsOptions {
+/** A message that is to be sent later comes when its time has come. */
+export function jobOptions({
+  priority,
+  acceptedAt,
+  sendAt,
+}: Pick<Message, 'priority' | 'acceptedAt' | 'sendAt'>): JobsOptions {
   return {
-    priority: LANES[message.priority],
+    priority: LANES[priority],
+    ...(sendAt && { delay: sendAt.getTime() - acceptedAt.getTime() }),
     attempts: FAULT_RETRIES,
     backoff: { type: 'fixed', delay: FAULT_DELAY_MS },
     removeOnComplete: true,
     removeOnFail: true,
   };
+}
+
+/** Not allowed in a message's id, and BullMQ's own sign is the colon. */
+const RETRY_SIGN = '~';
+
+/**
+ * The ticket's id for a message that is tried anew after so many attempts. It is not the last one's: BullMQ takes an id
+ * that it still has for the same ticket, and the last one may not be gone yet. Two who ask at once make one ticket.
+ */
+export function retryTicket(id: string, attempts: number): string {
+  return `${id}${RETRY_SIGN}${attempts}`;
+}
+
+/** The id of the message that the ticket is for. */
+export function messageIdOf({ id = '' }: Pick<Job, 'id'>): string {
+  return id.split(RETRY_SIGN, 1)[0] ?? '';
 }
 
 export interface JobData {

@@ -10,6 +10,19 @@ export interface Keys {
   record(id: string): string;
   /** The string that holds a message's content until it is sent. */
   body(id: string): string;
+  /** Sorted sets of messages by the time of their accept: all, a client's, a queue's, those of a status. */
+  readonly index: string;
+  indexOfClient(client: string): string;
+  indexOfQueue(queue: string): string;
+  indexOfStatus(status: string): string;
+  /** The sorted set of finished messages by the end of their retention. */
+  readonly finished: string;
+  /** The hash that counts what is not finished: `messages`, `bytes`, and both for each client (`messages:NAME`). */
+  readonly load: string;
+  /** The hash of an Idempotency-Key's first request: `id`, `fingerprint`, `estimatedAt`. */
+  idempotency(key: string): string;
+  /** The number of requests of a client in its window. */
+  requests(client: string): string;
   /** The sorted set of unfinished messages by the end of their time. */
   readonly deadlines: string;
   /** The sorted set of workers by the end of their lease. */
@@ -33,6 +46,14 @@ export function makeKeys(namespace: string): Keys {
     prefix,
     record: (id) => `${prefix}:record:${id}`,
     body: (id) => `${prefix}:body:${id}`,
+    index: `${prefix}:index`,
+    indexOfClient: (client) => `${prefix}:index:client:${client}`,
+    indexOfQueue: (queue) => `${prefix}:index:queue:${queue}`,
+    indexOfStatus: (status) => `${prefix}:index:status:${status}`,
+    finished: `${prefix}:finished`,
+    load: `${prefix}:load`,
+    idempotency: (key) => `${prefix}:idempotency:${key}`,
+    requests: (client) => `${prefix}:requests:${client}`,
     deadlines: `${prefix}:deadlines`,
     workers: `${prefix}:workers`,
     seats: (mailbox) => `${prefix}:seats:${mailbox}`,

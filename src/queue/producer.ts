@@ -1,54 +1,75 @@
-/**
- * The accepting side of the queues. One transaction writes a message's content, its record and its job: it is queued
- * whole or not at all, and Redis's answer to it is what a 202 stands on.
- */
-import { Job, Queue } from 'bullmq';
-import type { ChainableCommander } from 'ioredis';
+/** The accepting side of the queues: takes messages in, and lets people cancel them or have them tried anew. */
+import { Queue } from 'bullmq';
 import type { QueueDepth } from '../core/mailbox-desk.ts';
 import type { Mailbox } from '../core/mailbox.ts';
-import { type Message, queueOf } from '../core/message.ts';
-import type { Enqueue, EnqueueOutcome, Submission } from '../core/submit.ts';
-import { encodeContent } from './codec.ts';
+import { type Message, type MessageStatus, queueOf, type RecipientState } from '../core/message.ts';
+import type { Submission } from '../core/submission.ts';
+import type { EnqueueAll, EnqueueOutcome } from '../core/submit.ts';
+import { acceptAll, addTicket, contentBytes, readyFor } from './accept.ts';
+import { encodeMessage, type StoredMessage } from './codec.ts';
 import { withDeadline } from './deadline.ts';
-import { askForecast, forecast, readForecast } from './forecast.ts';
-import { JOB_NAME, jobData, jobOptions } from './job.ts';
+import { forecast } from './forecast.ts';
+import { retryTicket } from './job.ts';
 import type { Keys } from './keys.ts';
-import { newRecord } from './records.ts';
+import type { LoadGuard } from './load.ts';
+import type { Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
+import { defineScripts, transactionScripts } from './scripts.ts';
 
 export interface Producer {
-  readonly enqueue: Enqueue;
+  readonly enqueueAll: EnqueueAll;
+  readonly enqueue: (submission: Submission) => Promise<EnqueueOutcome>;
+  /** Cancels a message that no worker has; false when one has it, or it is over. */
+  cancel(stored: StoredMessage): Promise<boolean>;
+  /** Has a message tried anew that failed, expired or waits for a person, until `expiresAt`. */
+  retry(stored: StoredMessage, expiresAt: Date): Promise<'queued' | 'wrong-state' | 'content-gone'>;
   /** How many messages are in a mailbox's queue. */
   depth(mailbox: string): Promise<QueueDepth>;
   /** When the turn of a message that waits comes; undefined when it does not wait. */
-  estimate(message: Message, through: readonly Mailbox[]): Promise<Date | undefined>;
+  estimate(stored: StoredMessage, through: readonly Mailbox[]): Promise<Date | undefined>;
   /** Ends a wait of the queue's workers for their mailbox. */
   wake(queue: string): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface ProducerOptions {
+  /** Fail-fast; the caller closes it after the producer. */
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly records: Pick<Records, 'find' | 'endIdle'>;
+  readonly load: LoadGuard;
+  readonly onError: (error: Error) => void;
 }
 
 /** How long Redis may take for a small message, and more for each further megabyte. */
 const DEADLINE_MS = 1_000;
 const DEADLINE_MS_PER_MEGABYTE = 200;
 
-/** `redis` must be fail-fast; the caller closes it after the producer. */
-export function openProducer(redis: RedisClient, keys: Keys, onError: (error: Error) => void): Producer {
+export function openProducer(options: ProducerOptions): Producer {
+  const { redis, keys } = options;
+  defineScripts(redis);
   const queues = new Map<string, Queue>();
-  const openQueueOf = (mailbox: string): Queue => {
-    const known = queues.get(mailbox);
+  const openQueueOf = (name: string): Queue => {
+    const known = queues.get(name);
     if (known) return known;
-    const queue = openQueue(redis, keys, mailbox, onError);
-    queues.set(mailbox, queue);
+    const queue = openQueue(name, options);
+    queues.set(name, queue);
     return queue;
   };
+  const dependencies = { ...options, queueOf: openQueueOf };
+  const enqueue = (submissions: readonly Submission[]) => enqueueInTime(submissions, dependencies);
   return {
-    enqueue: (submission) => enqueue(redis, keys, openQueueOf(queueOf(submission.message)), submission),
+    enqueueAll: enqueue,
+    enqueue: async (submission) =>
+      (await enqueue([submission]))[0] ?? { kind: 'unavailable', cause: new Error('No answer.') },
+    cancel: (stored) => cancel(stored, dependencies),
+    retry: (stored, expiresAt) => retry(stored, expiresAt, dependencies),
     depth: async (mailbox) => {
       const counts = await openQueueOf(mailbox).getJobCounts('wait', 'prioritized', 'delayed', 'active');
       const { wait = 0, prioritized = 0, delayed = 0, active = 0 } = counts;
       return { waiting: wait + prioritized, delayed, underWay: active };
     },
-    estimate: (message, through) => forecast(redis, keys, openQueueOf(queueOf(message)), message, through),
+    estimate: (stored, through) => forecast(redis, keys, openQueueOf(queueOf(stored.message)), stored, through),
     wake: async (queue) => {
       await openQueueOf(queue).removeRateLimitKey();
     },
@@ -58,53 +79,82 @@ export function openProducer(redis: RedisClient, keys: Keys, onError: (error: Er
   };
 }
 
-function openQueue(redis: RedisClient, keys: Keys, mailbox: string, onError: (error: Error) => void): Queue {
-  const queue = new Queue(mailbox, { connection: redis, prefix: keys.prefix });
+type Dependencies = ProducerOptions & { readonly queueOf: (name: string) => Queue };
+
+function openQueue(name: string, { redis, keys, onError }: ProducerOptions): Queue {
+  const queue = new Queue(name, { connection: redis, prefix: keys.prefix });
   queue.on('error', onError);
   return queue;
 }
 
-async function enqueue(redis: RedisClient, keys: Keys, queue: Queue, submission: Submission): Promise<EnqueueOutcome> {
-  const content = encodeContent(submission.content);
-  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(content.length / 1024 ** 2);
+async function enqueueInTime(
+  submissions: readonly Submission[],
+  dependencies: Dependencies,
+): Promise<readonly EnqueueOutcome[]> {
+  const [first] = submissions;
+  if (!first) return [];
+  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(contentBytes(submissions) / 1024 ** 2);
+  const accept = async () => {
+    const full = await dependencies.load.findFull(first.client);
+    return full ? submissions.map(() => full) : acceptAll(submissions, dependencies);
+  };
   try {
-    const estimatedAt = await withDeadline(write(redis, keys, queue, submission, content), deadlineMs);
-    return { kind: 'queued', estimatedAt };
+    return await withDeadline(accept(), deadlineMs);
   } catch (cause) {
-    return { kind: 'unavailable', cause };
+    return submissions.map(() => ({ kind: 'unavailable', cause }));
   }
 }
 
-async function write(
-  redis: RedisClient,
-  keys: Keys,
-  queue: Queue,
-  { message, through }: Submission,
-  content: string,
-): Promise<Date> {
-  // Its scripts are defined on the connection once BullMQ has seen Redis ready.
-  await queue.waitUntilReady();
-  const transaction = redis.multi();
-  transaction.set(keys.body(message.id), content);
-  transaction.hset(keys.record(message.id), newRecord(message));
-  transaction.zadd(keys.deadlines, message.expiresAt.getTime(), message.id);
-  const job = new Job(queue, JOB_NAME, jobData(message), jobOptions(message), message.id);
-  await job.addJob(bullScripts(transaction));
-  const questions = askForecast(transaction, keys, queue, message, through);
-  const results = await transaction.exec();
-  const failure = results?.find(([error]) => error)?.[0];
-  if (!results || failure) throw failure ?? new Error('Redis discarded the transaction.');
-  return readForecast(results.slice(-questions), through, new Date());
+async function cancel(
+  { message, state, ticket }: StoredMessage,
+  { records, queueOf: openQueueOf }: Dependencies,
+): Promise<boolean> {
+  const recipients = state.recipients.map(
+    (recipient): RecipientState => (recipient.status === 'pending' ? { ...recipient, status: 'canceled' } : recipient),
+  );
+  const canceled = await records.endIdle(message.id, { status: 'canceled', recipients, endedAt: new Date() });
+  // The ticket would bring a worker to a message that is over; without it, the queue's depth tells the truth.
+  if (canceled)
+    await openQueueOf(queueOf(message))
+      .remove(ticket)
+      .catch(() => 0);
+  return canceled;
 }
 
-/** The one method that BullMQ needs of a client in order to add its command to a transaction of ours. */
-function bullScripts(transaction: ChainableCommander): Parameters<Job['addJob']>[0] {
-  const commands = transaction as unknown as Record<string, (args: unknown[]) => unknown>;
-  const client = {
-    runCommand: (name: string, args: unknown[]) => {
-      commands[name]?.(args);
-      return client;
-    },
-  };
-  return client as unknown as Parameters<Job['addJob']>[0];
+/** `held` is the record's own: nobody knows whether it was sent, and a person has to say. */
+const RETRIABLE: readonly MessageStatus[] = ['failed', 'expired', 'held'];
+
+async function retry(
+  { message, state }: StoredMessage,
+  expiresAt: Date,
+  dependencies: Dependencies,
+): Promise<'queued' | 'wrong-state' | 'content-gone'> {
+  // A ticket for a message in another state could bring it to a worker before its time, or to two at once.
+  if (!RETRIABLE.includes(state.status)) return 'wrong-state';
+  const { redis, keys } = dependencies;
+  const ticket = retryTicket(message.id, state.attempts.length);
+  const { sendAt: _past, ...rest } = message;
+  const again: Message = { ...rest, expiresAt };
+  const recipients = state.recipients.map(
+    (recipient): RecipientState =>
+      recipient.status === 'sent' ? recipient : { address: recipient.address, status: 'pending' },
+  );
+  await readyFor([again], dependencies);
+  const transaction = redis.multi();
+  transactionScripts(transaction).retry(
+    keys.record(message.id),
+    keys.body(message.id),
+    keys.prefix,
+    message.id,
+    Date.now(),
+    encodeMessage(again),
+    JSON.stringify(recipients),
+    expiresAt.getTime(),
+    ticket,
+  );
+  await addTicket(transaction, again, ticket, dependencies);
+  const results = await transaction.exec();
+  const [failure, taken] = results?.[0] ?? [new Error('Redis discarded the transaction.'), undefined];
+  if (failure) throw failure;
+  return taken === 1 ? 'queued' : taken === 0 ? 'wrong-state' : 'content-gone';
 }

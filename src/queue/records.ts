@@ -3,8 +3,8 @@
  * ticket that brings a message to a worker, so a ticket that comes twice does no harm.
  */
 import type { Conclusion } from '../core/attempt.ts';
-import type { Attempt, Content, Message } from '../core/message.ts';
-import { isFinal, recipientsOf } from '../core/message.ts';
+import type { Attempt, Content, Message, RecipientState } from '../core/message.ts';
+import { isFinal, newState, queueOf } from '../core/message.ts';
 import { decodeContent, decodeRecord, encodeMessage, type RecordFields, type StoredMessage } from './codec.ts';
 import type { Keys } from './keys.ts';
 import type { RedisClient } from './redis.ts';
@@ -27,6 +27,15 @@ export interface Sender {
   readonly address: string;
 }
 
+/** How a message ends that no worker has. */
+export interface IdleEnd {
+  readonly status: 'sent' | 'failed' | 'expired' | 'canceled';
+  readonly recipients: readonly RecipientState[];
+  readonly endedAt: Date;
+  /** What is noted beside the attempts that were made. */
+  readonly attempt?: Attempt;
+}
+
 export interface Records {
   /** Notes the attempt that a worker left open when it died. */
   noteAttempt(id: string, attempt: Attempt): Promise<void>;
@@ -42,7 +51,9 @@ export interface Records {
   /** Closes the attempt; false when another worker has the message by now and only the attempt was noted. */
   finish(id: string, token: string, conclusion: Conclusion): Promise<boolean>;
   /** Ends a message that no worker has; false when one has it, or it is over. */
-  endIdle(id: string, conclusion: Pick<Conclusion, 'attempt' | 'recipients' | 'status'>): Promise<boolean>;
+  endIdle(id: string, end: IdleEnd): Promise<boolean>;
+  /** Forgets messages whose retention is over, up to `max` of them; tells how many there were. */
+  sweep(now: Date, max: number): Promise<number>;
   /** Unfinished messages whose time is over, the longest overdue first. */
   overdue(now: Date, max: number): Promise<string[]>;
   /** The content, undefined when it is gone. */
@@ -51,8 +62,13 @@ export interface Records {
 
 /** The record's fields of a message that has just been accepted. */
 export function newRecord(message: Message): RecordFields {
-  const recipients = recipientsOf(message).map((address) => ({ address, status: 'pending' }));
-  return { message: encodeMessage(message), status: 'queued', recipients: JSON.stringify(recipients) };
+  const { status, recipients } = newState(message);
+  return {
+    message: encodeMessage(message),
+    queue: queueOf(message),
+    status,
+    recipients: JSON.stringify(recipients),
+  };
 }
 
 export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number): Records {
@@ -74,7 +90,8 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number)
       await scripts.note(keys.record(id), JSON.stringify(attempt));
     },
     finish: (id, token, conclusion) => finish(scripts, keys, retentionMs, id, token, conclusion),
-    endIdle: (id, conclusion) => endIdle(scripts, keys, retentionMs, id, conclusion),
+    endIdle: (id, end) => endIdle(scripts, keys, retentionMs, id, end),
+    sweep: (now, max) => scripts.sweep(keys.finished, keys.prefix, now.getTime(), max),
     overdue: (now, max) => redis.zrangebyscore(keys.deadlines, '-inf', now.getTime(), 'LIMIT', 0, max),
     loadContent: async (id) => {
       const json = await redis.get(keys.body(id));
@@ -92,7 +109,7 @@ async function begin(
   { id: mailbox, address }: Sender,
 ): Promise<Begun> {
   const through = JSON.stringify({ id: mailbox, address });
-  const before = toObject(await scripts.begin(keys.record(id), now.getTime(), token, through));
+  const before = toObject(await scripts.begin(keys.record(id), keys.prefix, id, now.getTime(), token, through));
   // What the record says from now on, with what a worker that died left in it.
   const fields: RecordFields = { ...before, ...(before['message'] !== undefined && { through }) };
   const stored = decodeRecord(fields);
@@ -120,7 +137,8 @@ async function finish(
   const taken = await scripts.finish(
     keys.record(id),
     keys.body(id),
-    keys.deadlines,
+    keys.prefix,
+    id,
     token,
     JSON.stringify(attempt),
     JSON.stringify(recipients),
@@ -128,7 +146,6 @@ async function finish(
     nextAttemptAt?.getTime() ?? '',
     finishedAtMs,
     retentionMs,
-    id,
   );
   return taken === 1;
 }
@@ -138,18 +155,18 @@ async function endIdle(
   keys: Keys,
   retentionMs: number,
   id: string,
-  { attempt, recipients, status }: Pick<Conclusion, 'attempt' | 'recipients' | 'status'>,
+  { attempt, recipients, status, endedAt }: IdleEnd,
 ): Promise<boolean> {
   const ended = await scripts.endIdle(
     keys.record(id),
     keys.body(id),
-    keys.deadlines,
-    JSON.stringify(attempt),
+    keys.prefix,
+    id,
+    attempt ? JSON.stringify(attempt) : '',
     JSON.stringify(recipients),
     status,
-    endOf(attempt),
+    endedAt.getTime(),
     retentionMs,
-    id,
   );
   return ended === 1;
 }

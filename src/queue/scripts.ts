@@ -1,20 +1,93 @@
-/** The Lua scripts that change a record: each is one atomic step of a message's life. */
+/**
+ * The Lua scripts that change a record: each is one atomic step of a message's life. They keep the indexes and the
+ * count of unfinished messages along with the status, so that none of them can drift from it. Beside the keys that a
+ * script is given it uses keys under the same prefix, and so in the same slot of a cluster: see keys.ts.
+ */
 import type { RedisClient } from './redis.ts';
+
+/** A record outlives its retention by so much, for the sweep that takes it out of the indexes. */
+const SWEEP_GRACE_MS = 3_600_000;
+
+/**
+ * `moveTo`: sets the status and moves the message from the index of the old one to that of the new one.
+ * `count`: adds the message to the load (1) or takes it off (-1).
+ * `finish`: ends the message, whose record and body stay for `retention` ms.
+ */
+const STEPS = `
+local function moveTo(prefix, record, id, status)
+  local known = redis.call('HMGET', record, 'status', 'acceptedAtMs')
+  if known[1] then redis.call('ZREM', prefix .. ':index:status:' .. known[1], id) end
+  redis.call('ZADD', prefix .. ':index:status:' .. status, known[2] or 0, id)
+  redis.call('HSET', record, 'status', status)
+end
+local function count(prefix, record, by)
+  local known = redis.call('HMGET', record, 'client', 'bytes')
+  local load, client, bytes = prefix .. ':load', known[1] or '', tonumber(known[2] or '0') * by
+  redis.call('HINCRBY', load, 'messages', by)
+  redis.call('HINCRBY', load, 'bytes', bytes)
+  if redis.call('HINCRBY', load, 'messages:' .. client, by) == 0 then
+    redis.call('HDEL', load, 'messages:' .. client, 'bytes:' .. client)
+  else
+    redis.call('HINCRBY', load, 'bytes:' .. client, bytes)
+  end
+end
+local function finish(prefix, record, body, id, status, now, retention)
+  moveTo(prefix, record, id, status)
+  count(prefix, record, -1)
+  redis.call('HSET', record, 'finishedAt', now)
+  redis.call('ZREM', prefix .. ':deadlines', id)
+  redis.call('ZADD', prefix .. ':finished', now + retention, id)
+  redis.call('PEXPIRE', record, retention + ${SWEEP_GRACE_MS})
+  if status == 'sent' then redis.call('DEL', body) else redis.call('PEXPIRE', body, retention) end
+end
+`;
+
+/**
+ * Writes a message's record, content and places in the indexes, unless the Idempotency-Key was used before.
+ *
+ * KEYS[1] record   KEYS[2] body   KEYS[3] the Idempotency-Key's hash, or the record when there is none
+ * ARGV[1] prefix   ARGV[2] id   ARGV[3] content   ARGV[4] accepted (ms)   ARGV[5] the end of its time (ms)
+ * ARGV[6] client   ARGV[7] queue   ARGV[8] fingerprint, '' without a key   ARGV[9] how long the key is kept (ms)
+ * ARGV[10…] the record's fields
+ * Returns the key's hash, flat, when it was there; empty when the message was written.
+ */
+const ACCEPT = `
+${STEPS}
+local prefix, id = ARGV[1], ARGV[2]
+if ARGV[8] ~= '' then
+  local used = redis.call('HGETALL', KEYS[3])
+  if #used > 0 then return used end
+  redis.call('HSET', KEYS[3], 'id', id, 'fingerprint', ARGV[8])
+  redis.call('PEXPIRE', KEYS[3], ARGV[9])
+end
+redis.call('SET', KEYS[2], ARGV[3])
+redis.call('HSET', KEYS[1], 'acceptedAtMs', ARGV[4], 'client', ARGV[6], 'bytes', #ARGV[3], unpack(ARGV, 10))
+redis.call('ZADD', prefix .. ':deadlines', ARGV[5], id)
+redis.call('ZADD', prefix .. ':index', ARGV[4], id)
+redis.call('ZADD', prefix .. ':index:client:' .. ARGV[6], ARGV[4], id)
+redis.call('ZADD', prefix .. ':index:queue:' .. ARGV[7], ARGV[4], id)
+moveTo(prefix, KEYS[1], id, redis.call('HGET', KEYS[1], 'status'))
+count(prefix, KEYS[1], 1)
+return {}
+`;
 
 /**
  * Takes a message up for an attempt, unless it is over. The fields as they were come back, so that the caller sees
  * what a worker that died left behind.
  *
  * KEYS[1] record
- * ARGV[1] now (ms)   ARGV[2] the attempt's token   ARGV[3] the mailbox that it goes through (JSON)
+ * ARGV[1] prefix   ARGV[2] id   ARGV[3] now (ms)   ARGV[4] the attempt's token
+ * ARGV[5] the mailbox that it goes through (JSON)
  * Returns the record's fields as they were, flat; empty when there is no record.
  */
 const BEGIN = `
+${STEPS}
 local before = redis.call('HGETALL', KEYS[1])
 if #before == 0 then return before end
 local status = redis.call('HGET', KEYS[1], 'status')
 if status == 'sent' or status == 'failed' or status == 'expired' or status == 'canceled' then return before end
-redis.call('HSET', KEYS[1], 'status', 'sending', 'openAt', ARGV[1], 'openToken', ARGV[2], 'through', ARGV[3])
+moveTo(ARGV[1], KEYS[1], ARGV[2], 'sending')
+redis.call('HSET', KEYS[1], 'openAt', ARGV[3], 'openToken', ARGV[4], 'through', ARGV[5])
 redis.call('HDEL', KEYS[1], 'finalDotAt', 'nextAttemptAt')
 return before
 `;
@@ -23,50 +96,75 @@ return before
  * Adds an attempt to the record, and its consequences when the attempt is the one that the record has open. A worker
  * that lost its job to another (frozen, cut off) still gets its attempt on record, and its success counts.
  *
- * KEYS[1] record     KEYS[2] body     KEYS[3] deadlines
- * ARGV[1] the attempt's token   ARGV[2] attempt (JSON)     ARGV[3] recipients (JSON)
- * ARGV[4] status                ARGV[5] next attempt (ms, '' = none)
- * ARGV[6] finished (ms, '' = not)                          ARGV[7] retention (ms) from the end on
- * ARGV[8] message
+ * KEYS[1] record   KEYS[2] body
+ * ARGV[1] prefix   ARGV[2] id   ARGV[3] the attempt's token   ARGV[4] attempt (JSON)   ARGV[5] recipients (JSON)
+ * ARGV[6] status   ARGV[7] next attempt (ms, '' = none)   ARGV[8] finished (ms, '' = not)
+ * ARGV[9] retention (ms) from the end on
  * Returns 1 when the status was taken over, 0 when only the attempt was noted, -1 when there is no record.
  */
 const FINISH = `
+${STEPS}
 if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
 local n = redis.call('HINCRBY', KEYS[1], 'attempts', 1)
-redis.call('HSET', KEYS[1], 'attempt:' .. n, ARGV[2])
-if redis.call('HGET', KEYS[1], 'openToken') ~= ARGV[1] and ARGV[4] ~= 'sent' then return 0 end
-redis.call('HSET', KEYS[1], 'status', ARGV[4], 'recipients', ARGV[3])
+redis.call('HSET', KEYS[1], 'attempt:' .. n, ARGV[4])
+if redis.call('HGET', KEYS[1], 'openToken') ~= ARGV[3] and ARGV[6] ~= 'sent' then return 0 end
+local wasOver = redis.call('HEXISTS', KEYS[1], 'finishedAt') == 1
+redis.call('HSET', KEYS[1], 'recipients', ARGV[5])
 redis.call('HDEL', KEYS[1], 'openAt', 'openToken', 'finalDotAt', 'nextAttemptAt')
-if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'nextAttemptAt', ARGV[5]) end
-if ARGV[6] == '' then return 1 end
-redis.call('HSET', KEYS[1], 'finishedAt', ARGV[6])
-redis.call('ZREM', KEYS[3], ARGV[8])
-redis.call('PEXPIRE', KEYS[1], ARGV[7])
-if ARGV[4] == 'sent' then redis.call('DEL', KEYS[2]) else redis.call('PEXPIRE', KEYS[2], ARGV[7]) end
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'nextAttemptAt', ARGV[7]) end
+if ARGV[8] == '' or wasOver then
+  moveTo(ARGV[1], KEYS[1], ARGV[2], ARGV[6])
+else
+  finish(ARGV[1], KEYS[1], KEYS[2], ARGV[2], ARGV[6], tonumber(ARGV[8]), tonumber(ARGV[9]))
+end
 return 1
 `;
 
 /**
  * Ends a message that no worker has under way.
  *
- * KEYS[1] record     KEYS[2] body     KEYS[3] deadlines
- * ARGV[1] attempt (JSON)        ARGV[2] recipients (JSON)   ARGV[3] status
- * ARGV[4] finished (ms)         ARGV[5] retention (ms)      ARGV[6] message
+ * KEYS[1] record   KEYS[2] body
+ * ARGV[1] prefix   ARGV[2] id   ARGV[3] attempt (JSON, '' = none)   ARGV[4] recipients (JSON)   ARGV[5] status
+ * ARGV[6] finished (ms)   ARGV[7] retention (ms)
  * Returns 1, or 0 when a worker has it, it is over, or there is no record.
  */
 const END_IDLE = `
+${STEPS}
 local status = redis.call('HGET', KEYS[1], 'status')
-if not status then redis.call('ZREM', KEYS[3], ARGV[6]) end
+if not status then redis.call('ZREM', ARGV[1] .. ':deadlines', ARGV[2]) end
 if status ~= 'scheduled' and status ~= 'queued' and status ~= 'deferred' and status ~= 'held' then return 0 end
-if ARGV[1] ~= '' then
+if ARGV[3] ~= '' then
   local n = redis.call('HINCRBY', KEYS[1], 'attempts', 1)
-  redis.call('HSET', KEYS[1], 'attempt:' .. n, ARGV[1])
+  redis.call('HSET', KEYS[1], 'attempt:' .. n, ARGV[3])
 end
-redis.call('HSET', KEYS[1], 'status', ARGV[3], 'recipients', ARGV[2], 'finishedAt', ARGV[4])
+redis.call('HSET', KEYS[1], 'recipients', ARGV[4])
 redis.call('HDEL', KEYS[1], 'nextAttemptAt')
-redis.call('ZREM', KEYS[3], ARGV[6])
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-redis.call('PEXPIRE', KEYS[2], ARGV[5])
+finish(ARGV[1], KEYS[1], KEYS[2], ARGV[2], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]))
+return 1
+`;
+
+/**
+ * Has a message tried anew that failed, expired or waits for a person.
+ *
+ * KEYS[1] record   KEYS[2] body
+ * ARGV[1] prefix   ARGV[2] id   ARGV[3] now (ms)   ARGV[4] message (JSON)   ARGV[5] recipients (JSON)
+ * ARGV[6] the end of its new time (ms)   ARGV[7] ticket
+ * Returns 1, 0 when its status is another, -1 when its content is gone.
+ */
+const RETRY = `
+${STEPS}
+local status = redis.call('HGET', KEYS[1], 'status')
+if status ~= 'failed' and status ~= 'expired' and status ~= 'held' then return 0 end
+if redis.call('EXISTS', KEYS[2]) == 0 then return -1 end
+if status ~= 'held' then count(ARGV[1], KEYS[1], 1) end
+moveTo(ARGV[1], KEYS[1], ARGV[2], 'queued')
+redis.call('HSET', KEYS[1], 'message', ARGV[4], 'recipients', ARGV[5], 'retriedAt', ARGV[3],
+  'ticket', ARGV[7])
+redis.call('HDEL', KEYS[1], 'finishedAt', 'nextAttemptAt')
+redis.call('PERSIST', KEYS[1])
+redis.call('PERSIST', KEYS[2])
+redis.call('ZREM', ARGV[1] .. ':finished', ARGV[2])
+redis.call('ZADD', ARGV[1] .. ':deadlines', ARGV[6], ARGV[2])
 return 1
 `;
 
@@ -82,24 +180,76 @@ redis.call('HSET', KEYS[1], 'attempt:' .. n, ARGV[1])
 return n
 `;
 
+/**
+ * Forgets messages whose retention is over.
+ *
+ * KEYS[1] finished
+ * ARGV[1] prefix   ARGV[2] now (ms)   ARGV[3] how many at most
+ * Returns their number.
+ */
+const SWEEP = `
+local prefix = ARGV[1]
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])
+for _, id in ipairs(ids) do
+  local record = prefix .. ':record:' .. id
+  local known = redis.call('HMGET', record, 'client', 'queue', 'status')
+  redis.call('ZREM', KEYS[1], id)
+  redis.call('ZREM', prefix .. ':index', id)
+  redis.call('ZREM', prefix .. ':index:client:' .. (known[1] or ''), id)
+  redis.call('ZREM', prefix .. ':index:queue:' .. (known[2] or ''), id)
+  redis.call('ZREM', prefix .. ':index:status:' .. (known[3] or ''), id)
+  redis.call('DEL', record, prefix .. ':body:' .. id)
+end
+return #ids
+`;
+
+type Arguments = readonly (string | number | Buffer)[];
+
 /** The scripts as methods, run by digest and loaded again by ioredis when Redis has forgotten them. */
 export interface Scripts {
-  begin(record: string, nowMs: number, token: string, through: string): Promise<string[]>;
+  begin(record: string, ...args: Arguments): Promise<string[]>;
   note(record: string, attempt: string): Promise<number>;
-  finish(record: string, body: string, deadlines: string, ...args: (string | number)[]): Promise<number>;
-  endIdle(record: string, body: string, deadlines: string, ...args: (string | number)[]): Promise<number>;
+  finish(record: string, body: string, ...args: Arguments): Promise<number>;
+  endIdle(record: string, body: string, ...args: Arguments): Promise<number>;
+  sweep(finished: string, ...args: Arguments): Promise<number>;
 }
 
+/** Those that are added to a transaction. */
+export interface TransactionScripts {
+  accept(record: string, body: string, idempotency: string, ...args: Arguments): void;
+  retry(record: string, body: string, ...args: Arguments): void;
+}
+
+const SCRIPTS = {
+  accept: { numberOfKeys: 3, lua: ACCEPT },
+  begin: { numberOfKeys: 1, lua: BEGIN },
+  note: { numberOfKeys: 1, lua: NOTE },
+  finish: { numberOfKeys: 2, lua: FINISH },
+  endIdle: { numberOfKeys: 2, lua: END_IDLE },
+  retry: { numberOfKeys: 2, lua: RETRY },
+  sweep: { numberOfKeys: 1, lua: SWEEP },
+} as const;
+
 export function defineScripts(redis: RedisClient): Scripts {
-  redis.defineCommand('relay365Begin', { numberOfKeys: 1, lua: BEGIN });
-  redis.defineCommand('relay365Note', { numberOfKeys: 1, lua: NOTE });
-  redis.defineCommand('relay365Finish', { numberOfKeys: 3, lua: FINISH });
-  redis.defineCommand('relay365EndIdle', { numberOfKeys: 3, lua: END_IDLE });
-  const commands = redis as unknown as Record<string, (...args: (string | number)[]) => Promise<unknown>>;
-  return {
-    begin: (...args) => commands['relay365Begin']?.(...args) as Promise<string[]>,
-    note: (...args) => commands['relay365Note']?.(...args) as Promise<number>,
-    finish: (...args) => commands['relay365Finish']?.(...args) as Promise<number>,
-    endIdle: (...args) => commands['relay365EndIdle']?.(...args) as Promise<number>,
-  };
+  for (const [name, script] of Object.entries(SCRIPTS)) redis.defineCommand(`relay365_${name}`, script);
+  return methodsOf(redis) as unknown as Scripts;
+}
+
+/** `transaction` is of a connection whose scripts are defined. */
+export function transactionScripts(transaction: object): TransactionScripts {
+  return methodsOf(transaction) as unknown as TransactionScripts;
+}
+
+function methodsOf(commander: object): Record<string, (...args: Arguments) => unknown> {
+  const commands = commander as Record<string, (...args: Arguments) => unknown>;
+  return Object.fromEntries(
+    Object.keys(SCRIPTS).map((name) => [name, (...args: Arguments) => call(commands, `relay365_${name}`, args)]),
+  );
+}
+
+/** A transaction knows the scripts that its connection knew when it began: one that is missing must not be passed over. */
+function call(commands: Record<string, (...args: Arguments) => unknown>, name: string, args: Arguments): unknown {
+  const command = commands[name];
+  if (!command) throw new Error(`The script ${name} is not defined on this connection.`);
+  return command.apply(commands, [...args]);
 }

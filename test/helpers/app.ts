@@ -9,8 +9,11 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { EXCHANGE_LIMITS, type Mailbox } from '../../src/core/mailbox.ts';
-import { createSubmit, type Enqueue, type Submission } from '../../src/core/submit.ts';
+import type { MessageDesk } from '../../src/core/message-desk.ts';
+import { createPrepare, type Submission } from '../../src/core/submission.ts';
+import { createSubmit, createSubmitAll, type Enqueue } from '../../src/core/submit.ts';
 import type { MailboxDesk } from '../../src/core/mailbox-desk.ts';
+import { compose } from '../../src/smtp/compose.ts';
 import { type AppDependencies, buildApp } from '../../src/http/app.ts';
 import type { ApiKey, Scope } from '../../src/http/keys.ts';
 
@@ -29,7 +32,8 @@ export interface TestApp {
   readonly log: readonly string[];
 }
 
-export type TestAppOptions = Partial<Omit<AppDependencies, 'keys'>> & {
+export type TestAppOptions = Partial<Omit<AppDependencies, 'keys' | 'messages'>> & {
+  readonly messages?: Partial<MessageDesk>;
   readonly enqueue?: Enqueue;
   readonly mailboxes?: readonly Mailbox[];
   readonly keys?: readonly ApiKey[];
@@ -43,7 +47,21 @@ const NO_DESK: MailboxDesk = {
   verify: async () => undefined,
 };
 
-export function openTestApp({ enqueue, mailboxes = [MAILBOX], keys = [], ...options }: TestAppOptions = {}): TestApp {
+const NO_MESSAGES: MessageDesk = {
+  find: async () => undefined,
+  list: async () => ({ items: [] }),
+  cancel: async () => false,
+  retry: async () => 'content-gone',
+  retryAll: async () => 0,
+};
+
+export function openTestApp({
+  enqueue,
+  mailboxes = [MAILBOX],
+  keys = [],
+  messages = {},
+  ...options
+}: TestAppOptions = {}): TestApp {
   const directory = () => ({ mailboxes, pools: [] });
   const queued: Submission[] = [];
   const log: string[] = [];
@@ -51,19 +69,24 @@ export function openTestApp({ enqueue, mailboxes = [MAILBOX], keys = [], ...opti
     queued.push(submission);
     return { kind: 'queued', estimatedAt: submission.message.acceptedAt };
   };
+  const one = enqueue ?? keep;
+  const submission = {
+    directory,
+    newId: () => crypto.randomUUID(),
+    now: () => new Date(),
+    messageTtlMs: 3_600_000,
+  };
   const app = buildApp({
-    submit: createSubmit({
-      directory,
-      enqueue: enqueue ?? keep,
-      newId: () => crypto.randomUUID(),
-      now: () => new Date(),
-      messageTtlMs: 3_600_000,
-    }),
+    submit: createSubmit({ ...submission, enqueue: one }),
+    submitAll: createSubmitAll({ ...submission, enqueueAll: (all) => Promise.all(all.map(one)) }),
+    prepare: createPrepare(submission),
+    compose,
     directory,
     desk: NO_DESK,
-    findMessage: async () => undefined,
+    messages: { ...NO_MESSAGES, ...messages },
     ready: async () => ({ ok: true, checks: { redis: 'ok' } }),
     keys: () => keys,
+    countRequest: async () => ({ count: 1, leftMs: 60_000 }),
     logger: pino({ level: 'debug' }, linesInto(log)),
     version: '1.2.3',
     ...options,

@@ -2,8 +2,23 @@ import { describe, expect, test } from 'vitest';
 import { apiKey, openTestApp } from '../helpers/app.ts';
 
 const KEYS = [apiKey('shop', 'first-key'), apiKey('crm', 'second-key')];
-const GUARDED = ['/messages/x', '/mailboxes', '/mailboxes/x', '/sandbox/messages', '/sandbox/messages/1.eml'];
-const GUARDED_POSTS = ['/send', '/mailboxes/x/pause', '/mailboxes/x/resume', '/mailboxes/x/verify'];
+const GUARDED = [
+  '/messages',
+  '/messages/x',
+  '/mailboxes',
+  '/mailboxes/x',
+  '/sandbox/messages',
+  '/sandbox/messages/1.eml',
+];
+const GUARDED_POSTS = [
+  '/send',
+  '/send/batch',
+  '/messages/retry',
+  '/messages/x/retry',
+  '/mailboxes/x/pause',
+  '/mailboxes/x/resume',
+  '/mailboxes/x/verify',
+];
 const OPEN = ['/health/live', '/health/ready', '/docs', '/docs/json', '/openapi.json'];
 
 const MAIL = { to: 'a@example.com', text: 'x' };
@@ -67,6 +82,11 @@ describe('with keys', () => {
     ['read', 'POST', '/send'],
     ['read', 'POST', '/mailboxes/x/pause'],
     ['send', 'POST', '/mailboxes/x/resume'],
+    ['read', 'DELETE', '/messages/x'],
+    ['read', 'POST', '/messages/x/retry'],
+    ['send', 'POST', '/messages/retry'],
+    ['read', 'POST', '/send/batch'],
+    ['send', 'GET', '/messages'],
   ] as const)('one with the scope %s alone may not %s %s', async (scope, method, url) => {
     const { app } = openTestApp({ keys: [apiKey('shop', 'its-key', [scope])] });
     const headers = { authorization: 'Bearer its-key' };

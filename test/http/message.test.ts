@@ -1,43 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Message, MessageState } from '../../src/core/message.ts';
+import type { MessageState } from '../../src/core/message.ts';
 import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
-
-const MESSAGE: Message = {
-  id: 'abc-1',
-  client: 'shop',
-  mailbox: MAILBOX.id,
-  messageId: '<abc-1@contoso.com>',
-  from: { name: 'Sales', address: 'sales@contoso.com' },
-  to: [{ address: 'a@example.com' }],
-  cc: [{ name: 'C', address: 'c@example.com' }],
-  bcc: [{ address: 'b@example.com' }],
-  subject: 'Hello',
-  metadata: { order: '4711' },
-  priority: 'normal',
-  acceptedAt: new Date('2026-12-01T09:00:00Z'),
-  expiresAt: new Date('2026-12-02T09:00:00Z'),
-  sizeBytes: 1_234,
-};
-
-const STATE: MessageState = {
-  status: 'deferred',
-  attempts: [
-    {
-      at: new Date('2026-12-01T09:00:01Z'),
-      durationMs: 812,
-      outcome: 'deferred',
-      reply: { code: 451, enhanced: '4.7.0', text: 'Temporary server error.' },
-      explanation: 'Exchange is busy.',
-      fix: 'Nothing: it is tried again.',
-    },
-    { at: new Date('2026-12-01T09:00:31Z'), durationMs: 5, outcome: 'unknown', explanation: 'The connection ended.' },
-  ],
-  recipients: [
-    { address: 'a@example.com', status: 'pending' },
-    { address: 'c@example.com', status: 'failed', reply: { code: 550, text: 'No such user' } },
-  ],
-  nextAttemptAt: new Date('2026-12-01T09:01:31Z'),
-};
+import { MESSAGE, STATE } from '../helpers/message.ts';
 
 describe('GET /messages/{id}', () => {
   test.each([
@@ -45,7 +9,7 @@ describe('GET /messages/{id}', () => {
     ['another client', apiKey('crm', 'its-key'), 404],
     ['another client with admin', apiKey('crm', 'its-key', ['admin', 'read']), 200],
   ])('%s gets %3$i', async (_title, key, statusCode) => {
-    const { app } = openTestApp({ keys: [key], findMessage: async () => ({ message: MESSAGE, state: STATE }) });
+    const { app } = openTestApp({ keys: [key], messages: { find: async () => ({ message: MESSAGE, state: STATE }) } });
     const response = await app.inject({ url: '/messages/abc-1', headers: { authorization: 'Bearer its-key' } });
     expect(response.statusCode).toBe(statusCode);
   });
@@ -58,7 +22,7 @@ describe('GET /messages/{id}', () => {
       reason: { explanation: 'The client secret has expired.', fix: 'Make a new secret.' },
       usage: { connections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 },
     };
-    const { app } = openTestApp({ findMessage: async () => ({ message: MESSAGE, state: STATE, standing }) });
+    const { app } = openTestApp({ messages: { find: async () => ({ message: MESSAGE, state: STATE, standing }) } });
     expect((await app.inject('/messages/abc-1')).json()).toMatchObject({
       status: 'held',
       held: {
@@ -71,7 +35,7 @@ describe('GET /messages/{id}', () => {
   });
 
   test('tells all that is known, each attempt with its reply, explanation and fix', async () => {
-    const { app } = openTestApp({ findMessage: async () => ({ message: MESSAGE, state: STATE }) });
+    const { app } = openTestApp({ messages: { find: async () => ({ message: MESSAGE, state: STATE }) } });
     const response = await app.inject('/messages/abc-1');
     expect(response.statusCode).toBe(200);
     expect(response.json()).toEqual({
@@ -86,6 +50,7 @@ describe('GET /messages/{id}', () => {
       messageId: '<abc-1@contoso.com>',
       metadata: { order: '4711' },
       acceptedAt: '2026-12-01T09:00:00.000Z',
+      expiresAt: '2026-12-02T09:00:00.000Z',
       nextAttemptAt: '2026-12-01T09:01:31.000Z',
       attempts: [
         {
@@ -108,7 +73,7 @@ describe('GET /messages/{id}', () => {
   test('tells when a message was finished, and then of no next attempt', async () => {
     const { nextAttemptAt: _, ...rest } = STATE;
     const state: MessageState = { ...rest, status: 'sent', finishedAt: new Date('2026-12-01T09:02:00Z') };
-    const { app } = openTestApp({ findMessage: async () => ({ message: MESSAGE, state }) });
+    const { app } = openTestApp({ messages: { find: async () => ({ message: MESSAGE, state }) } });
     const answer = (await app.inject('/messages/abc-1')).json();
     expect(answer).toMatchObject({ status: 'sent', finishedAt: '2026-12-01T09:02:00.000Z' });
     expect(answer).not.toHaveProperty('nextAttemptAt');
@@ -116,7 +81,7 @@ describe('GET /messages/{id}', () => {
 
   test('never tells what the store says beyond that, such as content', async () => {
     const stored = { message: { ...MESSAGE, text: 'secret' }, state: { ...STATE, body: 'secret' }, content: 'secret' };
-    const { app } = openTestApp({ findMessage: async () => stored });
+    const { app } = openTestApp({ messages: { find: async () => stored } });
     expect((await app.inject('/messages/abc-1')).body).not.toContain('secret');
   });
 
@@ -130,14 +95,14 @@ describe('GET /messages/{id}', () => {
   test('does not ask the store for what can be no id', async () => {
     const asked: string[] = [];
     const findMessage = async (id: string) => void asked.push(id);
-    const { app } = openTestApp({ findMessage: findMessage as () => Promise<undefined> });
+    const { app } = openTestApp({ messages: { find: findMessage as () => Promise<undefined> } });
     await app.inject('/messages/a*b');
     await app.inject('/messages/a-b');
     expect(asked).toEqual(['a-b']);
   });
 
   test('says 503 when the store can not be asked; the reason goes into the log only', async () => {
-    const { app, log } = openTestApp({ findMessage: () => Promise.reject(new Error('ECONNREFUSED 10.1.2.3')) });
+    const { app, log } = openTestApp({ messages: { find: () => Promise.reject(new Error('ECONNREFUSED 10.1.2.3')) } });
     const response = await app.inject('/messages/abc-1');
     expect(response.statusCode).toBe(503);
     expect(response.headers['retry-after']).toBe('5');

@@ -2,6 +2,7 @@ import type { InjectOptions } from 'fastify';
 import { describe, expect, test } from 'vitest';
 import { PROBLEMS, type ProblemCode } from '../../src/http/problems.ts';
 import { apiKey, listenTestApp, MAILBOX, openTestApp, talk, type TestAppOptions } from '../helpers/app.ts';
+import { MESSAGE, STATE } from '../helpers/message.ts';
 
 const MAIL = { to: 'a@example.com', text: 'Hello!' };
 const SEND = { method: 'POST', url: '/send', payload: MAIL } as const;
@@ -15,6 +16,13 @@ interface Case {
   readonly request: InjectOptions;
   readonly options: TestAppOptions | undefined;
 }
+
+/** A message that failed, and whose content is gone. */
+const FAILED: TestAppOptions = { messages: { find: async () => ({ message: MESSAGE, state: STATE }) } };
+const LIMITED: TestAppOptions = {
+  keys: [{ ...apiKey('a', 'b'), requestsPerMinute: 2 }],
+  countRequest: async () => ({ count: 3, leftMs: 20_000 }),
+};
 
 const ROWS: readonly (readonly [code: ProblemCode, request: InjectOptions, options?: TestAppOptions])[] = [
   ['malformed-request', { url: '/messages/%zz' }],
@@ -37,7 +45,7 @@ const ROWS: readonly (readonly [code: ProblemCode, request: InjectOptions, optio
   ['message-not-found', { url: '/messages/x' }],
   ['sandbox-only', { url: '/sandbox/messages' }],
   ['method-not-allowed', { url: '/send' }],
-  ['method-not-allowed', { method: 'DELETE', url: '/messages/x' }],
+  ['method-not-allowed', { method: 'PUT', url: '/messages/x' }],
   [
     'method-not-allowed',
     { method: 'POST', url: '/health/live', headers: { 'content-type': 'text/plain' }, payload: 'x' },
@@ -49,7 +57,13 @@ const ROWS: readonly (readonly [code: ProblemCode, request: InjectOptions, optio
   ['invalid-message', { ...SEND, payload: {} }],
   ['internal', SEND, { submit: () => Promise.reject(new Error('x')) }],
   ['queue-unavailable', SEND, { enqueue: async () => ({ kind: 'unavailable', cause: new Error('x') }) }],
-  ['queue-unavailable', { url: '/messages/x' }, { findMessage: () => Promise.reject(new Error('x')) }],
+  ['queue-unavailable', { url: '/messages/x' }, { messages: { find: () => Promise.reject(new Error('x')) } }],
+  ['wrong-state', { method: 'DELETE', url: '/messages/x' }, FAILED],
+  ['wrong-state', { method: 'POST', url: '/messages/x/retry' }, FAILED],
+  ['idempotency-key-reused', SEND, { enqueue: async () => ({ kind: 'key-reused' }) }],
+  ['client-queue-full', SEND, { enqueue: async () => ({ kind: 'full', of: 'client', detail: 'x' }) }],
+  ['queue-full', SEND, { enqueue: async () => ({ kind: 'full', of: 'all', detail: 'x' }) }],
+  ['too-many-requests', { ...SEND, headers: BEARER }, LIMITED],
   ['queue-unavailable', { url: '/health/ready' }, { ready: async () => ({ ok: false, checks: { redis: 'x' } }) }],
 ];
 
@@ -90,7 +104,7 @@ describe('a problem', () => {
     async ({ code, request, options }) => {
       const { app } = openTestApp(options);
       await app.ready();
-      const path = String(request.url).replace(/^\/(messages|mailboxes)\/.*/, '/$1/{id}');
+      const path = String(request.url).replace(/^\/(messages|mailboxes)\/[^/]+/, '/$1/{id}');
       const paths = app.swagger().paths as Record<string, Record<string, { responses: Record<string, Documented> }>>;
       const operation = paths[path]?.[(request.method ?? 'GET').toLowerCase()];
       const content = operation?.responses[PROBLEMS[code].status]?.content['application/problem+json'];
@@ -104,7 +118,8 @@ describe('405', () => {
     ['GET', '/send', 'POST'],
     ['PUT', '/send', 'POST'],
     ['OPTIONS', '/send', 'POST'],
-    ['POST', '/messages/x', 'GET, HEAD'],
+    ['POST', '/messages/x', 'GET, HEAD, DELETE'],
+    ['GET', '/send/batch', 'POST'],
     ['POST', '/health/ready', 'GET, HEAD'],
     ['DELETE', '/sandbox/messages', 'GET, HEAD'],
     ['POST', '/openapi.json', 'GET, HEAD'],

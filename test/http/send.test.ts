@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Submission } from '../../src/core/submit.ts';
+import type { Submission } from '../../src/core/submission.ts';
 import { SEND_EXAMPLES } from '../../src/http/schemas/examples.ts';
 import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
 

@@ -22,6 +22,43 @@ export function jsonAnswer(
   return contentAnswer(description, 'application/json', { schema, example }, headers);
 }
 
+/** An answer to a request that may have come before. */
+export function idempotentAnswer(
+  description: string,
+  schema: TSchema,
+  example: unknown,
+  headers: HeaderMeanings = {},
+): TSchema {
+  return jsonAnswer(description, schema, example, {
+    ...headers,
+    'Idempotent-Replayed': '`true`: the answer to an earlier request with the same Idempotency-Key.',
+  });
+}
+
+/** An answer in JSON, or as bytes of another type to those who accept it. */
+export function withMediaType(
+  description: string,
+  json: { readonly schema: TSchema; readonly example: unknown },
+  mediaType: string,
+  meaning: string,
+): TSchema {
+  const bytes = { schema: Type.String({ description: meaning }) };
+  return {
+    description,
+    headers: headerDocs(REQUEST_ID),
+    content: { 'application/json': json, [mediaType]: bytes },
+  };
+}
+
+/** The header of requests that may be sent again. */
+export const IDEMPOTENCY_HEADERS = Type.Object({
+  'Idempotency-Key': Type.Optional(
+    Type.String({
+      description: 'Of your own making, such as a UUID: requests with the same one count once within 24 hours.',
+    }),
+  ),
+});
+
 /** An answer in any media type. */
 export function contentAnswer(
   description: string,

@@ -69,6 +69,36 @@ export const SEND_ANSWER_EXAMPLE = {
   estimatedAt: '2026-12-01T09:00:00.000Z',
 } as const;
 
+export const BATCH_EXAMPLE = {
+  messages: [
+    { to: 'someone@example.com', subject: 'Hello', text: 'Hello from relay365.' },
+    { to: 'zoe@example.com', subject: 'Later', text: 'Good morning.', priority: 'low' },
+  ],
+} as const;
+
+export const BATCH_ANSWER_EXAMPLE = {
+  results: [
+    { index: 0, ...SEND_ANSWER_EXAMPLE },
+    {
+      index: 1,
+      error: {
+        type: 'urn:relay365:problem:invalid-message',
+        title: 'Invalid message',
+        status: 422,
+        errors: [{ field: 'to', message: 'Give at least one recipient in to, cc or bcc.' }],
+      },
+    },
+  ],
+} as const;
+
+export const DRY_RUN_EXAMPLE = {
+  dryRun: true,
+  mailbox: 'noreply@contoso.com',
+  envelope: { from: 'noreply@contoso.com', to: ['someone@example.com'] },
+  sizeBytes: 612,
+  expiresAt: '2026-12-02T09:00:00.000Z',
+} as const;
+
 /** A message that Exchange was too busy for at first. */
 export const MESSAGE_EXAMPLE = {
   id: SEND_ANSWER_EXAMPLE.id,
@@ -82,6 +112,7 @@ export const MESSAGE_EXAMPLE = {
   messageId: SEND_ANSWER_EXAMPLE.messageId,
   metadata: { customer: '4711' },
   acceptedAt: '2026-12-01T09:00:00.000Z',
+  expiresAt: '2026-12-02T09:00:00.000Z',
   finishedAt: '2026-12-01T09:00:31.640Z',
   attempts: [
     {
@@ -105,6 +136,23 @@ export const MESSAGE_EXAMPLE = {
     },
   ],
   recipients: [{ address: 'someone@example.com', status: 'sent' }],
+} as const;
+
+export const QUEUED_EXAMPLE = {
+  ...MESSAGE_EXAMPLE,
+  status: 'queued',
+  finishedAt: undefined,
+  attempts: [],
+  recipients: [{ address: 'someone@example.com', status: 'pending' }],
+} as const;
+
+export const CANCELED_EXAMPLE = {
+  ...MESSAGE_EXAMPLE,
+  status: 'canceled',
+  sendAt: '2026-12-24T18:00:00.000Z',
+  expiresAt: '2026-12-25T18:00:00.000Z',
+  attempts: [],
+  recipients: [{ address: 'someone@example.com', status: 'canceled' }],
 } as const;
 
 export const SANDBOX_EXAMPLE = [

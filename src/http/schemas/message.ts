@@ -35,7 +35,7 @@ const Attempt = Type.Object(
 const Recipient = Type.Object(
   {
     address: Type.String(),
-    status: Type.String({ enum: ['pending', 'sent', 'failed'] }),
+    status: Type.String({ enum: ['pending', 'sent', 'failed', 'canceled'] }),
     reply: Type.Optional(Reply),
   },
   { title: 'Recipient' },
@@ -47,7 +47,8 @@ export const MessageAnswer = Type.Object(
     status: Type.String({
       enum: [...MESSAGE_STATUSES],
       description:
-        '`sent`: Exchange answered 250. `deferred`: a retry is due. `held`: its mailbox is held. The rest speaks for itself.',
+        '`scheduled`: for its `sendAt`. `sent`: Exchange answered 250. `deferred`: a retry is due. `held`: its mailbox is ' +
+        'held, or nobody knows whether it was sent and a person has to say. The rest speaks for itself.',
     }),
     mailbox: Type.String(),
     from: PlainAddress,
@@ -58,6 +59,8 @@ export const MessageAnswer = Type.Object(
     messageId: Type.String(),
     metadata: Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: Type.String() }),
     acceptedAt: Timestamp,
+    sendAt: Type.Optional(Timestamp),
+    expiresAt: Type.String({ format: 'date-time', description: 'When relay365 stops trying.' }),
     held: Type.Optional(
       Type.Object(
         {
@@ -87,3 +90,36 @@ export const MessageAnswer = Type.Object(
   { title: 'Message' },
 );
 export type MessageAnswer = Static<typeof MessageAnswer>;
+
+export const MessageList = Type.Object(
+  {
+    items: Type.Array(MessageAnswer),
+    nextCursor: Type.Optional(Type.String({ description: 'For `?cursor=`; without it, this was the last page.' })),
+  },
+  { title: 'Messages' },
+);
+
+export const ListQuery = Type.Object(
+  {
+    status: Type.Optional(Type.String({ enum: [...MESSAGE_STATUSES] })),
+    mailbox: Type.Optional(Type.String({ description: "A mailbox's address, or a pool's name." })),
+    limit: Type.Optional(Type.String({ description: 'How many at most: 1 to 100, default 25.', examples: ['25'] })),
+    cursor: Type.Optional(Type.String({ description: 'The `nextCursor` of the page before.' })),
+  },
+  { additionalProperties: false },
+);
+export type ListQuery = Static<typeof ListQuery>;
+
+export const RetryQuery = Type.Object(
+  {
+    mailbox: Type.Optional(Type.String({ description: 'Only those of this mailbox or pool.' })),
+    since: Type.Optional(Type.String({ description: 'Only those that ended then or later.' })),
+    code: Type.Optional(
+      Type.String({ description: 'Only those whose last reply had this code (`535`) or enhanced code (`5.7.3`).' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type RetryQuery = Static<typeof RetryQuery>;
+
+export const RetryAnswer = Type.Object({ retried: Type.Integer() }, { title: 'Retried' });

@@ -1,7 +1,8 @@
 /** The request and the answer of `POST /send`. What a field may hold is checked by core; here stands its shape. */
 import { type Static, Type } from 'typebox';
 import { described } from './described.ts';
-import { SEND_EXAMPLES } from './examples.ts';
+import { BATCH_EXAMPLE, SEND_EXAMPLES } from './examples.ts';
+import { ProblemSchema } from './problem.ts';
 
 const level = (description: string) => Type.Enum(['high', 'normal', 'low'], { type: 'string', description });
 const Address = Type.Union(
@@ -45,6 +46,11 @@ const Calendar = Type.Object(
   { title: 'Calendar', additionalProperties: false },
 );
 
+const timestamp = (description: string) => Type.String({ format: 'date-time', description });
+
+/** Without a `format`: core says in words what is wrong with one. */
+const moment = (description: string) => Type.String({ description, examples: ['2026-12-24T18:00:00Z'] });
+
 export const SendRequest = Type.Object(
   {
     from: Type.Optional(
@@ -70,6 +76,12 @@ export const SendRequest = Type.Object(
     mailbox: Type.Optional(
       Type.String({ description: 'Which mailbox sends; default: the one that owns `from`, else the first.' }),
     ),
+    sendAt: Type.Optional(moment('Not before then: RFC 3339, up to 30 days ahead.')),
+    expiresAt: Type.Optional(
+      moment(
+        'Not after then: RFC 3339, up to 30 days ahead. Default: `MESSAGE_TTL_HOURS` from the time of sending on.',
+      ),
+    ),
     metadata: Type.Optional(
       stringMap('Up to 20 pairs of your own, given back by `GET /messages/{id}` and never sent.'),
     ),
@@ -85,20 +97,78 @@ export const SendRequest = Type.Object(
 );
 export type SendRequest = Static<typeof SendRequest>;
 
-const timestamp = (description: string) => Type.String({ format: 'date-time', description });
+export const BATCH_MAX = 100;
+
+/** A batch as it is documented; `BatchShape` is what is checked of it as a whole. */
+export const BatchRequest = Type.Object(
+  {
+    messages: described(
+      Type.Unsafe<unknown[]>({ type: 'array', items: SendRequest }),
+      `1 to ${BATCH_MAX} mails, each as for \`POST /send\`.`,
+    ),
+  },
+  {
+    title: 'BatchRequest',
+    additionalProperties: false,
+    'x-examples': { two: { summary: 'Two mails', value: BATCH_EXAMPLE } },
+  },
+);
+
+export const BatchShape = Type.Object(
+  { messages: Type.Unsafe<unknown[]>({ type: 'array' }) },
+  { additionalProperties: false },
+);
+export type BatchShape = Static<typeof BatchShape>;
 
 export const SendAnswer = Type.Object(
   {
     id: Type.String({ description: 'Ask `GET /messages/{id}` with it.' }),
-    status: Type.String({ enum: ['queued'] }),
+    status: Type.String({ enum: ['queued', 'scheduled'] }),
     mailbox: Type.String({ description: 'The mailbox that sends it.' }),
     messageId: Type.String({ description: "The mail's Message-ID header." }),
     acceptedAt: timestamp('When it was put into the queue, on which the 202 stands.'),
+    sendAt: Type.Optional(timestamp('When it is to be sent, if that was asked for.')),
     estimatedAt: timestamp("When the mailbox's limits and queue let it go."),
   },
   { title: 'SendAnswer' },
 );
 export type SendAnswer = Static<typeof SendAnswer>;
 
-/** No parameters; a misspelt or future one must not be passed over in silence. */
-export const SendQuery = Type.Object({}, { additionalProperties: false });
+const ErrorAnswer = Type.Omit(ProblemSchema, ['requestId'], { title: 'BatchError' });
+
+export const BatchAnswer = Type.Object(
+  {
+    results: Type.Array(
+      Type.Union(
+        [
+          Type.Object({ index: Type.Integer(), ...SendAnswer.properties }, { title: 'BatchAccepted' }),
+          Type.Object({ index: Type.Integer(), error: ErrorAnswer }, { title: 'BatchRefused' }),
+        ],
+        { title: 'BatchResult' },
+      ),
+    ),
+  },
+  { title: 'BatchAnswer' },
+);
+export type BatchResult = Static<typeof BatchAnswer>['results'][number];
+
+export const DryRunAnswer = Type.Object(
+  {
+    dryRun: Type.Boolean(),
+    mailbox: Type.String({ description: 'The mailbox or pool that would send it.' }),
+    envelope: Type.Object({ from: Type.String(), to: Type.Array(Type.String()) }, { title: 'Envelope' }),
+    sizeBytes: Type.Integer({ description: 'Of the composed mail.' }),
+    sendAt: Type.Optional(timestamp('When it would be sent.')),
+    expiresAt: timestamp('When relay365 would stop trying.'),
+  },
+  { title: 'DryRunAnswer' },
+);
+
+/** A misspelt parameter must not be passed over in silence. */
+export const SendQuery = Type.Object(
+  {
+    dryRun: Type.Optional(Type.String({ enum: ['true', 'false'], description: 'Only check, and queue nothing.' })),
+  },
+  { additionalProperties: false },
+);
+export type SendQuery = Static<typeof SendQuery>;

@@ -1,0 +1,49 @@
+/** When a message may go out and until when it is tried, as its sender wishes it. */
+import type { FieldErrors } from './field-errors.ts';
+
+export interface ScheduleDraft {
+  /** RFC 3339. */
+  readonly sendAt?: string;
+  readonly expiresAt?: string;
+}
+
+export interface Schedule {
+  /** Not before then; undefined: now. */
+  readonly sendAt?: Date;
+  /** When relay365 stops trying. */
+  readonly expiresAt: Date;
+}
+
+const DAYS_AHEAD_MAX = 30;
+const DAY_MS = 86_400_000;
+/** Clocks differ: a time so little in the past is now. */
+const CLOCK_SKEW_MS = 60_000;
+/** RFC 3339 5.6: a date alone, or a time without its zone, says no moment. */
+const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+
+/** Reads the times of a draft; `messageTtlMs` counts from the time of sending. */
+export function readSchedule(draft: ScheduleDraft, now: Date, messageTtlMs: number, errors: FieldErrors): Schedule {
+  const asked = readTime(draft.sendAt, 'sendAt', now, errors);
+  const sendAt = asked && asked > now ? asked : undefined;
+  const begin = sendAt ?? now;
+  const end = readTime(draft.expiresAt, 'expiresAt', now, errors);
+  if (end && end <= begin) errors.add('expiresAt', 'Give a time after sendAt and after now.');
+  return { ...(sendAt && { sendAt }), expiresAt: end ?? new Date(begin.getTime() + messageTtlMs) };
+}
+
+function readTime(text: string | undefined, field: string, now: Date, errors: FieldErrors): Date | undefined {
+  if (text === undefined) return undefined;
+  const time = new Date(text);
+  if (!RFC_3339.test(text) || Number.isNaN(time.getTime())) {
+    errors.add(
+      field,
+      'Give a time with its zone as RFC 3339 has it, like 2026-12-24T18:00:00Z or 2026-12-24T19:00:00+01:00.',
+    );
+    return undefined;
+  }
+  if (time.getTime() < now.getTime() - CLOCK_SKEW_MS) errors.add(field, `${text} is in the past.`);
+  if (time.getTime() > now.getTime() + DAYS_AHEAD_MAX * DAY_MS) {
+    errors.add(field, `${text} is more than ${DAYS_AHEAD_MAX} days ahead.`);
+  }
+  return time;
+}

@@ -1,0 +1,152 @@
+/**
+ * From a draft to a message that is ready for the queue. Promises: every refusal says what would be accepted, and names
+ * all that is wrong.
+ */
+import { type Client, maySendFrom, mayUseMailbox } from './client.ts';
+import { type Draft, readDraft, type ReadDraft } from './draft.ts';
+import { type FieldError, FieldErrors } from './field-errors.ts';
+import { type Directory, type Mailbox, maySendAs, ownerOf, poolAsMailbox } from './mailbox.ts';
+import type { Content, Message } from './message.ts';
+import { readSchedule, type Schedule } from './schedule.ts';
+import { estimateSizeBytes } from './size.ts';
+
+/** A message and its content, ready for the queue. */
+export interface Submission {
+  readonly message: Message;
+  readonly content: Content;
+  /** The mailboxes that it may go out through: one, or those of a pool. */
+  readonly through: readonly Mailbox[];
+  readonly client: Client;
+  readonly idempotency?: Idempotency;
+}
+
+/** How a client marks requests of which only one is to count: draft-ietf-httpapi-idempotency-key-header-07. */
+export interface Idempotency {
+  /** The client's own. */
+  readonly key: string;
+  /** The same for the same request. */
+  readonly fingerprint: string;
+}
+
+export type Refusal =
+  | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }
+  | { readonly kind: 'sender-not-allowed'; readonly errors: readonly FieldError[] }
+  | { readonly kind: 'too-large'; readonly sizeBytes: number; readonly sizeBytesMax: number; readonly mailbox: string };
+
+export type Prepared = { readonly kind: 'prepared'; readonly submission: Submission } | Refusal;
+
+export type Prepare = (draft: Draft, client: Client, idempotency?: Idempotency) => Prepared;
+
+export interface PrepareDependencies {
+  /** Asked for each message: mailboxes may come and go. */
+  readonly directory: () => Directory;
+  /** With a seed, the same id for the same seed. */
+  readonly newId: (seed?: string) => string;
+  readonly now: () => Date;
+  /** How long a message is retried. */
+  readonly messageTtlMs: number;
+}
+
+export function createPrepare(dependencies: PrepareDependencies): Prepare {
+  return (draft, client, idempotency) => {
+    const acceptedAt = dependencies.now();
+    const { read, errors: draftErrors } = readDraft(draft);
+    const timeErrors = new FieldErrors();
+    const schedule = readSchedule(draft, acceptedAt, dependencies.messageTtlMs, timeErrors);
+    const errors = [...draftErrors, ...timeErrors.all];
+    const chosen = chooseMailbox(read, client, dependencies.directory());
+    if (chosen.kind !== 'chosen') return refuse(errors, chosen);
+    if (errors.length > 0) return { kind: 'invalid', errors };
+    const asked = { client, acceptedAt, ...(idempotency && { idempotency }) };
+    const submission = makeSubmission(read, schedule, chosen.mailbox, asked, dependencies);
+    return tooLarge(submission, chosen.mailbox) ?? { kind: 'prepared', submission };
+  };
+}
+
+/** Who asks, when, and which of several equal requests it is. */
+interface Asked {
+  readonly client: Client;
+  readonly acceptedAt: Date;
+  readonly idempotency?: Idempotency;
+}
+
+function tooLarge({ message: { sizeBytes } }: Submission, { id, limits }: Mailbox): Refusal | undefined {
+  const { messageSizeBytesMax } = limits;
+  if (sizeBytes <= messageSizeBytesMax) return undefined;
+  return { kind: 'too-large', sizeBytes, sizeBytesMax: messageSizeBytesMax, mailbox: id };
+}
+
+type NotChosen = { readonly kind: 'unknown' | 'sender-not-allowed'; readonly errors: readonly FieldError[] };
+type Chosen = { readonly kind: 'chosen'; readonly mailbox: Mailbox } | NotChosen;
+
+/** A sender that is not allowed is a refusal of its own only when nothing else is wrong. */
+function refuse(errors: readonly FieldError[], { kind, errors: more }: NotChosen): Refusal {
+  if (kind === 'sender-not-allowed' && errors.length === 0) return { kind, errors: more };
+  return { kind: 'invalid', errors: [...errors, ...more] };
+}
+
+function chooseMailbox(read: ReadDraft, client: Client, { mailboxes, pools }: Directory): Chosen {
+  const allowed = (mailbox: Mailbox) => mayUseMailbox(client, mailbox.id);
+  const own = mailboxes.filter(allowed);
+  const named = read.mailbox?.toLowerCase();
+  const known = [...own, ...pools.map(poolAsMailbox).filter(allowed)];
+  const asked = named === undefined ? undefined : known.find(({ id }) => id === named);
+  if (named !== undefined && !asked) return unknownMailbox(known);
+  const from = read.from?.address;
+  const mailbox = asked ?? (from === undefined ? own[0] : ownerOf(own, from));
+  if (!mailbox || (from !== undefined && !maySendAs(mailbox, from))) return senderNotAllowed(asked ? [asked] : own);
+  return maySendFrom(client, from ?? mailbox.address) ? { kind: 'chosen', mailbox } : keyNotAllowed(client);
+}
+
+function unknownMailbox(mailboxes: readonly Mailbox[]): Chosen {
+  const message = `No such mailbox; there are: ${mailboxes.map(({ id }) => id).join(', ')}.`;
+  return { kind: 'unknown', errors: [{ field: 'mailbox', message }] };
+}
+
+function senderNotAllowed(mailboxes: readonly Mailbox[]): Chosen {
+  const allowed = mailboxes.flatMap(({ address, sendAs }) => [address, ...sendAs]);
+  const message = `No mailbox here may send as this address. Leave from out, or use one of: ${allowed.join(', ')}.`;
+  return { kind: 'sender-not-allowed', errors: [{ field: 'from', message }] };
+}
+
+function keyNotAllowed({ senders = [] }: Client): Chosen {
+  const message = `This API key may not send as this address, but as: ${senders.join(', ')}.`;
+  return { kind: 'sender-not-allowed', errors: [{ field: 'from', message }] };
+}
+
+function makeSubmission(
+  read: ReadDraft,
+  schedule: Schedule,
+  mailbox: Mailbox,
+  { client, idempotency, acceptedAt }: Asked,
+  { newId, directory }: PrepareDependencies,
+): Submission {
+  const { content, mailbox: _asked, ...rest } = read;
+  const id = newId(idempotency && seedOf(client, idempotency, acceptedAt));
+  const from = read.from ?? { address: mailbox.address };
+  const pool = directory().pools.find(({ name }) => name === mailbox.id);
+  const message: Message = {
+    ...rest,
+    ...schedule,
+    id,
+    client: client.name,
+    mailbox: mailbox.id,
+    ...(pool && { pool: pool.name }),
+    messageId: `<${id}@${from.address.slice(from.address.lastIndexOf('@') + 1)}>`,
+    from,
+    acceptedAt,
+    sizeBytes: estimateSizeBytes(read, content),
+  };
+  const through = pool?.members ?? [mailbox];
+  return { message, content, through, client, ...(idempotency && { idempotency }) };
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * The same for requests with the same key, so that two of them at once can't be two messages. A key is kept for a day,
+ * so the same key on another day is another request.
+ */
+function seedOf({ name }: Client, { key }: Idempotency, acceptedAt: Date): string {
+  return JSON.stringify([name, key, Math.floor(acceptedAt.getTime() / DAY_MS)]);
+}

@@ -1,0 +1,54 @@
+/** Reads the queries that choose messages. A shape was checked before; here is checked what a value may be. */
+import { FieldErrors } from '../core/field-errors.ts';
+import type { FailureQuery, MessagePlace, MessageQuery } from '../core/message-desk.ts';
+import { RequestError } from './problems.ts';
+import type { ListQuery, RetryQuery } from './schemas/message.ts';
+
+export const LIMIT_DEFAULT = 25;
+export const LIMIT_MAX = 100;
+
+/** @throws RequestError that names every field that is wrong. */
+export function readListQuery({ status, mailbox, limit, cursor }: ListQuery): Omit<MessageQuery, 'client'> {
+  const errors = new FieldErrors();
+  const count = limit === undefined ? LIMIT_DEFAULT : Number(limit);
+  if (!Number.isInteger(count) || count < 1 || count > LIMIT_MAX)
+    errors.add('?limit', `Give a whole number from 1 to ${LIMIT_MAX}.`);
+  const after = cursor === undefined ? undefined : readCursor(cursor);
+  if (cursor !== undefined && !after) errors.add('?cursor', 'Give the nextCursor of an earlier answer as it was.');
+  refuse(errors);
+  return {
+    limit: count,
+    ...(status && { status: status as NonNullable<MessageQuery['status']> }),
+    ...(mailbox && { mailbox: mailbox.toLowerCase() }),
+    ...(after && { after }),
+  };
+}
+
+/** @throws RequestError that names every field that is wrong. */
+export function readRetryQuery({ mailbox, since, code }: RetryQuery): FailureQuery {
+  const errors = new FieldErrors();
+  const from = since === undefined ? undefined : new Date(since);
+  if (from && Number.isNaN(from.getTime())) errors.add('?since', 'Give a time, like 2026-12-24T18:00:00Z.');
+  if (code !== undefined && !/^(?:[45]\d\d|[45]\.\d{1,3}\.\d{1,3})$/.test(code))
+    errors.add('?code', 'Give an SMTP reply code like 535, or an enhanced one like 5.7.3.');
+  refuse(errors);
+  return {
+    ...(mailbox && { mailbox: mailbox.toLowerCase() }),
+    ...(from && { since: from }),
+    ...(code !== undefined && { code }),
+  };
+}
+
+function refuse({ all }: FieldErrors): void {
+  if (all.length > 0) throw new RequestError('invalid-message', { errors: all });
+}
+
+/** Where a page ended, in a form that nobody takes for anything else. */
+export function writeCursor({ acceptedAtMs, id }: MessagePlace): string {
+  return Buffer.from(`${acceptedAtMs}.${id}`).toString('base64url');
+}
+
+function readCursor(cursor: string): MessagePlace | undefined {
+  const [, time, id] = /^(\d{1,15})\.([\w-]{1,64})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
+  return time === undefined || id === undefined ? undefined : { acceptedAtMs: Number(time), id };
+}

@@ -1,0 +1,47 @@
+/** A message as the API tells it. Its content is never told. */
+import type { FoundMessage } from '../core/message-desk.ts';
+import { type Attempt, toldStatus } from '../core/message.ts';
+import type { Standing } from '../core/standing.ts';
+import type { MessageAnswer } from './schemas/message.ts';
+
+export function messageView({ message, state, standing, estimatedAt }: FoundMessage): MessageAnswer {
+  const { id, mailbox, from, to, cc, bcc, subject, messageId, metadata, acceptedAt, sendAt, expiresAt } = message;
+  const status = toldStatus(state, message, standing, new Date());
+  const held = status === 'held' && standing?.state === 'held' ? heldBy(standing) : undefined;
+  return {
+    id,
+    status,
+    mailbox,
+    from,
+    to: [...to],
+    cc: [...cc],
+    bcc: [...bcc],
+    subject,
+    messageId,
+    metadata,
+    acceptedAt: acceptedAt.toISOString(),
+    ...(sendAt && { sendAt: sendAt.toISOString() }),
+    expiresAt: expiresAt.toISOString(),
+    ...(held && { held }),
+    ...(estimatedAt && { estimatedAt: estimatedAt.toISOString() }),
+    ...(state.nextAttemptAt && { nextAttemptAt: state.nextAttemptAt.toISOString() }),
+    ...(state.finishedAt && { finishedAt: state.finishedAt.toISOString() }),
+    attempts: state.attempts.map(attemptView),
+    recipients: [...state.recipients],
+  };
+}
+
+/** What holds a message back that could go out but for its mailbox. */
+function heldBy({ since, until, reason }: Standing): MessageAnswer['held'] {
+  return {
+    ...(since && { since: since.toISOString() }),
+    ...(until && { until: until.toISOString() }),
+    explanation: reason?.explanation ?? 'Its mailbox is held.',
+    ...(reason?.fix && { fix: reason.fix }),
+    ...(reason?.reply && { reply: reason.reply }),
+  };
+}
+
+function attemptView({ at, ...rest }: Attempt): MessageAnswer['attempts'][number] {
+  return { at: at.toISOString(), ...rest };
+}

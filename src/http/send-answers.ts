@@ -1,0 +1,79 @@
+/** What the routes that take mails answer, by what became of it. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { newState } from '../core/message.ts';
+import type { Refusal } from '../core/submission.ts';
+import type { SubmitOutcome } from '../core/submit.ts';
+import { REPLAYED } from './idempotency.ts';
+import { makeProblem, type ProblemCode, type ProblemDetails, sendProblem } from './problems.ts';
+import type { BatchResult, SendAnswer } from './schemas/send.ts';
+
+type Accepted = Extract<SubmitOutcome, { kind: 'accepted' }>;
+type Refused = Exclude<SubmitOutcome, Accepted> | Refusal;
+
+export function answerOne(request: FastifyRequest, reply: FastifyReply, outcome: SubmitOutcome): FastifyReply {
+  if (outcome.kind !== 'accepted') return refuse(request, reply, outcome);
+  if (outcome.replayed) reply.header(REPLAYED, 'true');
+  return reply.code(202).header('location', `/messages/${outcome.message.id}`).send(acceptedView(outcome));
+}
+
+/** What keeps the whole batch out is told as of one request; else each message has its own result. */
+export function answerBatch(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  outcomes: readonly SubmitOutcome[],
+): FastifyReply {
+  const common = outcomes.find(({ kind }) => OF_THE_WHOLE.includes(kind));
+  if (common) return answerOne(request, reply, common);
+  if (outcomes.some((outcome) => outcome.kind === 'accepted' && outcome.replayed)) reply.header(REPLAYED, 'true');
+  return reply.code(202).send({ results: outcomes.map((outcome, index) => batchResult(request, outcome, index)) });
+}
+
+const OF_THE_WHOLE: readonly SubmitOutcome['kind'][] = ['unavailable', 'full', 'key-reused'];
+
+function batchResult(request: FastifyRequest, outcome: SubmitOutcome, index: number): BatchResult {
+  if (outcome.kind === 'accepted') return { index, ...acceptedView(outcome) };
+  const [code, details] = problemOf(outcome);
+  const { requestId: _, errors, ...error } = makeProblem(code, request.id, details);
+  return { index, error: { ...error, ...(errors && { errors: [...errors] }) } };
+}
+
+function acceptedView({ message, estimatedAt }: Accepted): SendAnswer {
+  const { id, mailbox, messageId, acceptedAt, sendAt } = message;
+  return {
+    id,
+    status: newState(message).status,
+    mailbox,
+    messageId,
+    acceptedAt: acceptedAt.toISOString(),
+    ...(sendAt && { sendAt: sendAt.toISOString() }),
+    estimatedAt: estimatedAt.toISOString(),
+  };
+}
+
+export function refuse(request: FastifyRequest, reply: FastifyReply, outcome: Refused): FastifyReply {
+  if (outcome.kind === 'unavailable') request.log.error({ err: outcome.cause }, 'the queue is unavailable');
+  const [code, details] = problemOf(outcome);
+  return sendProblem(request, reply, code, details);
+}
+
+function problemOf(outcome: Refused): readonly [ProblemCode, ProblemDetails] {
+  switch (outcome.kind) {
+    case 'invalid':
+      return ['invalid-message', { errors: outcome.errors }];
+    case 'sender-not-allowed':
+      return ['sender-not-allowed', { errors: outcome.errors }];
+    case 'too-large':
+      return ['message-too-large', tooLarge(outcome)];
+    case 'key-reused':
+      return ['idempotency-key-reused', { detail: 'Send another request with a key of its own.' }];
+    case 'full':
+      return [outcome.of === 'client' ? 'client-queue-full' : 'queue-full', { detail: `${outcome.detail}.` }];
+    case 'unavailable':
+      return ['queue-unavailable', { detail: 'Nothing was queued. Send the same request again later.' }];
+  }
+}
+
+function tooLarge({ mailbox, sizeBytes, sizeBytesMax }: Extract<Refused, { kind: 'too-large' }>): ProblemDetails {
+  const detail = `The composed message would have about ${sizeBytes} bytes; ${mailbox} may send at most ${sizeBytesMax}.`;
+  return { detail, sizeBytes, sizeBytesMax };
+}

@@ -1,0 +1,223 @@
+/**
+ * Writes accepted messages: content, record and ticket of all of them in one transaction. They are queued whole or not
+ * at all, and Redis's answer to it is what a 202 stands on.
+ */
+import { createHash } from 'node:crypto';
+import { Job, type Queue } from 'bullmq';
+import type { ChainableCommander } from 'ioredis';
+import type { Mailbox } from '../core/mailbox.ts';
+import { type Message, queueOf } from '../core/message.ts';
+import type { Submission } from '../core/submission.ts';
+import type { EnqueueOutcome } from '../core/submit.ts';
+import { encodeContent } from './codec.ts';
+import { askForecast, readForecast } from './forecast.ts';
+import { JOB_NAME, jobData, jobOptions } from './job.ts';
+import type { Keys } from './keys.ts';
+import { newRecord, type Records } from './records.ts';
+import type { RedisClient } from './redis.ts';
+import { transactionScripts } from './scripts.ts';
+
+export interface AcceptDependencies {
+  /** Its scripts are defined. */
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly records: Pick<Records, 'find'>;
+  readonly queueOf: (name: string) => Queue;
+}
+
+/** What stands in Redis for an Idempotency-Key. */
+interface UsedKey {
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly estimatedAt?: string;
+}
+
+interface Entry {
+  readonly submission: Submission;
+  readonly content: string;
+}
+
+/** How long an Idempotency-Key is kept, from the time of sending on. */
+const IDEMPOTENCY_MS = 24 * 3_600_000;
+
+/** Rejects when Redis does not take them. */
+export async function acceptAll(
+  submissions: readonly Submission[],
+  dependencies: AcceptDependencies,
+): Promise<readonly EnqueueOutcome[]> {
+  const used = await Promise.all(submissions.map((submission) => findUsedKey(submission, dependencies)));
+  const fresh = submissions.filter((_, i) => used[i] === undefined);
+  const written = (await write(fresh, dependencies)).values();
+  const outcomes = submissions.map((submission, i) => {
+    const before = used[i];
+    return before ? replay(submission, before, dependencies) : (written.next().value ?? gone());
+  });
+  return Promise.all(outcomes);
+}
+
+/** How many bytes these submissions have as they are written. */
+export function contentBytes(submissions: readonly Submission[]): number {
+  return submissions.reduce((sum, { message }) => sum + message.sizeBytes, 0);
+}
+
+async function findUsedKey(submission: Submission, { redis, keys }: AcceptDependencies): Promise<UsedKey | undefined> {
+  const key = idempotencyKey(submission, keys);
+  return key === undefined ? undefined : asUsedKey(await redis.hgetall(key));
+}
+
+function asUsedKey({ id, fingerprint, estimatedAt }: Readonly<Record<string, string>>): UsedKey | undefined {
+  return id === undefined || fingerprint === undefined
+    ? undefined
+    : { id, fingerprint, ...(estimatedAt && { estimatedAt }) };
+}
+
+/** A hash, for a client may write anything into its key. */
+function idempotencyKey({ client, idempotency }: Submission, keys: Keys): string | undefined {
+  if (!idempotency) return undefined;
+  const hash = createHash('sha256').update(JSON.stringify([client.name, idempotency.key]));
+  return keys.idempotency(hash.digest('base64url'));
+}
+
+async function replay(
+  { idempotency, message: repeated }: Submission,
+  { id, fingerprint, estimatedAt }: UsedKey,
+  { records }: AcceptDependencies,
+): Promise<EnqueueOutcome> {
+  if (fingerprint !== idempotency?.fingerprint) return { kind: 'key-reused' };
+  const stored = await records.find(id);
+  // A record that is gone was finished long ago: the repeat is answered with what the first one must have been.
+  const message = stored?.message ?? { ...repeated, id };
+  const estimate = estimatedAt === undefined ? message.acceptedAt : new Date(Number(estimatedAt));
+  return { kind: 'replayed', message, estimatedAt: estimate };
+}
+
+async function write(
+  submissions: readonly Submission[],
+  dependencies: AcceptDependencies,
+): Promise<readonly Promise<EnqueueOutcome>[]> {
+  if (submissions.length === 0) return [];
+  const { redis, keys } = dependencies;
+  await readyFor(
+    submissions.map(({ message }) => message),
+    dependencies,
+  );
+  const transaction = redis.multi();
+  const places: { readonly accept: number; readonly forecast: number; readonly questions: number }[] = [];
+  for (const submission of submissions) {
+    const accept = lengthOf(transaction);
+    addAccept(transaction, { submission, content: encodeContent(submission.content) }, keys);
+    const { message, through } = submission;
+    await addTicket(transaction, message, message.id, dependencies);
+    const forecast = lengthOf(transaction);
+    const questions = askForecast(transaction, keys, dependencies.queueOf(queueOf(message)), message, through);
+    places.push({ accept, forecast, questions });
+  }
+  const results = await transaction.exec();
+  const failure = results?.find(([error]) => error)?.[0];
+  if (!results || failure) throw failure ?? new Error('Redis discarded the transaction.');
+  return submissions.map((submission, i) => {
+    const { accept = 0, forecast = 0, questions = 0 } = places[i] ?? {};
+    const found = readEstimate(results.slice(forecast, forecast + questions), submission.message, submission.through);
+    return settle(submission, results[accept]?.[1], found, dependencies);
+  });
+}
+
+/** A transaction counts its own MULTI, whose result is not among the others. */
+function lengthOf(transaction: ChainableCommander): number {
+  return transaction.length - 1;
+}
+
+function addAccept(transaction: ChainableCommander, { submission, content }: Entry, keys: Keys): void {
+  const { message, idempotency } = submission;
+  const { id, client, acceptedAt, sendAt, expiresAt } = message;
+  const record = keys.record(id);
+  const keptMs = IDEMPOTENCY_MS + (sendAt ? sendAt.getTime() - acceptedAt.getTime() : 0);
+  transactionScripts(transaction).accept(
+    record,
+    keys.body(id),
+    idempotencyKey(submission, keys) ?? record,
+    keys.prefix,
+    id,
+    content,
+    acceptedAt.getTime(),
+    expiresAt.getTime(),
+    client,
+    queueOf(message),
+    idempotency?.fingerprint ?? '',
+    keptMs,
+    ...Object.entries(newRecord(message)).flat(),
+  );
+}
+
+/**
+ * To be awaited before a transaction is opened: BullMQ defines its scripts once it has seen Redis ready, and a
+ * transaction knows only those that were there when it began.
+ */
+export async function readyFor(
+  messages: readonly Message[],
+  dependencies: Pick<AcceptDependencies, 'queueOf'>,
+): Promise<void> {
+  const names = new Set(messages.map(queueOf));
+  await Promise.all([...names].map((name) => dependencies.queueOf(name).waitUntilReady()));
+}
+
+/** Adds the message's ticket to the transaction. A second ticket does no harm: the record says that there is nothing to do. */
+export async function addTicket(
+  transaction: ChainableCommander,
+  message: Message,
+  ticket: string,
+  dependencies: Pick<AcceptDependencies, 'queueOf'>,
+): Promise<void> {
+  const queue = dependencies.queueOf(queueOf(message));
+  const job = new Job(queue, JOB_NAME, jobData(message), jobOptions(message), ticket);
+  await job.addJob(bullScripts(transaction));
+}
+
+/** The one method that BullMQ needs of a client in order to add its command to a transaction of ours. */
+function bullScripts(transaction: ChainableCommander): Parameters<Job['addJob']>[0] {
+  const commands = transaction as unknown as Record<string, (args: unknown[]) => unknown>;
+  const client = {
+    runCommand: (name: string, args: unknown[]) => {
+      const command = commands[name];
+      // Without its ticket a message would be accepted and never sent.
+      if (!command) throw new Error(`The transaction does not know BullMQ's script ${name}.`);
+      command.call(transaction, args);
+      return client;
+    },
+  };
+  return client as unknown as Parameters<Job['addJob']>[0];
+}
+
+function readEstimate(
+  results: Parameters<typeof readForecast>[0],
+  { sendAt }: Message,
+  through: readonly Mailbox[],
+): Date {
+  const estimate = readForecast(results, through, new Date());
+  return sendAt && sendAt > estimate ? sendAt : estimate;
+}
+
+/** Another request with the same key may have come between the look and the write: then that one counts. */
+async function settle(
+  submission: Submission,
+  answer: unknown,
+  estimatedAt: Date,
+  dependencies: AcceptDependencies,
+): Promise<EnqueueOutcome> {
+  const fields = answer as string[];
+  if (fields.length > 0) {
+    const used = asUsedKey(Object.fromEntries(pairs(fields)));
+    return used ? replay(submission, used, dependencies) : gone();
+  }
+  const key = idempotencyKey(submission, dependencies.keys);
+  if (key !== undefined) await dependencies.redis.hset(key, 'estimatedAt', estimatedAt.getTime());
+  return { kind: 'queued', estimatedAt };
+}
+
+function pairs(flat: readonly string[]): [string, string][] {
+  return flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? ''] as [string, string]] : []));
+}
+
+function gone(): never {
+  throw new Error('Redis gave no answer for this message.');
+}
