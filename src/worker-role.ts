@@ -38,11 +38,11 @@ export async function openWorker({ config, location, keys, log, windowMs }: Work
   redis.on('error', onError);
   await reportRedis(redis, log);
   const records = openRecords(redis, keys, config.retentionMs);
-  const governor = openGovernor({ redis, keys, ...(windowMs !== undefined && { windowMs }) });
+  const worker = randomUUID();
+  const governor = openGovernor({ redis, keys, worker, ...(windowMs !== undefined && { windowMs }) });
   const events = { ...mailEvents(log), error: onError };
   const now = () => new Date();
   const floor = makeFloor({ redis, keys, governor, records, now, events, retryDelaysMs: config.retryDelaysMs }, config);
-  const worker = randomUUID();
   const seats = openSeats({
     redis,
     keys,

@@ -2,6 +2,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ExchangeRule } from '../src/sandbox/exchange-script.ts';
 import { openSandbox, type Sandbox } from '../src/sandbox/sandbox.ts';
 import { openRedisServer, type RedisServer } from './redis-server.ts';
 import { makeSlot, type Slot } from './slot.ts';
@@ -16,11 +17,15 @@ export interface World {
   readonly redisInTurn: InTurn;
   readonly apis: readonly Slot[];
   readonly workers: readonly Slot[];
+  /** Makes Exchange misbehave; the answer removes the rule. */
+  script(rule: ExchangeRule): () => void;
   close(): Promise<void>;
 }
 
 export const MAILBOXES: readonly string[] = [1, 2, 3, 4].map((n) => `mailbox${n}@contoso.com`);
 export const CONNECTIONS_MAX = 3;
+/** As slow as Exchange is with each message: so that there is one under way when something breaks. */
+const PACE: ExchangeRule = { stage: 'data', delayMs: 300, times: Number.POSITIVE_INFINITY };
 /** Above the load, so that a mailbox can catch up; below what it could do, so that the limit is felt. */
 export const MESSAGES_PER_MINUTE = 120;
 /** How Exchange tells a message that it is beyond the rate; no script of ours says it so. */
@@ -45,6 +50,7 @@ export async function openWorld(): Promise<World> {
     makeSlot({ name: `worker-${n}`, file: 'src/worker.ts', env, folder, ready: /worker ready/ }),
   );
   await Promise.all([...apis, ...workers].map((slot) => slot.start()));
+  let endPace = sandbox.exchange.script(PACE);
   return {
     folder,
     sandbox,
@@ -52,6 +58,13 @@ export async function openWorld(): Promise<World> {
     redisInTurn: makeTurns(),
     apis,
     workers,
+    script: (rule) => {
+      const remove = sandbox.exchange.script(rule);
+      // The first rule that fits is the one that acts: the pace must be the last.
+      endPace();
+      endPace = sandbox.exchange.script(PACE);
+      return remove;
+    },
     close: async () => {
       await Promise.all([...apis, ...workers].map((slot) => slot.end('SIGKILL')));
       await redis.close();

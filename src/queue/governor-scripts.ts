@@ -6,7 +6,7 @@
  *   standing    hash: what holds it back. state (held, throttled; none = open), untilMs, sinceMs, strikes, calmAtMs,
  *               cap (messages under way while it finds its pace), seatCap, seatCapAtMs, pausedMs, and the reason
  *   sent        sorted set: each message that Exchange took -> when its place in the window is free again (ms)
- *   underWay    hash: message -> "expiry in ms:recipients", from its admission until its result is known
+ *   underWay    hash: message -> "expiry in ms:recipients:worker", from its admission until its result is known
  *   recipients  hash: minute -> recipients that Exchange took in it; total = their sum; oldest = the first minute
  */
 import type { RedisClient } from './redis.ts';
@@ -41,16 +41,20 @@ local function recipientsTaken(key, minute)
 end
 `;
 
-/** A message that never came to a result (its worker died, and no other took it up) may have been sent: it counts. */
+/**
+ * A message that never came to a result may have been sent, so it counts against the rate: its worker has died, and no
+ * lease of seats among `workers` tells of it any more, or its time is over. It holds up no other as one under way.
+ */
 const MESSAGES_UNDER_WAY = `
-local function messagesUnderWay(key, sent, id, now, windowMs)
+local function messagesUnderWay(key, sent, workers, id, now, windowMs)
   local count, recipients = 0, 0
   local entries = redis.call('HGETALL', key)
   for i = 1, #entries, 2 do
-    local expiry, size = string.match(entries[i + 1], '^(%d+):(%d+)$')
+    local expiry, size, worker = string.match(entries[i + 1], '^(%d+):(%d+):?(.*)$')
+    local lease = worker ~= '' and tonumber(redis.call('ZSCORE', workers, worker) or '0') or tonumber(expiry)
     if entries[i] == id then
       -- It comes again: another worker has taken it up.
-    elseif tonumber(expiry) <= now then
+    elseif math.min(tonumber(expiry), lease) <= now then
       redis.call('HDEL', key, entries[i])
       redis.call('ZADD', sent, now + windowMs, entries[i] .. ':' .. now)
     else
@@ -65,9 +69,9 @@ end
 /**
  * Admits a message to its attempt, or says how long to wait and why.
  *
- * KEYS standing, sent, underWay, recipients
+ * KEYS standing, sent, underWay, recipients, workers
  * ARGV[1] message   ARGV[2] its recipients   ARGV[3] messages a window (0 = no limit)   ARGV[4] recipients a day (0 = no
- * limit)   ARGV[5] window (ms)   ARGV[6] how long it may be under way (ms)
+ * limit)   ARGV[5] window (ms)   ARGV[6] how long it may be under way (ms)   ARGV[7] the worker that has it
  * Returns {'admitted', 0} or {reason, wait in ms}; the reasons are paused, held, throttled, recovering, rate, day.
  */
 const ADMIT = `
@@ -80,7 +84,7 @@ local known = redis.call('HMGET', standing, 'state', 'untilMs', 'cap', 'pausedMs
 if known[4] then return {'paused', 60000} end
 local untilMs = tonumber(known[2] or '0')
 if known[1] and untilMs > now then return {known[1], untilMs - now} end
-local count, sizes = messagesUnderWay(underWay, sent, id, now, windowMs)
+local count, sizes = messagesUnderWay(underWay, sent, KEYS[5], id, now, windowMs)
 if known[1] and count >= tonumber(known[3] or '1') then return {'recovering', 250} end
 if perWindow > 0 then
   redis.call('ZREMRANGEBYSCORE', sent, '-inf', now)
@@ -102,7 +106,7 @@ if perDay > 0 then
     return {'day', math.max(1000, (oldest + ${DAY_MINUTES}) * 60000 - now)}
   end
 end
-redis.call('HSET', underWay, id, string.format('%.0f:%d', now + tonumber(ARGV[6]), size))
+redis.call('HSET', underWay, id, string.format('%.0f:%d:%s', now + tonumber(ARGV[6]), size, ARGV[7]))
 return {'admitted', 0}
 `;
 

@@ -49,6 +49,8 @@ export interface Room {
 export interface GovernorOptions {
   readonly redis: RedisClient;
   readonly keys: Keys;
+  /** The worker that messages are admitted for, as its seats name it; without one a message's time alone tells that it died. */
+  readonly worker?: string;
   /** The window of the limit of messages a minute: 60,000, but for tests that have no minute. */
   readonly windowMs?: number;
   readonly random?: () => number;
@@ -59,9 +61,10 @@ const WINDOW_MS = 60_000;
 /** The longest that an attempt can be under way (the reply to the final dot may take ten minutes), and some more. */
 const UNDER_WAY_MS_MAX = 15 * 60_000;
 
-export function openGovernor({ redis, keys, windowMs = WINDOW_MS, random = Math.random }: GovernorOptions): Governor {
+export function openGovernor(options: GovernorOptions): Governor {
+  const { redis, keys, worker = '', windowMs = WINDOW_MS, random = Math.random } = options;
   const scripts = defineGovernorScripts(redis);
-  const settings = { scripts, keys, windowMs, random };
+  const settings = { scripts, keys, worker, windowMs, random };
   return {
     admit: (mailbox, message, recipients) => admit(settings, mailbox, message, recipients),
     settle: (mailbox, message, effect) => settle(settings, mailbox, message, effect),
@@ -79,6 +82,7 @@ export function openGovernor({ redis, keys, windowMs = WINDOW_MS, random = Math.
 interface Settings {
   readonly scripts: GovernorScripts;
   readonly keys: Keys;
+  readonly worker: string;
   readonly windowMs: number;
   readonly random: () => number;
 }
@@ -93,16 +97,17 @@ async function admit(
   message: string,
   recipients: number,
 ): Promise<Admission> {
-  const { scripts, keys, windowMs } = settings;
+  const { scripts, keys, worker, windowMs } = settings;
   const { messagesPerMinute, recipientsPerDay } = mailbox.limits;
   const [verdict, waitMs] = await scripts.admit(
-    keysOf(keys, mailbox.id),
+    [...keysOf(keys, mailbox.id), keys.workers],
     message,
     recipients,
     messagesPerMinute,
     recipientsPerDay,
     windowMs,
     UNDER_WAY_MS_MAX,
+    worker,
   );
   if (verdict === 'admitted') return { kind: 'admitted' };
   const wait = { kind: 'wait', reason: verdict as WaitReason, waitMs } as const;

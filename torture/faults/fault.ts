@@ -19,8 +19,8 @@ export function exchangeFault(name: string, ms: Fault['ms'], rule: (random: Rand
   return {
     name,
     ms,
-    inject: async ({ sandbox }, random, forMs) => {
-      const remove = sandbox.exchange.script(rule(random));
+    inject: async (world, random, forMs) => {
+      const remove = world.script(rule(random));
       await delay(forMs);
       remove();
     },
