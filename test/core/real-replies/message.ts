@@ -1,0 +1,161 @@
+/** What Exchange Online says when this message or one of its recipients is at fault. */
+import { HOSTNAME, type RealReplies, TRACE } from './real-reply.ts';
+
+export const MESSAGE_SAID: readonly RealReplies[] = [
+  {
+    rule: 'recipient-busy',
+    scope: 'recipient',
+    verdict: 'retry',
+    explanation: /recipient's mailbox is busy/,
+    said: [
+      ['rcpt', `432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded ${TRACE}`],
+      ['end', `432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded ${HOSTNAME}`],
+    ],
+  },
+  {
+    rule: 'protocol-violation',
+    scope: 'message',
+    verdict: 'retry',
+    explanation: /found fault with the dialogue about this message/,
+    fix: /report it as a bug/,
+    said: [['end', `451 4.5.0 SMTP protocol violation, see RFC 2821 ${TRACE}`]],
+  },
+  {
+    rule: 'too-many-recipients',
+    scope: 'recipient',
+    verdict: 'retry',
+    explanation: /no more recipients in one go\. The rest follows/,
+    fix: /Set-Mailbox <mailbox> -RecipientLimits 1000/,
+    said: [['rcpt', `452 4.5.3 Too many recipients ${TRACE}`]],
+  },
+  {
+    rule: 'too-many-recipients-for-good',
+    scope: 'message',
+    verdict: 'fail',
+    explanation: /more recipients than the mailbox may have in one message/,
+    fix: /Set-Mailbox <mailbox> -RecipientLimits 1000/,
+    said: [['end', `550 5.5.3 Too many recipients ${HOSTNAME}`]],
+  },
+  {
+    rule: 'address-invalid',
+    scope: 'recipient',
+    verdict: 'fail',
+    explanation: /not well-formed in the eyes of Exchange/,
+    fix: /Mend the address/,
+    said: [
+      ['rcpt', '501 5.1.3 Invalid address'],
+      ['rcpt', `550 5.1.3 STOREDRV.Submit; invalid recipient address ${TRACE}`],
+      ['rcpt', `550 5.1.8 Invalid address ${TRACE}`],
+    ],
+  },
+  {
+    rule: 'recipient-not-found',
+    scope: 'recipient',
+    verdict: 'fail',
+    explanation: /no such recipient/,
+    fix: /Mend the address/,
+    said: [
+      ['rcpt', `550 5.1.10 Recipient not found; Recipient not found by SMTP address lookup ${TRACE}`],
+      ['rcpt', `550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup ${TRACE}`],
+    ],
+  },
+  {
+    rule: 'recipient-refused',
+    scope: 'recipient',
+    verdict: 'fail',
+    explanation: /domain does not know this address/,
+    fix: /Mend the address/,
+    said: [['rcpt', `550 5.4.1 Recipient address rejected: Access denied. AS(201806281) ${TRACE}`]],
+  },
+  {
+    rule: 'relay-refused',
+    scope: 'message',
+    verdict: 'fail',
+    explanation: /does not relay mail for this client/,
+    fix: /connector that matches/,
+    said: [
+      ['rcpt', `550 5.7.1 Unable to relay ${TRACE}`],
+      ['mail', `550 5.7.1 Client host rejected: Access denied ${TRACE}`],
+    ],
+  },
+  {
+    rule: 'send-as-denied',
+    scope: 'message',
+    verdict: 'fail',
+    explanation: /may not send with this From address/,
+    fix: /Add-RecipientPermission .* -AccessRights SendAs/,
+    said: [
+      ['end', `550 5.7.60 SMTP; Client does not have permissions to send as this sender ${TRACE}`],
+      [
+        'end',
+        `554 5.2.252 SendAsDenied; noreply@contoso.com not allowed to send as ceo@contoso.com; STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed to process message due to a permanent exception with message Cannot submit message. ${HOSTNAME}`,
+      ],
+      [
+        'end',
+        `554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed to process message due to a permanent exception with message Cannot submit message. ${HOSTNAME}`,
+      ],
+    ],
+  },
+  {
+    rule: 'bare-line-feeds',
+    scope: 'message',
+    verdict: 'fail',
+    explanation: /line feed without a carriage return/,
+    fix: /report it as a bug/,
+    said: [
+      [
+        'end',
+        '550 5.6.11 SMTPSEND.BareLinefeedsAreIllegal; message contains bare linefeeds, which cannot be sent via DATA',
+      ],
+    ],
+  },
+  {
+    rule: 'sender-policy',
+    scope: 'message',
+    verdict: 'fail',
+    explanation: /SPF, DKIM or DMARC/,
+    fix: /SPF must include spf\.protection\.outlook\.com/,
+    said: [
+      ['end', `550 5.7.9 Message not accepted for policy reasons: DMARC ${TRACE}`],
+      ['end', `550 5.7.26 This mail is unauthenticated: multiple authentication checks failed ${TRACE}`],
+    ],
+  },
+  {
+    rule: 'message-too-large',
+    scope: 'message',
+    verdict: 'fail',
+    explanation: /larger than the mailbox may send/,
+    fix: /Set-Mailbox <mailbox> -MaxSendSize 150MB/,
+    said: [
+      ['mail', '552 5.3.4 Message size exceeds fixed maximum message size'],
+      ['end', `552 5.2.3 Message size exceeds fixed maximum message size ${HOSTNAME}`],
+    ],
+  },
+  {
+    rule: 'content-corrupt',
+    scope: 'message',
+    verdict: 'fail',
+    explanation: /could not read the message's headers or content/,
+    fix: /extra headers/,
+    said: [
+      ['end', `554 5.6.0 Corrupt message content ${HOSTNAME}`],
+      ['end', `550 5.6.2 SMTPSEND.InvalidHeaders; invalid headers ${HOSTNAME}`],
+    ],
+  },
+  {
+    rule: 'submission-exception',
+    scope: 'message',
+    verdict: 'fail',
+    explanation: /name of the exception in its reply says why/,
+    said: [
+      [
+        'end',
+        `554 5.2.0 STOREDRV.Submission.Exception:InvalidRecipientsException; Failed to process message due to a permanent exception with message Recipients are not valid. ${HOSTNAME}`,
+      ],
+      [
+        'end',
+        `554 5.2.122 STOREDRV.Submission.Exception:RecipientRateLimitException.MapiExceptionCallFailed ${HOSTNAME}`,
+      ],
+    ],
+  },
+];
