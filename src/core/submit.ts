@@ -20,7 +20,10 @@ export type EnqueueOutcome =
   /** The key was used before, for another request. */
   | { readonly kind: 'key-reused' }
   | Full
-  | { readonly kind: 'unavailable'; readonly cause: unknown };
+  /** It was not queued. */
+  | { readonly kind: 'unavailable'; readonly cause: unknown }
+  /** The answer is lost, so nobody knows whether it was queued. */
+  | { readonly kind: 'unanswered'; readonly cause: unknown };
 
 /** The queue has as much as it may have: in all, or of this client. */
 export interface Full {

@@ -131,6 +131,14 @@ export const PROBLEMS = {
     meaning: 'As much mail waits as may. Nothing was queued; send the same request again later.',
     headers: { 'Retry-After': '30' },
   },
+  'queue-unanswered': {
+    status: 503,
+    title: 'Queue did not answer',
+    meaning:
+      'The connection to Redis ended, or time ran out, before its answer came, so nobody knows whether the message was ' +
+      'queued. Send the same request again: with an Idempotency-Key it is queued once, without one perhaps twice.',
+    headers: { 'Retry-After': RETRY_AFTER_SECONDS },
+  },
   stopping: {
     status: 503,
     title: 'Stopping',

@@ -28,7 +28,7 @@ export function answerBatch(
   return reply.code(202).send({ results: outcomes.map((outcome, index) => batchResult(request, outcome, index)) });
 }
 
-const OF_THE_WHOLE: readonly SubmitOutcome['kind'][] = ['unavailable', 'full', 'key-reused'];
+const OF_THE_WHOLE: readonly SubmitOutcome['kind'][] = ['unavailable', 'unanswered', 'full', 'key-reused'];
 
 function batchResult(request: FastifyRequest, outcome: SubmitOutcome, index: number): BatchResult {
   if (outcome.kind === 'accepted') return { index, ...acceptedView(outcome) };
@@ -52,6 +52,7 @@ function acceptedView({ message, estimatedAt }: Accepted): SendAnswer {
 
 export function refuse(request: FastifyRequest, reply: FastifyReply, outcome: Refused): FastifyReply {
   if (outcome.kind === 'unavailable') request.log.error({ err: outcome.cause }, 'the queue is unavailable');
+  if (outcome.kind === 'unanswered') request.log.error({ err: outcome.cause }, 'the queue did not answer');
   const [code, details] = problemOf(outcome);
   return sendProblem(request, reply, code, details);
 }
@@ -70,6 +71,8 @@ function problemOf(outcome: Refused): readonly [ProblemCode, ProblemDetails] {
       return [outcome.of === 'client' ? 'client-queue-full' : 'queue-full', { detail: `${outcome.detail}.` }];
     case 'unavailable':
       return ['queue-unavailable', { detail: 'Nothing was queued. Send the same request again later.' }];
+    case 'unanswered':
+      return ['queue-unanswered', { detail: 'The message may be queued, or not.' }];
   }
 }
 

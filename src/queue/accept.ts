@@ -15,6 +15,7 @@ import { JOB_NAME, jobData, jobOptions } from './job.ts';
 import type { Keys } from './keys.ts';
 import { newRecord, type Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
+import type { RedisClock } from './redis-clock.ts';
 import { transactionScripts } from './scripts.ts';
 
 export interface AcceptDependencies {
@@ -23,6 +24,7 @@ export interface AcceptDependencies {
   readonly keys: Keys;
   readonly records: Pick<Records, 'find'>;
   readonly queueOf: (name: string) => Queue;
+  readonly clock: RedisClock;
 }
 
 /** What stands in Redis for an Idempotency-Key. */
@@ -34,20 +36,28 @@ interface UsedKey {
 
 interface Entry {
   readonly submission: Submission;
-  readonly content: string;
+  readonly content: string | Buffer;
 }
 
 /** How long an Idempotency-Key is kept, from the time of sending on. */
 const IDEMPOTENCY_MS = 24 * 3_600_000;
 
-/** Rejects when Redis does not take them. */
+export interface Timing {
+  /** By `performance.now()`: what Redis has not begun by then it leaves alone. */
+  readonly latestAt: number;
+  /** Called just before Redis is told: from then on, only its answer tells whether it took them. */
+  readonly onSent: () => void;
+}
+
+/** Rejects when Redis does not take them, or does not answer. */
 export async function acceptAll(
   submissions: readonly Submission[],
+  timing: Timing,
   dependencies: AcceptDependencies,
 ): Promise<readonly EnqueueOutcome[]> {
   const used = await Promise.all(submissions.map((submission) => findUsedKey(submission, dependencies)));
   const fresh = submissions.filter((_, i) => used[i] === undefined);
-  const written = (await write(fresh, dependencies)).values();
+  const written = (await write(fresh, timing, dependencies)).values();
   const outcomes = submissions.map((submission, i) => {
     const before = used[i];
     return before ? replay(submission, before, dependencies) : (written.next().value ?? gone());
@@ -93,33 +103,59 @@ async function replay(
 
 async function write(
   submissions: readonly Submission[],
+  { latestAt, onSent }: Timing,
   dependencies: AcceptDependencies,
 ): Promise<readonly Promise<EnqueueOutcome>[]> {
   if (submissions.length === 0) return [];
-  const { redis, keys } = dependencies;
+  const { redis, keys, clock } = dependencies;
   await readyFor(
     submissions.map(({ message }) => message),
     dependencies,
   );
+  const redisNow = clock.now() ?? (await askTime(redis, clock));
+  const sentAt = performance.now();
+  const latestMs = Math.floor(redisNow + latestAt - sentAt);
   const transaction = redis.multi();
   const places: { readonly accept: number; readonly forecast: number; readonly questions: number }[] = [];
   for (const submission of submissions) {
     const accept = lengthOf(transaction);
-    addAccept(transaction, { submission, content: encodeContent(submission.content) }, keys);
+    addAccept(transaction, { submission, content: encodeContent(submission.content) }, latestMs, keys);
     const { message, through } = submission;
     await addTicket(transaction, message, message.id, dependencies);
     const forecast = lengthOf(transaction);
     const questions = askForecast(transaction, keys, dependencies.queueOf(queueOf(message)), message, through);
     places.push({ accept, forecast, questions });
   }
+  if (redis.status !== 'ready') throw new Error('There is no connection to Redis.');
+  onSent();
   const results = await transaction.exec();
   const failure = results?.find(([error]) => error)?.[0];
   if (!results || failure) throw failure ?? new Error('Redis discarded the transaction.');
   return submissions.map((submission, i) => {
     const { accept = 0, forecast = 0, questions = 0 } = places[i] ?? {};
+    const [verdict, redisMs, ...used] = (results[accept] ?? gone())[1] as AcceptAnswer;
+    clock.tell(redisMs, sentAt);
+    if (verdict === 'late') return refuseLate(submission, dependencies);
     const found = readEstimate(results.slice(forecast, forecast + questions), submission.message, submission.through);
-    return settle(submission, results[accept]?.[1], found, dependencies);
+    return settle(submission, used, found, dependencies);
   });
+}
+
+type AcceptAnswer = readonly [verdict: 'written' | 'late' | 'used', redisMs: number, ...used: string[]];
+
+async function askTime(redis: RedisClient, clock: RedisClock): Promise<number> {
+  const sentAt = performance.now();
+  const [seconds, microseconds] = await redis.time();
+  const redisMs = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+  clock.tell(redisMs, sentAt);
+  return redisMs;
+}
+
+/** The ticket was written, for a message that was not: a worker would find nothing, and say so in the log. */
+async function refuseLate({ message }: Submission, dependencies: AcceptDependencies): Promise<EnqueueOutcome> {
+  const queue = dependencies.queueOf(queueOf(message));
+  await queue.remove(message.id).catch(() => 0);
+  return { kind: 'unavailable', cause: new Error('Redis came to the message too late.') };
 }
 
 /** A transaction counts its own MULTI, whose result is not among the others. */
@@ -127,7 +163,12 @@ function lengthOf(transaction: ChainableCommander): number {
   return transaction.length - 1;
 }
 
-function addAccept(transaction: ChainableCommander, { submission, content }: Entry, keys: Keys): void {
+function addAccept(
+  transaction: ChainableCommander,
+  { submission, content }: Entry,
+  latestMs: number,
+  keys: Keys,
+): void {
   const { message, idempotency } = submission;
   const { id, client, acceptedAt, sendAt, expiresAt } = message;
   const record = keys.record(id);
@@ -145,6 +186,7 @@ function addAccept(transaction: ChainableCommander, { submission, content }: Ent
     queueOf(message),
     idempotency?.fingerprint ?? '',
     keptMs,
+    latestMs,
     ...Object.entries(newRecord(message)).flat(),
   );
 }
@@ -200,11 +242,10 @@ function readEstimate(
 /** Another request with the same key may have come between the look and the write: then that one counts. */
 async function settle(
   submission: Submission,
-  answer: unknown,
+  fields: readonly string[],
   estimatedAt: Date,
   dependencies: AcceptDependencies,
 ): Promise<EnqueueOutcome> {
-  const fields = answer as string[];
   if (fields.length > 0) {
     const used = asUsedKey(Object.fromEntries(pairs(fields)));
     return used ? replay(submission, used, dependencies) : gone();

@@ -1,11 +1,12 @@
 /** The accepting side of the queues: takes messages in, and lets people cancel them or have them tried anew. */
 import { Queue } from 'bullmq';
+import { ReplyError } from 'ioredis';
 import type { QueueDepth } from '../core/mailbox-desk.ts';
 import type { Mailbox } from '../core/mailbox.ts';
 import { type Message, type MessageStatus, queueOf, type RecipientState } from '../core/message.ts';
 import type { Submission } from '../core/submission.ts';
 import type { EnqueueAll, EnqueueOutcome } from '../core/submit.ts';
-import { acceptAll, addTicket, contentBytes, readyFor } from './accept.ts';
+import { type AcceptDependencies, acceptAll, addTicket, contentBytes, readyFor } from './accept.ts';
 import { encodeMessage, type StoredMessage } from './codec.ts';
 import { withDeadline } from './deadline.ts';
 import { forecast } from './forecast.ts';
@@ -14,6 +15,7 @@ import type { Keys } from './keys.ts';
 import type { LoadGuard } from './load.ts';
 import type { Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
+import { makeRedisClock } from './redis-clock.ts';
 import { defineScripts, transactionScripts } from './scripts.ts';
 
 export interface Producer {
@@ -44,6 +46,8 @@ export interface ProducerOptions {
 /** How long Redis may take for a small message, and more for each further megabyte. */
 const DEADLINE_MS = 1_000;
 const DEADLINE_MS_PER_MEGABYTE = 200;
+/** What is left of it for the way back: so late, Redis begins with nothing that was asked of it. */
+const ANSWER_MS = 250;
 
 export function openProducer(options: ProducerOptions): Producer {
   const { redis, keys } = options;
@@ -56,7 +60,7 @@ export function openProducer(options: ProducerOptions): Producer {
     queues.set(name, queue);
     return queue;
   };
-  const dependencies = { ...options, queueOf: openQueueOf };
+  const dependencies = { ...options, queueOf: openQueueOf, clock: makeRedisClock() };
   const enqueue = (submissions: readonly Submission[]) => enqueueInTime(submissions, dependencies);
   return {
     enqueueAll: enqueue,
@@ -79,7 +83,7 @@ export function openProducer(options: ProducerOptions): Producer {
   };
 }
 
-type Dependencies = ProducerOptions & { readonly queueOf: (name: string) => Queue };
+type Dependencies = ProducerOptions & Pick<AcceptDependencies, 'queueOf' | 'clock'>;
 
 function openQueue(name: string, { redis, keys, onError }: ProducerOptions): Queue {
   const queue = new Queue(name, { connection: redis, prefix: keys.prefix });
@@ -94,14 +98,20 @@ async function enqueueInTime(
   const [first] = submissions;
   if (!first) return [];
   const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(contentBytes(submissions) / 1024 ** 2);
+  let sent = false;
+  const onSent = () => {
+    sent = true;
+  };
+  const timing = { latestAt: performance.now() + deadlineMs - ANSWER_MS, onSent };
   const accept = async () => {
     const full = await dependencies.load.findFull(first.client);
-    return full ? submissions.map(() => full) : acceptAll(submissions, dependencies);
+    return full ? submissions.map(() => full) : acceptAll(submissions, timing, dependencies);
   };
   try {
     return await withDeadline(accept(), deadlineMs);
   } catch (cause) {
-    return submissions.map(() => ({ kind: 'unavailable', cause }));
+    const kind = sent && !(cause instanceof ReplyError) ? 'unanswered' : 'unavailable';
+    return submissions.map(() => ({ kind, cause }));
   }
 }
 

@@ -43,32 +43,36 @@ end
 `;
 
 /**
- * Writes a message's record, content and places in the indexes, unless the Idempotency-Key was used before.
+ * Writes a message's record, content and places in the indexes, unless Redis comes to it too late (whoever asked has
+ * given up by then, and was told so) or the Idempotency-Key was used before.
  *
  * KEYS[1] record   KEYS[2] body   KEYS[3] the Idempotency-Key's hash, or the record when there is none
  * ARGV[1] prefix   ARGV[2] id   ARGV[3] content   ARGV[4] accepted (ms)   ARGV[5] the end of its time (ms)
  * ARGV[6] client   ARGV[7] queue   ARGV[8] fingerprint, '' without a key   ARGV[9] how long the key is kept (ms)
- * ARGV[10…] the record's fields
- * Returns the key's hash, flat, when it was there; empty when the message was written.
+ * ARGV[10] the latest time for it (ms, Redis's clock)   ARGV[11…] the record's fields
+ * Returns {written | late | used, Redis's time (ms), with `used` the key's hash, flat}.
  */
 const ACCEPT = `
 ${STEPS}
 local prefix, id = ARGV[1], ARGV[2]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if now > tonumber(ARGV[10]) then return {'late', now} end
 if ARGV[8] ~= '' then
   local used = redis.call('HGETALL', KEYS[3])
-  if #used > 0 then return used end
+  if #used > 0 then return {'used', now, unpack(used)} end
   redis.call('HSET', KEYS[3], 'id', id, 'fingerprint', ARGV[8])
   redis.call('PEXPIRE', KEYS[3], ARGV[9])
 end
 redis.call('SET', KEYS[2], ARGV[3])
-redis.call('HSET', KEYS[1], 'acceptedAtMs', ARGV[4], 'client', ARGV[6], 'bytes', #ARGV[3], unpack(ARGV, 10))
+redis.call('HSET', KEYS[1], 'acceptedAtMs', ARGV[4], 'client', ARGV[6], 'bytes', #ARGV[3], unpack(ARGV, 11))
 redis.call('ZADD', prefix .. ':deadlines', ARGV[5], id)
 redis.call('ZADD', prefix .. ':index', ARGV[4], id)
 redis.call('ZADD', prefix .. ':index:client:' .. ARGV[6], ARGV[4], id)
 redis.call('ZADD', prefix .. ':index:queue:' .. ARGV[7], ARGV[4], id)
 moveTo(prefix, KEYS[1], id, redis.call('HGET', KEYS[1], 'status'))
 count(prefix, KEYS[1], 1)
-return {}
+return {'written', now}
 `;
 
 /**

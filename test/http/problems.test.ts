@@ -56,6 +56,7 @@ const ROWS: readonly (readonly [code: ProblemCode, request: InjectOptions, optio
   ['unsupported-media-type', { ...SEND, headers: { 'content-type': 'text/plain' }, payload: 'x' }],
   ['invalid-message', { ...SEND, payload: {} }],
   ['internal', SEND, { submit: () => Promise.reject(new Error('x')) }],
+  ['queue-unanswered', SEND, { enqueue: async () => ({ kind: 'unanswered', cause: new Error('x') }) }],
   ['queue-unavailable', SEND, { enqueue: async () => ({ kind: 'unavailable', cause: new Error('x') }) }],
   ['queue-unavailable', { url: '/messages/x' }, { messages: { find: () => Promise.reject(new Error('x')) } }],
   ['wrong-state', { method: 'DELETE', url: '/messages/x' }, FAILED],

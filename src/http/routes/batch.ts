@@ -70,6 +70,7 @@ const schema = {
       'client-queue-full',
       'internal',
       'queue-unavailable',
+      'queue-unanswered',
       'queue-full',
       'stopping',
     ),

@@ -83,6 +83,7 @@ const schema = {
       'client-queue-full',
       'internal',
       'queue-unavailable',
+      'queue-unanswered',
       'queue-full',
       'stopping',
     ),
