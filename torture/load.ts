@@ -25,6 +25,8 @@ export interface Request {
     | { readonly kind: 'no-answer'; readonly error: string };
 }
 
+/** The 503 that says that nobody knows: the connection to Redis was lost before its answer came. */
+export const UNANSWERED = 'urn:relay365:problem:queue-unanswered';
 /** Nobody waits longer for an answer. */
 export const ANSWER_MS_MAX = 10_000;
 

@@ -1,14 +1,14 @@
 /** The table of faults and outcomes: a request and an attempt count for the fault that began last before them. */
 import type { Evidence, Injected } from './evidence.ts';
-import { subjectOf } from './load.ts';
+import { subjectOf, UNANSWERED } from './load.ts';
 
 const OUTCOMES = ['sent', 'deferred', 'unknown', 'interrupted', 'throttled', 'held', 'failed'] as const;
-const COLUMNS = ['202', '503', 'no answer', ...OUTCOMES, 'twice'] as const;
+const COLUMNS = ['202', '503', '503?', 'no answer', ...OUTCOMES, 'twice'] as const;
 const BEFORE = '(none yet)';
 
 type Row = Map<string, number>;
 
-/** Lines of Markdown. */
+/** Lines of Markdown. `503` is certain that nothing was queued, `503?` is not; `twice` counts further copies of a mail. */
 export function makeTable(evidence: Evidence): string[] {
   const rows = countRows(evidence);
   const times = Map.groupBy(evidence.faults, ({ name }) => name);
@@ -32,7 +32,8 @@ function countRows({ requests, messages, taken, faults }: Evidence): Map<string,
   };
   for (const { at, answer } of requests) {
     if (answer.kind === 'no-answer') count(at, 'no answer');
-    else count(at, answer.kind === 'accepted' ? '202' : String(answer.status));
+    else if (answer.kind === 'accepted') count(at, '202');
+    else count(at, answer.type === UNANSWERED ? '503?' : String(answer.status));
   }
   for (const { at, outcome } of [...messages.values()].flatMap((message) => message?.attempts ?? [])) {
     count(Date.parse(at), outcome);
