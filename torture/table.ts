@@ -1,6 +1,6 @@
 /** The table of faults and outcomes: a request and an attempt count for the fault that began last before them. */
 import type { Evidence, Injected } from './evidence.ts';
-import { subjectOf, UNANSWERED } from './load.ts';
+import { type Request, UNANSWERED } from './load.ts';
 
 const OUTCOMES = ['sent', 'deferred', 'unknown', 'interrupted', 'throttled', 'held', 'failed'] as const;
 const COLUMNS = ['202', '503', '503?', 'no answer', ...OUTCOMES, 'twice'] as const;
@@ -23,26 +23,36 @@ export function makeTable(evidence: Evidence): string[] {
   return layOut([['fault', 'times', ...COLUMNS], ...names.map(cells), total]);
 }
 
-function countRows({ requests, messages, taken, faults }: Evidence): Map<string, Row> {
+function countRows(evidence: Evidence): Map<string, Row> {
   const rows = new Map<string, Row>();
-  const count = (at: number, column: string) => {
-    const name = lastBefore(faults, at);
+  for (const [at, column] of eventsOf(evidence)) {
+    const name = lastBefore(evidence.faults, at);
     const row = rows.get(name) ?? new Map<string, number>();
     rows.set(name, row.set(column, (row.get(column) ?? 0) + 1));
-  };
-  for (const { at, answer } of requests) {
-    if (answer.kind === 'no-answer') count(at, 'no answer');
-    else if (answer.kind === 'accepted') count(at, '202');
-    else count(at, answer.type === UNANSWERED ? '503?' : String(answer.status));
-  }
-  for (const { at, outcome } of [...messages.values()].flatMap((message) => message?.attempts ?? [])) {
-    count(Date.parse(at), outcome);
-  }
-  const subjects = new Set(requests.map(({ mail }) => subjectOf(mail.n)));
-  for (const [subject, copies] of Map.groupBy(taken, ({ subject: one }) => one ?? '')) {
-    if (subjects.has(subject)) for (const { at } of copies.slice(1)) count(at.getTime(), 'twice');
   }
   return rows;
+}
+
+/** What happened when, as the columns call it. */
+function eventsOf({ requests, messages, taken }: Evidence): (readonly [number, string])[] {
+  const attempts = [...messages.values()].flatMap((message) => message?.attempts ?? []);
+  const copies = [...Map.groupBy(taken, ({ subject }) => subject).values()].flatMap((all) => all.slice(1));
+  return [
+    ...requests.map(({ at, answer }) => [at, columnOf(answer)] as const),
+    ...attempts.map(({ at, outcome }) => [Date.parse(at), outcome] as const),
+    ...copies.map(({ at }) => [at.getTime(), 'twice'] as const),
+  ];
+}
+
+function columnOf(answer: Request['answer']): string {
+  switch (answer.kind) {
+    case 'accepted':
+      return '202';
+    case 'refused':
+      return answer.type === UNANSWERED ? '503?' : String(answer.status);
+    case 'no-answer':
+      return 'no answer';
+  }
 }
 
 function lastBefore(faults: readonly Injected[], at: number): string {
