@@ -28,9 +28,9 @@ async function renderDocument(): Promise<string> {
     submit: neverAsked,
     messages: { find: neverAsked, list: neverAsked, cancel: neverAsked, retry: neverAsked, retryAll: neverAsked },
     submitAll: neverAsked,
-    prepare: () => {
-      throw new Error('never asked');
-    },
+    submitRaw: neverAsked,
+    prepare: neverPrepared,
+    prepareRaw: neverPrepared,
     compose: neverAsked,
     ready: neverAsked,
     desk: { list: neverAsked, find: neverAsked, pause: neverAsked, resume: neverAsked, verify: neverAsked },
@@ -44,6 +44,10 @@ async function renderDocument(): Promise<string> {
   const document = app.swagger();
   await app.close();
   return HEADER + stringify(document, { lineWidth: 120, blockQuote: 'literal', aliasDuplicateObjects: false });
+}
+
+function neverPrepared(): never {
+  throw new Error('Nothing is prepared here.');
 }
 
 async function neverAsked(): Promise<never> {

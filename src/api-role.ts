@@ -4,8 +4,8 @@ import type { FastifyInstance } from 'fastify';
 import type { Config } from './config/config.ts';
 import type { Directory, Mailbox } from './core/mailbox.ts';
 import type { MessageDesk } from './core/message-desk.ts';
-import { createPrepare, type Submission } from './core/submission.ts';
-import { createSubmit, createSubmitAll, type EnqueueOutcome } from './core/submit.ts';
+import { createPrepare, createPrepareRaw, type Submission } from './core/submission.ts';
+import { createSubmit, createSubmitAll, createSubmitRaw, type EnqueueOutcome } from './core/submit.ts';
 import { openDesk } from './desk.ts';
 import { type MailEvents, mailEvents } from './events.ts';
 import { buildApp, type SandboxMessages } from './http/app.ts';
@@ -22,6 +22,7 @@ import { countRequest } from './queue/requests.ts';
 import { takeSeat } from './queue/seats.ts';
 import { redisErrors } from './redis-report.ts';
 import { compose } from './smtp/compose.ts';
+import { headerValues } from './smtp/header-values.ts';
 import { VERSION } from './version.ts';
 
 export interface ApiRole {
@@ -71,11 +72,17 @@ export async function openApi({ config, location, keys, log, sandbox }: ApiOptio
   const events = mailEvents(log);
   const app = buildApp({
     submit: createSubmit({ ...submission, enqueue: async (one) => told(one, await enqueue(one), events) }),
+    submitRaw: createSubmitRaw({
+      ...submission,
+      headerValues,
+      enqueue: async (one) => told(one, await enqueue(one), events),
+    }),
     submitAll: createSubmitAll({
       ...submission,
       enqueueAll: async (all) => (await enqueueAll(all)).map((outcome, i) => told(all[i], outcome, events)),
     }),
     prepare: createPrepare(submission),
+    prepareRaw: createPrepareRaw({ ...submission, headerValues }),
     compose,
     directory,
     messages: inTime(messages),

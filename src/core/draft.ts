@@ -6,7 +6,7 @@ import { type Address, type AddressInput, parseAddress } from './address.ts';
 import { type FieldError, FieldErrors } from './field-errors.ts';
 import { headerProblem } from './headers.ts';
 import { RECIPIENTS_MAX } from './mailbox.ts';
-import type { Attachment, Calendar, Content, Level } from './message.ts';
+import type { Attachment, Calendar, Level, WrittenContent } from './message.ts';
 
 export interface Draft {
   readonly from?: AddressInput;
@@ -49,7 +49,7 @@ export interface ReadDraft {
   readonly priority: Level;
   readonly mailbox?: string;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly content: Content;
+  readonly content: WrittenContent;
 }
 
 const SUBJECT_LENGTH_MAX = 998;
@@ -75,12 +75,18 @@ export function readDraft(draft: Draft): { readonly read: ReadDraft; readonly er
     ...(from && { from }),
     ...recipients,
     subject: readSubject(draft.subject ?? '', errors),
-    priority: draft.priority ?? 'normal',
-    ...(draft.mailbox !== undefined && { mailbox: draft.mailbox }),
-    metadata: readMetadata(draft.metadata ?? {}, errors),
+    ...readPlan(draft, errors),
     content: readContent(draft, errors),
   };
   return { read, errors: errors.all };
+}
+
+/** What a sender says of the sending, whatever form the mail has. */
+export function readPlan(
+  { priority = 'normal', mailbox, metadata = {} }: Pick<Draft, 'priority' | 'mailbox' | 'metadata'>,
+  errors: FieldErrors,
+): Pick<ReadDraft, 'priority' | 'mailbox' | 'metadata'> {
+  return { priority, ...(mailbox !== undefined && { mailbox }), metadata: readMetadata(metadata, errors) };
 }
 
 function readRecipients(draft: Draft, errors: FieldErrors): Pick<ReadDraft, 'to' | 'cc' | 'bcc'> {
@@ -141,7 +147,7 @@ function readMetadata(metadata: Readonly<Record<string, string>>, errors: FieldE
   return Object.fromEntries(pairs);
 }
 
-function readContent(draft: Draft, errors: FieldErrors): Content {
+function readContent(draft: Draft, errors: FieldErrors): WrittenContent {
   const attachments = (draft.attachments ?? []).map((attachment, index) =>
     readAttachment(attachment, `attachments[${index}]`, errors),
   );

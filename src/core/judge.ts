@@ -49,22 +49,31 @@ const UNCOMPOSABLE = {
 /** Judges one reply, of the session or of one recipient. */
 export function judgeReply(reply: Reply, stage: Stage): Judgement {
   const askedWaitMs = readAskedWait(reply.text);
-  const fault = findReply(reply, stage);
+  const fault = findReply(reply, stage) ?? refusedTls(reply, stage);
   const judgement = fault ? { ...withoutPattern(fault), known: true } : judgeByClass(reply, stage);
   return askedWaitMs === undefined ? judgement : { ...judgement, askedWaitMs };
+}
+
+/** Exchange always starts TLS: whoever says no, with whatever words, stands in between. */
+function refusedTls(reply: Reply, stage: Stage): Fault | undefined {
+  const fault = stage === 'starttls' ? findNetwork('ETLS') : undefined;
+  return fault && { ...fault, explanation: `${fault.explanation} ${answered(reply, stage)}` };
 }
 
 /** Before MAIL FROM nothing was said of the message yet, so a refusal can't be its fault. */
 const BEFORE_MESSAGE: readonly Stage[] = ['token', 'connect', 'greeting', 'starttls', 'auth'];
 
 function judgeByClass(reply: Reply, stage: Stage): Judgement {
-  const explanation = `Exchange answered (${STAGES[stage]}): ${formatReply(reply)}`;
-  const row = { explanation, source: SOURCES.rfc5321, known: false };
+  const row = { explanation: answered(reply, stage), source: SOURCES.rfc5321, known: false };
   if (reply.code < 500)
     return { ...row, id: 'unlisted-4xx', scope: stage === 'rcpt' ? 'recipient' : 'connection', verdict: 'retry' };
   if (BEFORE_MESSAGE.includes(stage))
     return { ...row, id: 'unlisted-5xx', scope: 'mailbox', verdict: 'hold', wait: HOLD_WAIT };
   return { ...row, id: 'unlisted-5xx', scope: stage === 'rcpt' ? 'recipient' : 'message', verdict: 'fail' };
+}
+
+function answered(reply: Reply, stage: Stage): string {
+  return `Exchange answered (${STAGES[stage]}): ${formatReply(reply)}`;
 }
 
 function judgeBroken({ stage, error, code }: Extract<Outcome, { kind: 'broken' }>): Judgement {

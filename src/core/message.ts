@@ -35,6 +35,8 @@ export interface Message {
   readonly to: readonly Address[];
   readonly cc: readonly Address[];
   readonly bcc: readonly Address[];
+  /** The envelope's recipients, where they are others than those of to, cc and bcc. */
+  readonly envelopeTo?: readonly string[];
   readonly subject: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly priority: Level;
@@ -47,8 +49,15 @@ export interface Message {
   readonly sizeBytes: number;
 }
 
-/** What the composer needs beyond the `Message`. */
-export interface Content {
+/** The large part of a message: what the composer needs beyond the `Message`, or the ready mail. */
+export type Content = WrittenContent | RawContent;
+
+/** A ready mail (RFC 5322, CRLF), as it goes out. */
+export interface RawContent {
+  readonly raw: Buffer;
+}
+
+export interface WrittenContent {
   readonly replyTo: readonly Address[];
   readonly text?: string;
   readonly html?: string;
@@ -129,13 +138,13 @@ export function sendThrough(message: Message, mailbox: { readonly id: string; re
 }
 
 /** The SMTP envelope's recipients, each once, in the order of To, Cc, Bcc. */
-export function recipientsOf(message: Pick<Message, 'to' | 'cc' | 'bcc'>): string[] {
-  const addresses = [...message.to, ...message.cc, ...message.bcc].map(({ address }) => address);
+export function recipientsOf({ to, cc, bcc, envelopeTo }: Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo'>): string[] {
+  const addresses = envelopeTo ?? [...to, ...cc, ...bcc].map(({ address }) => address);
   return [...new Map(addresses.map((address) => [address.toLowerCase(), address])).values()];
 }
 
 /** The state of a message that has just been accepted. */
-export function newState(message: Pick<Message, 'to' | 'cc' | 'bcc' | 'sendAt'>): MessageState {
+export function newState(message: Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo' | 'sendAt'>): MessageState {
   const recipients = recipientsOf(message).map((address) => ({ address, status: 'pending' }) as const);
   return { status: message.sendAt ? 'scheduled' : 'queued', attempts: [], recipients };
 }

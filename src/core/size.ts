@@ -1,5 +1,5 @@
 /** How large a message will be once it is composed, told before it is composed. */
-import { type Content, recipientsOf, type Message } from './message.ts';
+import { type Message, recipientsOf, type WrittenContent } from './message.ts';
 
 /** Base64 with a CRLF after each 76 characters: 78 octets carry 57. RFC 2045 6.8 */
 const BASE64_OCTETS_PER_BYTE = 78 / 57;
@@ -12,7 +12,10 @@ const PART_BYTES = 512;
 const RECIPIENT_BYTES = 4;
 
 /** An estimate in bytes of the composed message: right within some per cent, and rather too large than too small. */
-export function estimateSizeBytes(message: Pick<Message, 'to' | 'cc' | 'bcc' | 'subject'>, content: Content): number {
+export function estimateSizeBytes(
+  message: Pick<Message, 'to' | 'cc' | 'bcc' | 'subject'>,
+  content: WrittenContent,
+): number {
   const attachments = content.attachments.map(
     ({ content }) => PART_BYTES + content.length * 0.75 * BASE64_OCTETS_PER_BYTE,
   );

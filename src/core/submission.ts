@@ -4,10 +4,12 @@
  */
 import { type Client, maySendFrom, mayUseMailbox } from './client.ts';
 import { type Draft, readDraft, type ReadDraft } from './draft.ts';
+import { completeRaw, type RawDraft, readRawDraft, type ReadRawDraft } from './raw-draft.ts';
+import type { HeaderValues } from './raw-message.ts';
 import { type FieldError, FieldErrors } from './field-errors.ts';
 import { type Directory, type Mailbox, maySendAs, ownerOf, poolAsMailbox } from './mailbox.ts';
 import type { Content, Message } from './message.ts';
-import { readSchedule, type Schedule } from './schedule.ts';
+import { readSchedule, type Schedule, type ScheduleDraft } from './schedule.ts';
 import { estimateSizeBytes } from './size.ts';
 
 /** A message and its content, ready for the queue. */
@@ -37,6 +39,8 @@ export type Prepared = { readonly kind: 'prepared'; readonly submission: Submiss
 
 export type Prepare = (draft: Draft, client: Client, idempotency?: Idempotency) => Prepared;
 
+export type PrepareRaw = (draft: RawDraft, client: Client, idempotency?: Idempotency) => Prepared;
+
 export interface PrepareDependencies {
   /** Asked for each message: mailboxes may come and go. */
   readonly directory: () => Directory;
@@ -47,20 +51,39 @@ export interface PrepareDependencies {
   readonly messageTtlMs: number;
 }
 
+export type PrepareRawDependencies = PrepareDependencies & { readonly headerValues: HeaderValues };
+
 export function createPrepare(dependencies: PrepareDependencies): Prepare {
   return (draft, client, idempotency) => {
-    const acceptedAt = dependencies.now();
-    const { read, errors: draftErrors } = readDraft(draft);
-    const timeErrors = new FieldErrors();
-    const schedule = readSchedule(draft, acceptedAt, dependencies.messageTtlMs, timeErrors);
-    const errors = [...draftErrors, ...timeErrors.all];
-    const chosen = chooseMailbox(read, client, dependencies.directory());
-    if (chosen.kind !== 'chosen') return refuse(errors, chosen);
-    if (errors.length > 0) return { kind: 'invalid', errors };
-    const asked = { client, acceptedAt, ...(idempotency && { idempotency }) };
-    const submission = makeSubmission(read, schedule, chosen.mailbox, asked, dependencies);
-    return tooLarge(submission, chosen.mailbox) ?? { kind: 'prepared', submission };
+    const { read, errors } = readDraft(draft);
+    return finish(read, errors, draft, { client, ...(idempotency && { idempotency }) }, dependencies);
   };
+}
+
+export function createPrepareRaw(dependencies: PrepareRawDependencies): PrepareRaw {
+  return (draft, client, idempotency) => {
+    const { read, errors } = readRawDraft(draft, dependencies.headerValues);
+    return finish(read, errors, draft, { client, ...(idempotency && { idempotency }) }, dependencies);
+  };
+}
+
+/** What is common to all drafts: the mailbox that sends, the times, the size. */
+function finish(
+  read: ReadDraft | ReadRawDraft,
+  draftErrors: readonly FieldError[],
+  times: ScheduleDraft,
+  asked: Omit<Asked, 'acceptedAt'>,
+  dependencies: PrepareDependencies,
+): Prepared {
+  const acceptedAt = dependencies.now();
+  const timeErrors = new FieldErrors();
+  const schedule = readSchedule(times, acceptedAt, dependencies.messageTtlMs, timeErrors);
+  const errors = [...draftErrors, ...timeErrors.all];
+  const chosen = chooseMailbox(read, asked.client, dependencies.directory());
+  if (chosen.kind !== 'chosen') return refuse(errors, chosen);
+  if (errors.length > 0) return { kind: 'invalid', errors };
+  const submission = makeSubmission(read, schedule, chosen.mailbox, { ...asked, acceptedAt }, dependencies);
+  return tooLarge(submission, chosen.mailbox) ?? { kind: 'prepared', submission };
 }
 
 /** Who asks, when, and which of several equal requests it is. */
@@ -85,7 +108,11 @@ function refuse(errors: readonly FieldError[], { kind, errors: more }: NotChosen
   return { kind: 'invalid', errors: [...errors, ...more] };
 }
 
-function chooseMailbox(read: ReadDraft, client: Client, { mailboxes, pools }: Directory): Chosen {
+function chooseMailbox(
+  read: Pick<ReadDraft, 'from' | 'mailbox'>,
+  client: Client,
+  { mailboxes, pools }: Directory,
+): Chosen {
   const allowed = (mailbox: Mailbox) => mayUseMailbox(client, mailbox.id);
   const own = mailboxes.filter(allowed);
   const named = read.mailbox?.toLowerCase();
@@ -115,30 +142,42 @@ function keyNotAllowed({ senders = [] }: Client): Chosen {
 }
 
 function makeSubmission(
-  read: ReadDraft,
+  read: ReadDraft | ReadRawDraft,
   schedule: Schedule,
   mailbox: Mailbox,
   { client, idempotency, acceptedAt }: Asked,
   { newId, directory }: PrepareDependencies,
 ): Submission {
-  const { content, mailbox: _asked, ...rest } = read;
   const id = newId(idempotency && seedOf(client, idempotency, acceptedAt));
   const from = read.from ?? { address: mailbox.address };
   const pool = directory().pools.find(({ name }) => name === mailbox.id);
+  const { content, messageId, sizeBytes, fields } = contentOf(read, { id, from, acceptedAt });
   const message: Message = {
-    ...rest,
+    ...fields,
     ...schedule,
     id,
     client: client.name,
     mailbox: mailbox.id,
     ...(pool && { pool: pool.name }),
-    messageId: `<${id}@${from.address.slice(from.address.lastIndexOf('@') + 1)}>`,
+    messageId,
     from,
     acceptedAt,
-    sizeBytes: estimateSizeBytes(read, content),
+    sizeBytes,
   };
   const through = pool?.members ?? [mailbox];
   return { message, content, through, client, ...(idempotency && { idempotency }) };
+}
+
+/** The content as it is kept, and what follows from it. */
+function contentOf(read: ReadDraft | ReadRawDraft, of: Pick<Message, 'id' | 'from' | 'acceptedAt'>) {
+  const messageId = `<${of.id}@${of.from.address.slice(of.from.address.lastIndexOf('@') + 1)}>`;
+  if ('raw' in read) {
+    const { raw, mailbox: _asked, ...fields } = read;
+    const bytes = completeRaw(raw, { ...of, messageId });
+    return { content: { raw: bytes }, messageId: raw.message.messageId ?? messageId, sizeBytes: bytes.length, fields };
+  }
+  const { content, mailbox: _asked, ...fields } = read;
+  return { content, messageId, sizeBytes: estimateSizeBytes(read, content), fields };
 }
 
 const DAY_MS = 86_400_000;

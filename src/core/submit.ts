@@ -5,10 +5,14 @@
 import type { Client } from './client.ts';
 import type { Draft } from './draft.ts';
 import type { Message } from './message.ts';
+import type { RawDraft } from './raw-draft.ts';
 import {
   createPrepare,
+  createPrepareRaw,
   type Idempotency,
   type PrepareDependencies,
+  type Prepared,
+  type PrepareRawDependencies,
   type Refusal,
   type Submission,
 } from './submission.ts';
@@ -52,6 +56,9 @@ export type SubmitOutcome =
 
 export type Submit = (draft: Draft, client: Client, idempotency?: Idempotency) => Promise<SubmitOutcome>;
 
+/** The same for a ready mail. */
+export type SubmitRaw = (draft: RawDraft, client: Client, idempotency?: Idempotency) => Promise<SubmitOutcome>;
+
 /** Judges each draft alone; the outcomes are in the drafts' order. */
 export type SubmitAll = (
   drafts: readonly Draft[],
@@ -59,13 +66,26 @@ export type SubmitAll = (
   idempotency?: Idempotency,
 ) => Promise<readonly SubmitOutcome[]>;
 
-export function createSubmit(dependencies: PrepareDependencies & { readonly enqueue: Enqueue }): Submit {
-  const prepare = createPrepare(dependencies);
+interface Queue {
+  readonly enqueue: Enqueue;
+}
+
+export function createSubmit(dependencies: PrepareDependencies & Queue): Submit {
+  return submitPrepared(createPrepare(dependencies), dependencies);
+}
+
+export function createSubmitRaw(dependencies: PrepareRawDependencies & Queue): SubmitRaw {
+  return submitPrepared(createPrepareRaw(dependencies), dependencies);
+}
+
+function submitPrepared<D>(
+  prepare: (draft: D, client: Client, idempotency?: Idempotency) => Prepared,
+  { enqueue }: Queue,
+): (draft: D, client: Client, idempotency?: Idempotency) => Promise<SubmitOutcome> {
   return async (draft, client, idempotency) => {
     const prepared = prepare(draft, client, idempotency);
     if (prepared.kind !== 'prepared') return prepared;
-    const { submission } = prepared;
-    return outcomeOf(submission, await dependencies.enqueue(submission));
+    return outcomeOf(prepared.submission, await enqueue(prepared.submission));
   };
 }
 

@@ -95,7 +95,10 @@ export function buildApp({
   });
   app.register((guarded, _options, done) => {
     requireKey(guarded, keys, countRequest);
-    sendRoute(guarded, dependencies);
+    guarded.register((sending, _inner, ready) => {
+      sendRoute(sending, dependencies);
+      ready();
+    });
     batchRoute(guarded, dependencies);
     messageRoutes(guarded, dependencies);
     mailboxRoutes(guarded, dependencies);

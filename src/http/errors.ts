@@ -69,7 +69,7 @@ function bodyTooLarge(request: FastifyRequest, reply: FastifyReply): FastifyRepl
 
 function unsupported(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const given = request.headers['content-type'];
-  const detail = `The body ${given ? `is ${given.slice(0, 100)}` : 'has no Content-Type'}; send application/json.`;
+  const detail = `The body ${given ? `is ${given.slice(0, 100)}` : 'has no Content-Type'}; send application/json${request.url.startsWith('/send') && !request.url.startsWith('/send/') ? ', multipart/form-data or message/rfc822' : ''}.`;
   return sendProblem(request, reply, 'unsupported-media-type', { detail });
 }
 

@@ -80,7 +80,7 @@ export const PROBLEMS = {
   'unsupported-media-type': {
     status: 415,
     title: 'Unsupported media type',
-    meaning: 'The body must be sent as `Content-Type: application/json`.',
+    meaning: 'The body has a `Content-Type` that is not read here; most routes read `application/json` alone.',
   },
   'url-too-long': {
     status: 414,
@@ -172,8 +172,8 @@ export class RequestError extends Error {
   readonly code: ProblemCode;
   readonly details: ProblemDetails;
 
-  constructor(code: ProblemCode, details: ProblemDetails) {
-    super(details.detail ?? PROBLEMS[code].title);
+  constructor(code: ProblemCode, details: ProblemDetails, options?: ErrorOptions) {
+    super(details.detail ?? PROBLEMS[code].title, options);
     this.code = code;
     this.details = details;
   }

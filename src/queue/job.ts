@@ -52,7 +52,7 @@ export interface JobData {
   readonly sticky: number;
 }
 
-export function jobData(message: Pick<Message, 'to' | 'cc' | 'bcc'>): JobData {
+export function jobData(message: Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo'>): JobData {
   const recipients = recipientsOf(message);
   return { recipients: recipients.length, sticky: hashOf(recipients[0] ?? '') };
 }

@@ -94,8 +94,8 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number)
     sweep: (now, max) => scripts.sweep(keys.finished, keys.prefix, now.getTime(), max),
     overdue: (now, max) => redis.zrangebyscore(keys.deadlines, '-inf', now.getTime(), 'LIMIT', 0, max),
     loadContent: async (id) => {
-      const json = await redis.get(keys.body(id));
-      return json === null ? undefined : decodeContent(json);
+      const bytes = await redis.getBuffer(keys.body(id));
+      return bytes === null ? undefined : decodeContent(bytes);
     },
   };
 }

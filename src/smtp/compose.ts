@@ -3,9 +3,12 @@
  * next (Message-ID, Date, boundaries) follows from the message, so each attempt sends the same bytes.
  */
 import { createHash } from 'node:crypto';
+import libmime from 'libmime';
 import MailComposer, { type MailComposerAttachment } from 'nodemailer/lib/mail-composer';
 import type { Compose } from '../core/attempt.ts';
-import type { Attachment, Content, Level } from '../core/message.ts';
+import type { Address } from '../core/address.ts';
+import type { Attachment, Level, Message, RawContent, WrittenContent } from '../core/message.ts';
+import { withFrom } from '../core/raw-message.ts';
 
 /** `X-Priority` is what older clients read; Outlook and Exchange read `Importance` (RFC 2156). */
 const X_PRIORITY: Readonly<Record<Level, string>> = { high: '1 (Highest)', normal: '3 (Normal)', low: '5 (Lowest)' };
@@ -13,7 +16,19 @@ const X_PRIORITY: Readonly<Record<Level, string>> = { high: '1 (Highest)', norma
 /** RFC 5322 A.1.3: an empty group, for a message whose recipients are all in Bcc. */
 const UNDISCLOSED = 'undisclosed-recipients:;';
 
-export const compose: Compose = async (message, content) => {
+export const compose: Compose = async (message, content) =>
+  'raw' in content ? ready(message, content) : written(message, content);
+
+/** A ready mail that goes through a pool gets the mailbox's address, as any other does. */
+function ready({ pool, from }: Message, { raw }: RawContent): Uint8Array {
+  return pool === undefined ? raw : withFrom(raw, addressHeader(from));
+}
+
+function addressHeader({ name, address }: Address): string {
+  return name === undefined ? address : `${libmime.encodeWord(name, 'Q')} <${address}>`;
+}
+
+async function written(message: Message, content: WrittenContent): Promise<Uint8Array> {
   const composer = new MailComposer({
     from: message.from,
     to: message.to.length + message.cc.length > 0 ? [...message.to] : UNDISCLOSED,
@@ -33,7 +48,7 @@ export const compose: Compose = async (message, content) => {
     disableUrlAccess: true,
   });
   return composer.compile().build();
-};
+}
 
 function attachmentPart({ filename, content, contentType, contentId }: Attachment): MailComposerAttachment {
   return {
@@ -45,6 +60,6 @@ function attachmentPart({ filename, content, contentType, contentId }: Attachmen
   };
 }
 
-function importanceHeaders(importance: Content['importance']): Record<string, string> {
+function importanceHeaders(importance: WrittenContent['importance']): Record<string, string> {
   return importance ? { Importance: importance, 'X-Priority': X_PRIORITY[importance] } : {};
 }

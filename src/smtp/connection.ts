@@ -87,7 +87,8 @@ function loginData(proof: Proof): Parameters<SMTPConnection['login']>[0] {
 function step(smtp: SMTPConnection, begin: (done: (error?: Error | null) => void) => void): Promise<Error | undefined> {
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
   const onError = (error: Error) => resolve(error);
-  const onEnd = () => resolve(new Error('The connection ended.'));
+  // Later: after a 421 nodemailer ends the connection first, and then tells the step under way what it was answered.
+  const onEnd = () => setImmediate(resolve, new Error('The connection ended.'));
   smtp.once('error', onError).once('end', onEnd);
   begin((error) => resolve(error ?? undefined));
   return promise.finally(() => smtp.off('error', onError).off('end', onEnd));
@@ -113,13 +114,22 @@ async function send(
   let info: SMTPConnectionSendInfo | undefined;
   const error = await step(smtp, (done) => {
     const stream = Readable.from(content(bytes, beforeFinalDot, progress), { objectMode: false });
-    smtp.send({ from, to: [...recipients], size: bytes.length, use8BitMime: false }, stream, (failure, result) => {
-      info = result;
-      done(failure);
-    });
+    smtp.send(
+      { from, to: [...recipients], size: bytes.length, use8BitMime: hasEightBits(bytes) },
+      stream,
+      (failure, result) => {
+        info = result;
+        done(failure);
+      },
+    );
   });
   signal.removeEventListener('abort', cancel);
   return info && !error ? acceptedOutcome(info) : failedOutcome(error ?? new Error('No answer.'), 'mail', progress);
+}
+
+/** A ready mail may have what its program did not encode. RFC 6152 */
+function hasEightBits(bytes: Uint8Array): boolean {
+  return bytes.some((byte) => byte > 0x7f);
 }
 
 /** Read only once Exchange has answered DATA: that is what makes `finalDot` true at the right moment. */

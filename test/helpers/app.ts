@@ -10,10 +10,11 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { EXCHANGE_LIMITS, type Mailbox } from '../../src/core/mailbox.ts';
 import type { MessageDesk } from '../../src/core/message-desk.ts';
-import { createPrepare, type Submission } from '../../src/core/submission.ts';
-import { createSubmit, createSubmitAll, type Enqueue } from '../../src/core/submit.ts';
+import { createPrepare, createPrepareRaw, type Submission } from '../../src/core/submission.ts';
+import { createSubmit, createSubmitAll, createSubmitRaw, type Enqueue } from '../../src/core/submit.ts';
 import type { MailboxDesk } from '../../src/core/mailbox-desk.ts';
 import { compose } from '../../src/smtp/compose.ts';
+import { headerValues } from '../../src/smtp/header-values.ts';
 import { type AppDependencies, buildApp } from '../../src/http/app.ts';
 import type { ApiKey, Scope } from '../../src/http/keys.ts';
 
@@ -78,8 +79,10 @@ export function openTestApp({
   };
   const app = buildApp({
     submit: createSubmit({ ...submission, enqueue: one }),
+    submitRaw: createSubmitRaw({ ...submission, headerValues, enqueue: one }),
     submitAll: createSubmitAll({ ...submission, enqueueAll: (all) => Promise.all(all.map(one)) }),
     prepare: createPrepare(submission),
+    prepareRaw: createPrepareRaw({ ...submission, headerValues }),
     compose,
     directory,
     desk: NO_DESK,

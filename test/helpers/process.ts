@@ -93,7 +93,7 @@ export function temporaryFolder(): string {
 }
 
 /** A file with this content until the test's end. */
-export function temporaryFile(name: string, content: string): string {
+export function temporaryFile(name: string, content: string | Uint8Array): string {
   const file = join(temporaryFolder(), name);
   writeFileSync(file, content);
   return file;

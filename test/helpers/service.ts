@@ -24,7 +24,12 @@ export interface TestServiceOptions {
   readonly workers?: number;
   readonly sandbox?: SandboxOptions;
   readonly windowMs?: number;
+  /** Takes what is to be closed; by default it is closed at the test's end. */
+  readonly atEnd?: AtEnd;
 }
+
+/** Has something closed later: last opened, first closed. */
+export type AtEnd = (close: () => Promise<void>) => void;
 
 export interface Answer {
   readonly status: number;
@@ -74,15 +79,16 @@ export function sandboxEnv(sandbox: Sandbox): Record<string, string> {
 }
 
 /** A sandbox until the test's end, whose certificate this process trusts. */
-export async function openTestSandbox(options?: SandboxOptions): Promise<Sandbox> {
+export async function openTestSandbox(options?: SandboxOptions, atEnd: AtEnd = onTestFinished): Promise<Sandbox> {
   const sandbox = await openSandbox(options);
-  onTestFinished(sandbox.close);
+  atEnd(sandbox.close);
   tls.setDefaultCACertificates([...tls.getCACertificates('default'), sandbox.caCertificate]);
   return sandbox;
 }
 
 export async function openTestService(options: TestServiceOptions): Promise<TestService> {
-  const sandbox = await openTestSandbox(options.sandbox);
+  const { atEnd = onTestFinished } = options;
+  const sandbox = await openTestSandbox(options.sandbox, atEnd);
   const env = { ...sandboxEnv(sandbox), ...options.env, ...configFile(options.yaml) };
   const namespace = `test-${randomUUID()}`;
   const keys = makeKeys(namespace);
@@ -98,7 +104,7 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
     roles.push(worker);
     return worker;
   };
-  onTestFinished(async () => {
+  atEnd(async () => {
     await api.close();
     await Promise.all(roles.map((role) => role.close()));
   });

@@ -1,23 +1,31 @@
 /** `POST /send`: takes a message into the queue, or says everything that is wrong with it. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import type { TSchema } from 'typebox';
 import type { Compose } from '../../core/attempt.ts';
 import type { Draft } from '../../core/draft.ts';
+import type { FieldError } from '../../core/field-errors.ts';
 import type { Directory, Mailbox } from '../../core/mailbox.ts';
 import { recipientsOf } from '../../core/message.ts';
-import type { Prepare, Submission } from '../../core/submission.ts';
-import type { Submit, SubmitAll } from '../../core/submit.ts';
+import type { RawDraft } from '../../core/raw-draft.ts';
+import type { Prepare, PrepareRaw, Submission } from '../../core/submission.ts';
+import type { Submit, SubmitAll, SubmitRaw } from '../../core/submit.ts';
 import { type FindErrors, openFindErrors } from '../all-errors.ts';
+import { readForm, readForms } from '../forms.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { RequestError, sendProblem } from '../problems.ts';
+import { readRawMail, readRawMails, RFC822 } from '../raw-mails.ts';
 import { DRY_RUN_EXAMPLE, SEND_ANSWER_EXAMPLE } from '../schemas/examples.ts';
 import { IDEMPOTENCY_HEADERS, idempotentAnswer, problemAnswers, withMediaType } from '../schemas/answers.ts';
-import { DryRunAnswer, SendAnswer, SendQuery, SendRequest } from '../schemas/send.ts';
+import { DryRunAnswer, SEND_BODY, SendAnswer, SendQuery, SendRequest } from '../schemas/send.ts';
 import { answerOne, refuse } from '../send-answers.ts';
+import { compileShape, shapeErrors } from '../shape.ts';
 
 export interface SendDependencies {
   readonly submit: Submit;
+  readonly submitRaw: SubmitRaw;
   readonly submitAll: SubmitAll;
   readonly prepare: Prepare;
+  readonly prepareRaw: PrepareRaw;
   readonly compose: Compose;
   readonly directory: () => Directory;
 }
@@ -25,22 +33,92 @@ export interface SendDependencies {
 /** Base64 in JSON takes no more room than in a composed mail; text may take more where JSON escapes it. */
 const BODY_PER_MESSAGE_BYTE = 1.5;
 const BODY_BYTES_BESIDES = 1024 ** 2;
-const RFC822 = 'message/rfc822';
+const JSON_TYPE = 'application/json';
 
-export function sendRoute(app: FastifyInstance, { submit, prepare, compose, directory }: SendDependencies): void {
+export function sendRoute(app: FastifyInstance, dependencies: SendDependencies): void {
+  const { directory } = dependencies;
   const bodyLimit = bodyBytesMax(directory().mailboxes);
-  const options = { schema, links, attachValidation: true, bodyLimit, config: { scope: 'send' } as const };
-  app.post('/send', options, async (request, reply) => {
-    if (request.validationError) return refuseShape(request, reply, openFindErrors(directory()));
-    const draft = request.body as Draft;
-    if ((request.query as SendQuery).dryRun !== 'true') {
-      return answerOne(request, reply, await submit(draft, request.client, readIdempotency(request, draft)));
-    }
-    const prepared = prepare(draft, request.client);
-    return prepared.kind === 'prepared'
-      ? answerDryRun(request, reply, prepared.submission, compose)
-      : refuse(request, reply, prepared);
+  readForms(app, bodyLimit);
+  readRawMails(app);
+  const options = { links, attachValidation: true, bodyLimit, config: { scope: 'send' } as const };
+  app.post('/send', { ...options, schema, validatorCompiler: compileJson }, async (request, reply) => {
+    const read = await readMail(request, bodyLimit);
+    if (read.kind === 'misshapen')
+      return refuseShape(request, reply, read.body, read.errors, openFindErrors(directory()));
+    return isDryRun(request) ? dryRun(request, reply, read, dependencies) : submit(request, reply, read, dependencies);
   });
+}
+
+/** JSON and the query have a shape; the other bodies are read first. */
+const compileJson: FastifySchemaCompiler<TSchema> = (route) => {
+  const { contentType } = route as { contentType?: string };
+  return contentType === undefined || contentType === JSON_TYPE ? compileShape(route) : (value: unknown) => ({ value });
+};
+
+type ReadMail =
+  | { readonly kind: 'draft'; readonly draft: Draft }
+  | { readonly kind: 'raw'; readonly draft: RawDraft }
+  | { readonly kind: 'misshapen'; readonly body: unknown; readonly errors: readonly FieldError[] };
+
+/** The mail in whichever form it came. @throws RequestError when the query is wrong, or the body can't be read. */
+async function readMail(request: FastifyRequest, bytesMax: number): Promise<ReadMail> {
+  const { validationError: error } = request;
+  const misshapen = error instanceof RequestError ? (error.details.errors ?? []) : [];
+  if (error && !(error instanceof RequestError)) throw error;
+  if (Buffer.isBuffer(request.body)) {
+    if (misshapen.length > 0) throw error;
+    return { kind: 'raw', draft: readRawMail(request) };
+  }
+  refuseRawQuery(request);
+  if (!request.isMultipart()) {
+    const { body } = request;
+    return error ? { kind: 'misshapen', body, errors: misshapen } : { kind: 'draft', draft: body as Draft };
+  }
+  if (misshapen.length > 0) throw error;
+  const form = await readForm(request, bytesMax);
+  const errors = shapeErrors(form, SendRequest);
+  return errors.length > 0 ? { kind: 'misshapen', body: form, errors } : { kind: 'draft', draft: form as Draft };
+}
+
+const RAW_PARAMETERS: readonly (keyof SendQuery)[] = ['to', 'mailbox', 'priority', 'sendAt', 'expiresAt'];
+
+/** What a ready mail has in the query stands in the body of the others. */
+function refuseRawQuery({ query }: FastifyRequest): void {
+  const given = RAW_PARAMETERS.filter((name) => Object.hasOwn(query as object, name));
+  const errors = given.map((name) => ({
+    field: `?${name}`,
+    message: `Is for ${RFC822} alone: give it in the body.`,
+  }));
+  if (errors.length > 0) throw new RequestError('invalid-message', { errors });
+}
+
+function isDryRun({ query }: FastifyRequest): boolean {
+  return (query as SendQuery).dryRun === 'true';
+}
+
+async function submit(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  read: Exclude<ReadMail, { kind: 'misshapen' }>,
+  dependencies: SendDependencies,
+): Promise<FastifyReply> {
+  const idempotency = readIdempotency(request, read.kind === 'raw' ? read.draft.bytes : read.draft);
+  const outcome =
+    read.kind === 'raw'
+      ? await dependencies.submitRaw(read.draft, request.client, idempotency)
+      : await dependencies.submit(read.draft, request.client, idempotency);
+  return answerOne(request, reply, outcome);
+}
+
+async function dryRun(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  read: Exclude<ReadMail, { kind: 'misshapen' }>,
+  { prepare, prepareRaw, compose }: SendDependencies,
+): Promise<FastifyReply> {
+  const prepared = read.kind === 'raw' ? prepareRaw(read.draft, request.client) : prepare(read.draft, request.client);
+  if (prepared.kind !== 'prepared') return refuse(request, reply, prepared);
+  return answerDryRun(request, reply, prepared.submission, compose);
 }
 
 const schema = {
@@ -52,10 +130,12 @@ const schema = {
     'takes it or refuses it for good; `GET /messages/{id}` tells which.\n\n' +
     'With an `Idempotency-Key`, the same request sent again within 24 hours gives the first answer again and no second ' +
     'mail. With `?dryRun=true` everything is checked and nothing queued; `Accept: message/rfc822` then gives the mail as ' +
-    'Exchange would get it.',
+    'Exchange would get it.\n\n' +
+    'A mail may come as JSON, as a form with files, or ready made as `message/rfc822`, which goes out as it is but for Bcc ' +
+    'and what it lacks of Date, Message-ID and From.',
   headers: IDEMPOTENCY_HEADERS,
   querystring: SendQuery,
-  body: SendRequest,
+  body: SEND_BODY,
   response: {
     200: withMediaType(
       'A dry run: the mail would be taken.',
@@ -102,12 +182,11 @@ export function bodyBytesMax(mailboxes: readonly Mailbox[]): number {
 async function refuseShape(
   request: FastifyRequest,
   reply: FastifyReply,
+  body: unknown,
+  shape: readonly FieldError[],
   findErrors: FindErrors,
 ): Promise<FastifyReply> {
-  const { validationError: error } = request;
-  if (!(error instanceof RequestError)) throw error;
-  const errors = await findErrors(request.body, error.details.errors ?? []);
-  return sendProblem(request, reply, 'invalid-message', { errors });
+  return sendProblem(request, reply, 'invalid-message', { errors: await findErrors(body, shape) });
 }
 
 async function answerDryRun(

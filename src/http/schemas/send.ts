@@ -1,7 +1,7 @@
 /** The request and the answer of `POST /send`. What a field may hold is checked by core; here stands its shape. */
 import { type Static, Type } from 'typebox';
 import { described } from './described.ts';
-import { BATCH_EXAMPLE, SEND_EXAMPLES } from './examples.ts';
+import { BATCH_EXAMPLE, RAW_EXAMPLES, SEND_EXAMPLES } from './examples.ts';
 import { ProblemSchema } from './problem.ts';
 
 const level = (description: string) => Type.Enum(['high', 'normal', 'low'], { type: 'string', description });
@@ -164,10 +164,56 @@ export const DryRunAnswer = Type.Object(
   { title: 'DryRunAnswer' },
 );
 
+const file = (description: string) =>
+  Type.Unsafe<unknown>({ type: 'array', items: { type: 'string', format: 'binary' }, description });
+
+/** A mail as a form; strings are what a form has. */
+const SendForm = Type.Object(
+  {
+    ...Type.Pick(SendRequest, ['subject', 'text', 'html', 'importance', 'priority', 'mailbox', 'sendAt', 'expiresAt'])
+      .properties,
+    from: Type.Optional(Type.String()),
+    to: Type.Optional(Type.Array(Type.String(), { description: 'One field for each recipient.' })),
+    cc: Type.Optional(Type.Array(Type.String())),
+    bcc: Type.Optional(Type.Array(Type.String())),
+    replyTo: Type.Optional(Type.Array(Type.String())),
+    headers: Type.Optional(Type.String({ description: 'An object as JSON.' })),
+    metadata: Type.Optional(Type.String({ description: 'An object as JSON.' })),
+    calendar: Type.Optional(Type.String({ description: 'An object as JSON.' })),
+    attachments: Type.Optional(file('Files to attach.')),
+    inline: Type.Optional(file('Images of the html, which names each by its file name: `<img src="cid:logo.png">`.')),
+  },
+  { title: 'SendForm' },
+);
+
+/** The three forms in which a mail may come. */
+export const SEND_BODY = {
+  content: {
+    'application/json': { schema: SendRequest },
+    'multipart/form-data': { schema: SendForm },
+    'message/rfc822': { schema: Type.String({ description: 'A ready mail (RFC 5322).', 'x-examples': RAW_EXAMPLES }) },
+  },
+};
+
+const forRaw = (description: string) => `${description} For \`message/rfc822\` alone.`;
+
 /** A misspelt parameter must not be passed over in silence. */
 export const SendQuery = Type.Object(
   {
     dryRun: Type.Optional(Type.String({ enum: ['true', 'false'], description: 'Only check, and queue nothing.' })),
+    to: Type.Optional(
+      Type.Union([Type.String(), Type.Array(Type.String())], {
+        description: forRaw(
+          'Who gets the mail, in the place of those in its To, Cc and Bcc: addresses with commas between.',
+        ),
+      }),
+    ),
+    mailbox: Type.Optional(Type.String({ description: forRaw('Which mailbox or pool sends.') })),
+    priority: Type.Optional(
+      Type.String({ enum: ['high', 'normal', 'low'], description: forRaw('The lane in the queue.') }),
+    ),
+    sendAt: Type.Optional(Type.String({ description: forRaw('Not before then.') })),
+    expiresAt: Type.Optional(Type.String({ description: forRaw('Not after then.') })),
   },
   { additionalProperties: false },
 );

@@ -1,0 +1,169 @@
+/**
+ * A ready mail (RFC 5322) as a program hands it over. It goes out byte for byte but for what a submission server must
+ * do (RFC 6409 8): Bcc is taken out, and Date, Message-ID and From are added when they are missing.
+ */
+import { type Address, parseAddress } from './address.ts';
+import { FieldErrors, type FieldError } from './field-errors.ts';
+
+/** One field of the header, with the place of all its lines. */
+interface HeaderField {
+  readonly name: string;
+  /** Unfolded. */
+  readonly value: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** How the values of header fields are read; the caller has a library for it. */
+export interface HeaderValues {
+  /** The addresses of a list with names, groups and comments: RFC 5322 3.4. */
+  readonly addresses: (value: string) => readonly { readonly name: string; readonly address: string }[];
+  /** Encoded words as text: RFC 2047. */
+  readonly text: (value: string) => string;
+}
+
+/** What is known of a ready mail from its header. */
+export interface RawMessage {
+  readonly from?: Address;
+  readonly to: readonly Address[];
+  readonly cc: readonly Address[];
+  readonly bcc: readonly Address[];
+  readonly subject: string;
+  /** With its angle brackets. */
+  readonly messageId?: string;
+  readonly hasDate: boolean;
+  /** The mail without Bcc, with CRLF line ends. */
+  readonly bytes: Buffer;
+}
+
+const MEGABYTE = 1024 ** 2;
+const HEADER_BYTES_MAX = MEGABYTE;
+const FIELD = /^([!-9;-~]+)[ \t]*:(.*)$/s;
+const HIDDEN = new Set(['bcc', 'resent-bcc']);
+/** Fields of which RFC 5322 3.6 allows one: two of them are how a mail is made to look like another's. */
+const ONCE = ['from', 'sender', 'to', 'cc', 'subject', 'date', 'message-id', 'reply-to', 'mime-version'];
+const SUBJECT_LENGTH_MAX = 998;
+
+/** Reads a mail's header; the errors name the header's fields. */
+export function readRawMessage(
+  given: Buffer,
+  values: HeaderValues,
+): { readonly message: RawMessage; readonly errors: readonly FieldError[] } {
+  const errors = new FieldErrors();
+  const bytes = withCrlf(given);
+  const { fields, end } = readHeader(bytes, errors);
+  checkOnce(fields, errors);
+  const value = (name: string) => fields.find((field) => field.name === name)?.value;
+  const addresses = (name: string) => readAddresses(name, value(name), values, errors);
+  const [from, ...others] = addresses('from');
+  if (others.length > 0) errors.add('From', 'Name one sender: Exchange takes no mail from several.');
+  const messageId = value('message-id')?.trim();
+  const message: RawMessage = {
+    ...(from && { from }),
+    to: addresses('to'),
+    cc: addresses('cc'),
+    bcc: addresses('bcc'),
+    subject: values.text(value('subject')?.trim() ?? '').slice(0, SUBJECT_LENGTH_MAX),
+    ...(messageId && { messageId }),
+    hasDate: value('date') !== undefined,
+    bytes: without(
+      bytes,
+      fields.filter(({ name }) => HIDDEN.has(name)),
+    ),
+  };
+  if (end === 0)
+    errors.add('body', 'This is no mail: it must begin with header fields, like "To: someone@example.com".');
+  return { message, errors: errors.all };
+}
+
+/** The mail with these fields before its own. `lines` are without line ends. */
+export function withFields(bytes: Buffer, lines: readonly string[]): Buffer {
+  return lines.length === 0 ? bytes : Buffer.concat([Buffer.from(lines.map((line) => `${line}\r\n`).join('')), bytes]);
+}
+
+/** The mail as it goes out through another mailbox of its pool: From is that one, the rest as it is. */
+export function withFrom(bytes: Buffer, from: string): Buffer {
+  const { fields } = readHeader(bytes, new FieldErrors());
+  return withFields(
+    without(
+      bytes,
+      fields.filter(({ name }) => name === 'from'),
+    ),
+    [`From: ${from}`],
+  );
+}
+
+/** Bare LF and bare CR become CRLF: no server may take one of them for a line's end where another does not. */
+function withCrlf(bytes: Buffer): Buffer {
+  const text = bytes.toString('latin1');
+  if (!/(?<!\r)\n|\r(?!\n)/.test(text)) return bytes;
+  return Buffer.from(text.replace(/\r\n|\r|\n/g, '\r\n'), 'latin1');
+}
+
+/** The fields up to the empty line; `end` is 0 when there are none. */
+function readHeader(
+  bytes: Buffer,
+  errors: FieldErrors,
+): { readonly fields: readonly HeaderField[]; readonly end: number } {
+  const empty = bytes.subarray(0, 2).toString('latin1') === '\r\n' ? -2 : bytes.indexOf('\r\n\r\n');
+  const end = empty < 0 ? (empty === -2 ? 0 : bytes.length) : empty + 2;
+  if (end > HEADER_BYTES_MAX) {
+    errors.add('body', `The header has more than ${HEADER_BYTES_MAX} bytes.`);
+    return { fields: [], end };
+  }
+  const fields: HeaderField[] = [];
+  for (let start = 0; start < end; ) {
+    const next = endOfField(bytes, start, end);
+    const lines = bytes.subarray(start, next).toString('utf8');
+    const [, name, value] = FIELD.exec(lines.replace(/\r\n$/, '')) ?? [];
+    if (name === undefined || value === undefined)
+      errors.add('body', `The header has a line without a field: ${JSON.stringify(lines.slice(0, 60))}.`);
+    else fields.push({ name: name.toLowerCase(), value: unfold(value), start, end: next });
+    start = next;
+  }
+  return { fields: fields, end: fields.length === 0 ? 0 : end };
+}
+
+/** A field goes on with each line that begins with white space. RFC 5322 2.2.3 */
+function endOfField(bytes: Buffer, start: number, end: number): number {
+  let next = bytes.indexOf('\r\n', start) + 2;
+  while (next > 1 && next < end && (bytes[next] === 0x20 || bytes[next] === 0x09))
+    next = bytes.indexOf('\r\n', next) + 2;
+  return next > 1 ? Math.min(next, end) : end;
+}
+
+function unfold(value: string): string {
+  return value.replace(/\r\n(?=[ \t])/g, '').trim();
+}
+
+function checkOnce(fields: readonly HeaderField[], errors: FieldErrors): void {
+  for (const name of ONCE) {
+    if (fields.filter((field) => field.name === name).length > 1)
+      errors.add(titled(name), 'Stands in the header more than once.');
+  }
+}
+
+function readAddresses(name: string, value: string | undefined, values: HeaderValues, errors: FieldErrors): Address[] {
+  if (value === undefined) return [];
+  return values.addresses(value).flatMap((found) => {
+    const parsed = parseAddress({ name: values.text(found.name), address: found.address });
+    if (parsed.ok) return [parsed.address];
+    errors.add(titled(name), `The address ${parsed.problem}.`);
+    return [];
+  });
+}
+
+function titled(name: string): string {
+  return name.replace(/\b[a-z]/g, (letter) => letter.toUpperCase());
+}
+
+function without(bytes: Buffer, fields: readonly HeaderField[]): Buffer {
+  if (fields.length === 0) return bytes;
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const { start, end } of fields) {
+    parts.push(bytes.subarray(from, start));
+    from = end;
+  }
+  return Buffer.concat([...parts, bytes.subarray(from)]);
+}

@@ -1,0 +1,222 @@
+/** Mails as forms with files, and ready mails made by other programs: they must arrive byte-true. */
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
+import { simpleParser } from 'mailparser';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { temporaryFile } from '../helpers/process.ts';
+import { startTestRedis, type TestRedis } from '../helpers/redis.ts';
+import { type Answer, isFinal, openTestService, type TestService } from '../helpers/service.ts';
+
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.close());
+
+const open = (options: Partial<Parameters<typeof openTestService>[0]> = {}) =>
+  openTestService({ location: redis.location, ...options });
+const run = promisify(execFile);
+
+/** What Exchange took last, as it came. */
+function lastRaw({ sandbox }: TestService): Buffer {
+  const last = sandbox.exchange.messages.at(-1);
+  return Buffer.from(sandbox.exchange.rawMessage(last?.n ?? 0) ?? '');
+}
+
+async function post(service: TestService, type: string, body: string | Buffer, query = '') {
+  const response = await fetch(`${service.url}/send${query}`, {
+    method: 'POST',
+    headers: { 'content-type': type },
+    body: new Uint8Array(Buffer.from(body)),
+  });
+  return { status: response.status, body: (await response.json()) as Answer['body'] };
+}
+
+const EML = [
+  'Received: from somewhere by elsewhere; Tue, 24 Nov 2026 01:00:00 +0000',
+  'From: "Noreply" <sandbox@relay365.example>',
+  'To: =?UTF-8?Q?Zo=C3=AB?= <zoe@example.com>,',
+  '  Friends: a@example.com, "B, b" <b@example.com>;',
+  'Cc: c@example.com (a comment)',
+  'Bcc: hidden@example.com,',
+  '\tmore@example.com',
+  'Subject: =?ISO-8859-1?Q?Gr=FC=DFe?=',
+  'Date: Tue, 24 Nov 2026 02:00:00 +0100',
+  'Message-ID: <made-elsewhere@shop.example>',
+  'X-Strange:   kept   as it is\t',
+  '',
+  '.a line that begins with a dot',
+  'Grüße 8bit, and a long line: '.padEnd(900, 'x'),
+  '',
+].join('\r\n');
+
+describe('message/rfc822', () => {
+  test('goes out byte for byte but for Bcc, to everyone whom it names', async () => {
+    const service = await open();
+    const { status, body } = await post(service, 'message/rfc822', EML);
+    expect([status, body.messageId]).toEqual([202, '<made-elsewhere@shop.example>']);
+    const message = await service.until(body.id, isFinal);
+    expect(message).toMatchObject({
+      status: 'sent',
+      subject: 'Grüße',
+      to: [{ name: 'Zoë', address: 'zoe@example.com' }, { address: 'a@example.com' }, { name: 'B, b' }],
+      bcc: [{ address: 'hidden@example.com' }, { address: 'more@example.com' }],
+    });
+    const expected = EML.replace('Bcc: hidden@example.com,\r\n\tmore@example.com\r\n', '');
+    expect(lastRaw(service).toString('utf8')).toBe(expected);
+    expect(service.sandbox.exchange.messages[0]?.recipients).toEqual([
+      'zoe@example.com',
+      'a@example.com',
+      'b@example.com',
+      'c@example.com',
+      'hidden@example.com',
+      'more@example.com',
+    ]);
+  });
+
+  test('gets what it lacks: Date, Message-ID, From; and CRLF in the place of bare LF and CR', async () => {
+    const service = await open();
+    const { body } = await post(service, 'message/rfc822', 'To: a@example.com\nSubject: x\n\nOne\rTwo\nThree\r\n');
+    await service.until(body.id, isFinal);
+    const text = lastRaw(service).toString();
+    expect(text).toMatch(
+      /^Date: \w{3}, \d\d \w{3} \d{4} [\d:]{8} \+0000\r\nMessage-ID: <[\w-]+@relay365\.example>\r\n/,
+    );
+    expect(text).toMatch(
+      /From: <sandbox@relay365\.example>\r\nTo: a@example\.com\r\nSubject: x\r\n\r\nOne\r\nTwo\r\nThree\r\n$/,
+    );
+  });
+
+  test('goes to the recipients of ?to= alone, when there are any', async () => {
+    const service = await open();
+    const { body } = await post(
+      service,
+      'message/rfc822',
+      EML,
+      '?to=x@example.com,y@example.com&to=z@example.com&priority=high',
+    );
+    await service.until(body.id, isFinal);
+    expect(service.sandbox.exchange.messages[0]?.recipients).toEqual([
+      'x@example.com',
+      'y@example.com',
+      'z@example.com',
+    ]);
+  });
+
+  test.each([
+    ['', 'body'],
+    ['<html><body>no mail</body></html>', 'body'],
+    ['Subject: x\r\n\r\nnobody', 'to'],
+    ['From: stranger@example.com\r\nTo: a@example.com\r\n\r\nx', 'from'],
+    ['From: a@relay365.example, b@relay365.example\r\nTo: a@example.com\r\n\r\nx', 'From'],
+    ['From: sandbox@relay365.example\r\nFrom: sandbox@relay365.example\r\nTo: a@example.com\r\n\r\nx', 'From'],
+    ['To: not an address\r\n\r\nx', 'To'],
+    ['To: a@example.com\r\nno field\r\n\r\nx', 'body'],
+  ])('%j is refused by name', async (mail, field) => {
+    const service = await open({ workers: 0 });
+    const { body } = await post(service, 'message/rfc822', mail);
+    expect(body.errors.map((error: { field: string }) => error.field)).toContain(field);
+  });
+
+  test('made by Python, with an attachment, arrives as Python made it', async () => {
+    const service = await open();
+    const script = [
+      'from email.message import EmailMessage',
+      'import sys',
+      'm = EmailMessage()',
+      'm["From"] = "sandbox@relay365.example"; m["To"] = "zoë <zoe@example.com>"; m["Subject"] = "Ünïcode"',
+      'm.set_content("Grüße\\n.\\n..\\nFrom the start\\n")',
+      'm.add_attachment(bytes(range(256)) * 100, maintype="application", subtype="octet-stream", filename="ä.bin")',
+      'sys.stdout.buffer.write(m.as_bytes())',
+    ].join('\n');
+    const { stdout } = await run('python3', ['-c', script], { encoding: 'buffer' });
+    const { status, body } = await post(service, 'message/rfc822', stdout);
+    expect(status).toBe(202);
+    await service.until(body.id, isFinal);
+    const { attachments, text, subject } = await simpleParser(lastRaw(service));
+    expect([text, subject]).toEqual(['Grüße\n.\n..\nFrom the start\n', 'Ünïcode']);
+    expect(
+      attachments[0]?.content.equals(Buffer.alloc(25_600, Buffer.from(Array.from({ length: 256 }, (_, i) => i)))),
+    ).toBe(true);
+  });
+
+  test('in JSON has no place for the query of a ready mail', async () => {
+    const service = await open({ workers: 0 });
+    const { status, body } = await service.request('POST', '/send?to=a@example.com', {
+      to: 'a@example.com',
+      text: 'x',
+    });
+    expect([status, body.errors[0].field]).toEqual([422, '?to']);
+  });
+
+  test('of the same bytes and Idempotency-Key is one mail', async () => {
+    const service = await open({ workers: 0 });
+    const headers = { 'content-type': 'message/rfc822', 'idempotency-key': 'k' };
+    const send = (body: string) => fetch(`${service.url}/send`, { method: 'POST', headers, body });
+    expect((await send(EML)).status).toBe(202);
+    expect((await send(EML)).headers.get('idempotent-replayed')).toBe('true');
+    expect((await send(`${EML} `)).status).toBe(422);
+  });
+});
+
+describe('multipart/form-data', () => {
+  test('of curl -F with files arrives byte-true', async () => {
+    const service = await open();
+    const bytes = randomBytes(3 * 1024 ** 2);
+    const file = temporaryFile('report.bin', bytes);
+    const logo = temporaryFile('logo.png', 'not really');
+    const fields = ['to=a@example.com', 'to=Zoë <zoe@example.com>', 'subject=Grüße', 'text=Please read.'];
+    fields.push('html=<p><img src="cid:logo.png"></p>', 'metadata={"order":"4711"}', 'priority=high');
+    const files = [`attachments=@${file};filename=Bericht ä.bin`, `inline=@${logo};type=image/png`];
+    const form = [...fields.flatMap((field) => ['--form-string', field]), ...files.flatMap((one) => ['-F', one])];
+    const { stdout } = await run('curl', ['-sS', `${service.url}/send`, ...form]);
+    const answer = JSON.parse(stdout);
+    const message = await service.until(answer.id, isFinal);
+    expect(message).toMatchObject({ status: 'sent', metadata: { order: '4711' }, to: [{}, { name: 'Zoë' }] });
+    const { attachments, subject, text } = await simpleParser(lastRaw(service), { keepCidLinks: true });
+    expect([subject, text]).toEqual(['Grüße', 'Please read.']);
+    const byName = (name: string) => attachments.find(({ filename }) => filename === name);
+    expect(byName('Bericht ä.bin')?.content.equals(bytes)).toBe(true);
+    expect(byName('logo.png')).toMatchObject({ cid: 'logo.png', contentType: 'image/png' });
+  });
+
+  test.each([
+    [{ to: 'nobody' }, ['to', 'text']],
+    [{ to: 'a@example.com', text: 'x', sujbect: 'x' }, ['sujbect']],
+    [{ to: 'a@example.com', text: 'x', metadata: 'no json' }, ['metadata']],
+    [{ to: 'a@example.com', text: 'x', headers: '{"__proto__":{"x":"y"},"From":"x@y"}' }, ['headers.From']],
+    [{ to: 'a@example.com', text: 'x', priority: 'now' }, ['priority']],
+  ])('%j is refused by name', async (fields, wanted) => {
+    const service = await open({ workers: 0 });
+    const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.append(name, value);
+    const response = await fetch(`${service.url}/send`, { method: 'POST', body: form });
+    const body = (await response.json()) as { errors: { field: string }[] };
+    expect([response.status, body.errors.map(({ field }) => field)]).toEqual([422, wanted]);
+  });
+
+  test('a file under another name, and a field given twice, are refused by name', async () => {
+    const service = await open({ workers: 0 });
+    const form = new FormData();
+    form.append('to', 'a@example.com');
+    form.append('text', 'x');
+    form.append('text', 'y');
+    form.append('file', new Blob(['x']), 'x.txt');
+    const response = await fetch(`${service.url}/send`, { method: 'POST', body: form });
+    const body = (await response.json()) as { errors: { field: string }[] };
+    expect([response.status, body.errors.map(({ field }) => field)]).toEqual([422, ['text', 'file']]);
+  });
+
+  test('larger than any mailbox may send is refused while it streams in', async () => {
+    const service = await open({
+      workers: 0,
+      yaml: 'mailboxes:\n  - address: sandbox@relay365.example\n    limits: { messageSizeMegabytes: 1 }\n',
+    });
+    const form = new FormData();
+    form.append('to', 'a@example.com');
+    form.append('attachments', new Blob([randomBytes(4 * 1024 ** 2)]), 'large.bin');
+    const response = await fetch(`${service.url}/send`, { method: 'POST', body: form });
+    expect(response.status).toBe(413);
+  });
+});
