@@ -143,7 +143,6 @@ describe('a reply that no row knows is judged by its class, and told as new', ()
     ['450 4.9.9 Something new', 'auth', 'connection', 'retry'],
     ['554 5.9.9 Something new', 'connect', 'mailbox', 'hold'],
     ['554 5.9.9 Something new', 'greeting', 'mailbox', 'hold'],
-    ['502 5.9.9 Something new', 'starttls', 'mailbox', 'hold'],
     ['550 5.9.9 Something new', 'auth', 'mailbox', 'hold'],
     ['550 5.9.9 Something new', 'mail', 'message', 'fail'],
     ['550 5.9.9 Something new', 'rcpt', 'recipient', 'fail'],
@@ -155,6 +154,20 @@ describe('a reply that no row knows is judged by its class, and told as new', ()
     expect(judgement.explanation).toContain(text);
   });
 });
+
+test.each(['502 5.3.3 Command not implemented', '403 Something new', '554 5.9.9 Something new'])(
+  'a refusal of STARTTLS is a trouble of TLS, whatever its words: %s',
+  (text) => {
+    expect(judgeReply(reply(text), 'starttls')).toMatchObject({
+      id: 'tls',
+      verdict: 'hold',
+      wait: SHORT_WAIT,
+      known: true,
+      explanation: expect.stringMatching(new RegExp(`secured by TLS.*: ${text}$`)),
+      fix: expect.stringContaining('firewall or antivirus'),
+    });
+  },
+);
 
 describe('the wait', () => {
   const waitOf = (text: string) => judgeReply(reply(text), 'end').wait;
