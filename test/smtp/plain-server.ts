@@ -1,0 +1,44 @@
+/** Servers that Exchange is not: each answers what it is told, in the clear, and notes what it hears. */
+import { createServer, type Socket } from 'node:net';
+import type { AtEnd } from '../helpers/service.ts';
+import { closeServer, listen } from '../../src/sandbox/listen.ts';
+
+export interface PlainServer {
+  readonly port: number;
+  /** All that clients said. */
+  readonly heard: string;
+}
+
+/** Without TLS: it offers the login in the clear and does not know STARTTLS. */
+export const WITHOUT_STARTTLS = [
+  ['EHLO', '250-plain.example\r\n250 AUTH LOGIN XOAUTH2'],
+  ['', '502 5.3.3 Command not implemented'],
+] as const;
+
+/** Listens until the end; a command gets the answer of the first entry that it begins with. */
+export async function openPlainServer(
+  answers: readonly (readonly [command: string, answer: string])[],
+  atEnd: AtEnd,
+): Promise<PlainServer> {
+  let heard = '';
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.write('220 plain.example ESMTP\r\n');
+    socket.on('error', () => socket.destroy());
+    socket.on('data', (chunk) => {
+      const said = chunk.toString('latin1');
+      heard += said;
+      const answer = answers.find(([command]) => said.startsWith(command))?.[1];
+      if (answer !== undefined) socket.write(`${answer}\r\n`);
+    });
+  });
+  const port = await listen(server, '127.0.0.1', 0);
+  atEnd(() => closeServer(server, () => sockets.forEach((socket) => void socket.destroy())));
+  return {
+    port,
+    get heard() {
+      return heard;
+    },
+  };
+}
