@@ -50,7 +50,14 @@ export async function openWorker({ config, location, keys, log, windowMs }: Work
     mailboxes: () => floor.stations().map(({ seated }) => seated),
     onError,
   });
-  const expiry = openExpiry({ records, governor, now, onExpired: events.concluded, onError });
+  const expiry = openExpiry({
+    records,
+    governor,
+    now,
+    onExpired: events.concluded,
+    onUnreadable: events.unreadable,
+    onError,
+  });
   const credentials = openCredentialWatch(config.mailboxes, log);
   log.info({ mailboxes: config.mailboxes.map(({ mailbox }) => mailbox.id) }, 'worker ready');
   return {

@@ -24,17 +24,13 @@ export function encodeMessage(message: Message): string {
   return JSON.stringify(message);
 }
 
-/** JSON, which begins with a brace; a ready mail is kept as it is, after a sign that no JSON begins with. */
-export function encodeContent(content: Content): string | Buffer {
-  return 'raw' in content ? Buffer.concat([RAW_SIGN, content.raw]) : JSON.stringify(content);
+export function encodeContent(content: Content): string {
+  return JSON.stringify(content);
 }
 
-export function decodeContent(bytes: Buffer): Content {
-  if (bytes.subarray(0, RAW_SIGN.length).equals(RAW_SIGN)) return { raw: bytes.subarray(RAW_SIGN.length) };
-  return parseObject(bytes.toString('utf8'), 'body') as unknown as Content;
+export function decodeContent(json: string): Content {
+  return parseObject(json, 'body') as unknown as Content;
 }
-
-const RAW_SIGN = Buffer.from('raw:');
 
 /** Reads a record's hash; undefined when there is none. */
 export function decodeRecord(fields: RecordFields): StoredMessage | undefined {
@@ -69,11 +65,19 @@ function decodeState(fields: RecordFields): MessageState {
   return {
     status: decodeStatus(fields['status']),
     attempts: decodeAttempts(fields),
-    recipients: JSON.parse(fields['recipients'] ?? '[]') as RecipientState[],
+    recipients: decodeRecipients(fields['recipients'] ?? '[]'),
     ...(nextAttemptAt && { nextAttemptAt: date(Number(nextAttemptAt)) }),
     ...(finishedAt && { finishedAt: date(Number(finishedAt)) }),
     ...(retriedAt && { retriedAt: date(Number(retriedAt)) }),
   };
+}
+
+function decodeRecipients(json: string): RecipientState[] {
+  const recipients: unknown = parseObject(json, 'list of recipients');
+  if (!Array.isArray(recipients)) throw new CorruptRecordError('The list of recipients is no list.');
+  if (!recipients.every((one) => typeof one?.address === 'string' && typeof one.status === 'string'))
+    throw new CorruptRecordError('The list of recipients has one without address or status.');
+  return recipients as RecipientState[];
 }
 
 function decodeStatus(status: string | undefined): MessageStatus {

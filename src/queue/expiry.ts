@@ -5,14 +5,17 @@
 import { expireUntried } from '../core/attempt.ts';
 import type { Conclusion } from '../core/attempt.ts';
 import type { Message } from '../core/message.ts';
+import { CorruptRecordError } from './codec.ts';
 import type { Governor } from './governor.ts';
 import type { Records } from './records.ts';
 
 export interface ExpiryOptions {
-  readonly records: Pick<Records, 'overdue' | 'find' | 'endIdle' | 'sweep'>;
+  readonly records: Pick<Records, 'overdue' | 'find' | 'endIdle' | 'sweep' | 'forgetDeadline'>;
   readonly governor: Pick<Governor, 'standing'>;
   readonly now: () => Date;
   readonly onExpired: (message: Message, conclusion: Conclusion) => void;
+  /** A record that can't be read can't be ended either. */
+  readonly onUnreadable: (id: string, reason: string) => void;
   readonly onError: (error: Error) => void;
 }
 
@@ -46,15 +49,27 @@ async function forgetOld({ records, now }: ExpiryOptions): Promise<void> {
   while ((await records.sweep(now(), MESSAGES_A_TIME)) === MESSAGES_A_TIME);
 }
 
-async function expireOverdue({ records, governor, now, onExpired }: ExpiryOptions): Promise<void> {
+async function expireOverdue(options: ExpiryOptions): Promise<void> {
+  const { records, now, onUnreadable } = options;
   for (const id of await records.overdue(now(), MESSAGES_A_TIME)) {
-    const stored = await records.find(id);
-    if (!stored) continue;
-    const { message, state } = stored;
-    const { reason } = await governor.standing(message.mailbox);
-    const conclusion = expireUntried(message, state, now(), reason);
-    const { attempt, recipients } = conclusion;
-    const status = conclusion.status === 'sent' ? 'sent' : 'expired';
-    if (await records.endIdle(id, { status, attempt, recipients, endedAt: attempt.at })) onExpired(message, conclusion);
+    try {
+      await expire(id, options);
+    } catch (error) {
+      if (!(error instanceof CorruptRecordError)) throw error;
+      // It would come up again and again, before all others.
+      await records.forgetDeadline(id);
+      onUnreadable(id, error.message);
+    }
   }
+}
+
+async function expire(id: string, { records, governor, now, onExpired }: ExpiryOptions): Promise<void> {
+  const stored = await records.find(id);
+  if (!stored) return records.forgetDeadline(id);
+  const { message, state } = stored;
+  const { reason } = await governor.standing(message.mailbox);
+  const conclusion = expireUntried(message, state, now(), reason);
+  const { attempt, recipients } = conclusion;
+  const status = conclusion.status === 'sent' ? 'sent' : 'expired';
+  if (await records.endIdle(id, { status, attempt, recipients, endedAt: attempt.at })) onExpired(message, conclusion);
 }

@@ -5,7 +5,14 @@
 import type { Conclusion } from '../core/attempt.ts';
 import type { Attempt, Content, Message, RecipientState } from '../core/message.ts';
 import { isFinal, newState, queueOf } from '../core/message.ts';
-import { decodeContent, decodeRecord, encodeMessage, type RecordFields, type StoredMessage } from './codec.ts';
+import {
+  CorruptRecordError,
+  decodeContent,
+  decodeRecord,
+  encodeMessage,
+  type RecordFields,
+  type StoredMessage,
+} from './codec.ts';
 import type { Keys } from './keys.ts';
 import type { RedisClient } from './redis.ts';
 import { defineScripts, type Scripts } from './scripts.ts';
@@ -46,8 +53,8 @@ export interface Records {
   pin(id: string): Promise<void>;
   /** The only mailbox that a message to a pool may go through; undefined: any. */
   pinnedTo(id: string): Promise<string | undefined>;
-  /** Notes, durably, that the final dot is about to go out. */
-  markFinalDot(id: string, now: Date): Promise<void>;
+  /** Notes, durably, that the final dot is about to go out; false when another worker has the message by now. */
+  markFinalDot(id: string, token: string, now: Date): Promise<boolean>;
   /** Closes the attempt; false when another worker has the message by now and only the attempt was noted. */
   finish(id: string, token: string, conclusion: Conclusion): Promise<boolean>;
   /** Ends a message that no worker has; false when one has it, or it is over. */
@@ -56,6 +63,8 @@ export interface Records {
   sweep(now: Date, max: number): Promise<number>;
   /** Unfinished messages whose time is over, the longest overdue first. */
   overdue(now: Date, max: number): Promise<string[]>;
+  /** Forgets the end of a message's time: nobody can end it. */
+  forgetDeadline(id: string): Promise<void>;
   /** The content, undefined when it is gone. */
   loadContent(id: string): Promise<Content | undefined>;
 }
@@ -74,7 +83,7 @@ export function newRecord(message: Message): RecordFields {
 export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number): Records {
   const scripts = defineScripts(redis);
   return {
-    find: async (id) => decodeRecord(await redis.hgetall(keys.record(id))),
+    find: async (id) => decodeRecord(await readable(redis.hgetall(keys.record(id)))),
     begin: (id, token, now, through) => begin(scripts, keys, id, token, now, through),
     pin: async (id) => {
       await redis.hset(keys.record(id), 'pinned', 1);
@@ -83,19 +92,20 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number)
       const [pinned, finalDotAt, through] = await redis.hmget(keys.record(id), 'pinned', 'finalDotAt', 'through');
       return pinned || finalDotAt ? (JSON.parse(through ?? '{}') as Partial<Sender>).id : undefined;
     },
-    markFinalDot: async (id, now) => {
-      await redis.hset(keys.record(id), 'finalDotAt', now.getTime());
-    },
+    markFinalDot: async (id, token, now) => (await scripts.finalDot(keys.record(id), token, now.getTime())) === 1,
     noteAttempt: async (id, attempt) => {
       await scripts.note(keys.record(id), JSON.stringify(attempt));
     },
     finish: (id, token, conclusion) => finish(scripts, keys, retentionMs, id, token, conclusion),
     endIdle: (id, end) => endIdle(scripts, keys, retentionMs, id, end),
     sweep: (now, max) => scripts.sweep(keys.finished, keys.prefix, now.getTime(), max),
+    forgetDeadline: async (id) => {
+      await redis.zrem(keys.deadlines, id);
+    },
     overdue: (now, max) => redis.zrangebyscore(keys.deadlines, '-inf', now.getTime(), 'LIMIT', 0, max),
     loadContent: async (id) => {
-      const bytes = await redis.getBuffer(keys.body(id));
-      return bytes === null ? undefined : decodeContent(bytes);
+      const json = await readable(redis.get(keys.body(id)));
+      return json === null ? undefined : decodeContent(json);
     },
   };
 }
@@ -109,7 +119,9 @@ async function begin(
   { id: mailbox, address }: Sender,
 ): Promise<Begun> {
   const through = JSON.stringify({ id: mailbox, address });
-  const before = toObject(await scripts.begin(keys.record(id), keys.prefix, id, now.getTime(), token, through));
+  const before = toObject(
+    await readable(scripts.begin(keys.record(id), keys.prefix, id, now.getTime(), token, through)),
+  );
   // What the record says from now on, with what a worker that died left in it.
   const fields: RecordFields = { ...before, ...(before['message'] !== undefined && { through }) };
   const stored = decodeRecord(fields);
@@ -173,6 +185,16 @@ async function endIdle(
 
 function endOf({ at, durationMs }: Attempt): number {
   return at.getTime() + durationMs;
+}
+
+/** A key that holds another type than it should is damaged, as one is that holds nonsense. */
+async function readable<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (cause) {
+    if (!(cause instanceof Error && cause.message.startsWith('WRONGTYPE'))) throw cause;
+    throw new CorruptRecordError('It is of another type than it should be.', { cause });
+  }
 }
 
 function toObject(flat: readonly string[]): RecordFields {

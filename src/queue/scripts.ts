@@ -97,8 +97,22 @@ return before
 `;
 
 /**
+ * Notes that the final dot is about to go out, unless another worker has taken the message up since.
+ *
+ * KEYS[1] record   ARGV[1] the attempt's token   ARGV[2] now (ms)
+ * Returns 1, or 0 when the attempt is not the one that the record has open.
+ */
+const FINAL_DOT = `
+if redis.call('HGET', KEYS[1], 'openToken') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'finalDotAt', ARGV[2])
+return 1
+`;
+
+/**
  * Adds an attempt to the record, and its consequences when the attempt is the one that the record has open. A worker
  * that lost its job to another (frozen, cut off) still gets its attempt on record, and its success counts.
+ * A full Redis refuses a script's first write if it takes memory, and lets all later ones through. So the first one here
+ * gives memory back: what has become of a mail must be noted, or the mail would be sent again.
  *
  * KEYS[1] record   KEYS[2] body
  * ARGV[1] prefix   ARGV[2] id   ARGV[3] the attempt's token   ARGV[4] attempt (JSON)   ARGV[5] recipients (JSON)
@@ -109,12 +123,13 @@ return before
 const FINISH = `
 ${STEPS}
 if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
+redis.call('HDEL', KEYS[1], 'nextAttemptAt')
 local n = redis.call('HINCRBY', KEYS[1], 'attempts', 1)
 redis.call('HSET', KEYS[1], 'attempt:' .. n, ARGV[4])
 if redis.call('HGET', KEYS[1], 'openToken') ~= ARGV[3] and ARGV[6] ~= 'sent' then return 0 end
 local wasOver = redis.call('HEXISTS', KEYS[1], 'finishedAt') == 1
 redis.call('HSET', KEYS[1], 'recipients', ARGV[5])
-redis.call('HDEL', KEYS[1], 'openAt', 'openToken', 'finalDotAt', 'nextAttemptAt')
+redis.call('HDEL', KEYS[1], 'openAt', 'openToken', 'finalDotAt')
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'nextAttemptAt', ARGV[7]) end
 if ARGV[8] == '' or wasOver then
   moveTo(ARGV[1], KEYS[1], ARGV[2], ARGV[6])
@@ -213,6 +228,7 @@ type Arguments = readonly (string | number | Buffer)[];
 export interface Scripts {
   begin(record: string, ...args: Arguments): Promise<string[]>;
   note(record: string, attempt: string): Promise<number>;
+  finalDot(record: string, ...args: Arguments): Promise<number>;
   finish(record: string, body: string, ...args: Arguments): Promise<number>;
   endIdle(record: string, body: string, ...args: Arguments): Promise<number>;
   sweep(finished: string, ...args: Arguments): Promise<number>;
@@ -228,6 +244,7 @@ const SCRIPTS = {
   accept: { numberOfKeys: 3, lua: ACCEPT },
   begin: { numberOfKeys: 1, lua: BEGIN },
   note: { numberOfKeys: 1, lua: NOTE },
+  finalDot: { numberOfKeys: 1, lua: FINAL_DOT },
   finish: { numberOfKeys: 2, lua: FINISH },
   endIdle: { numberOfKeys: 2, lua: END_IDLE },
   retry: { numberOfKeys: 2, lua: RETRY },

@@ -39,7 +39,7 @@ export async function work(
   const stored = begun.leftOpen
     ? await noteInterruption(begun.stored, begun.leftOpen, line, dependencies)
     : begun.stored;
-  const conclusion = await concludeOne(stored, line, dependencies);
+  const conclusion = await concludeOne(stored, token, line, dependencies);
   // Exchange may have taken it from this mailbox: another one would send other bytes.
   if (conclusion.attempt.outcome === 'unknown') await records.pin(id);
   await records.finish(id, token, conclusion);
@@ -49,6 +49,7 @@ export async function work(
 
 async function concludeOne(
   { message, state }: StoredMessage,
+  token: string,
   { runAttempt }: Line,
   { records, now, signal }: WorkDependencies,
 ): Promise<Conclusion> {
@@ -58,7 +59,10 @@ async function concludeOne(
   }
   const content = await loadContent(message.id, records);
   if (typeof content === 'string') return giveUpUntried(state, content, now());
-  const markFinalDot = () => records.markFinalDot(message.id, now());
+  const markFinalDot = async () => {
+    if (await records.markFinalDot(message.id, token, now())) return;
+    throw new Error('Another worker has taken the message over, since this one was cut off for too long.');
+  };
   return runAttempt({ message, state, content, markFinalDot, signal });
 }
 

@@ -1,0 +1,158 @@
+/**
+ * Redis in the hands of somebody else, or of a fault: what can't be read fails alone and says why, what names another
+ * sender or recipient does not break out of its envelope, and the next mail goes out.
+ */
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Keys, makeKeys } from '../../src/queue/keys.ts';
+import type { RedisClient } from '../../src/queue/redis.ts';
+import { connectTo, startTestRedis, type TestRedis } from '../helpers/redis.ts';
+import { isFinal, openTestService, type TestService } from '../helpers/service.ts';
+
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.close());
+
+type Tamper = (client: RedisClient, keys: Keys, id: string) => Promise<unknown>;
+
+/** Queues a mail, tampers with it, and lets a worker at it; another mail shows that the queue goes on. */
+async function tamperWith(tamper: Tamper): Promise<{ readonly service: TestService; readonly id: string }> {
+  const service = await openTestService({ location: redis.location, workers: 0 });
+  const client = connectTo(redis);
+  const id = await service.send({ subject: 'tampered' });
+  await tamper(client, makeKeys(service.namespace), id);
+  await service.addWorker();
+  const other = await service.send({ subject: 'other' });
+  expect((await service.until(other, isFinal)).status).toBe('sent');
+  return { service, id };
+}
+
+const changeRecord =
+  (change: (message: Record<string, unknown>) => unknown): Tamper =>
+  async (client, keys, id) => {
+    const message = JSON.parse((await client.hget(keys.record(id), 'message')) ?? '{}');
+    await client.hset(keys.record(id), 'message', JSON.stringify(change(message)));
+  };
+
+const evil = 'a@example.com>\r\nRCPT TO:<evil@example.com';
+
+describe('a body', () => {
+  test.each<[string, Tamper, RegExp]>([
+    ['that vanished', (client, keys, id) => client.del(keys.body(id)), /not in Redis any more/],
+    ['that is no JSON', (client, keys, id) => client.set(keys.body(id), '{"text":'), /can't be read/],
+    ['that is no object', (client, keys, id) => client.set(keys.body(id), '5'), /can't be read/],
+    ['that is of another shape', (client, keys, id) => client.set(keys.body(id), '{"attachments":5}'), /composed|read/],
+    ['that is of another type in Redis', (client, keys, id) => retype(client, keys.body(id)), /read/],
+  ])('%s fails its mail, and says why', async (_title, tamper, explanation) => {
+    const { service, id } = await tamperWith(tamper);
+    const message = await service.until(id, isFinal);
+    expect(message).toMatchObject({ status: 'failed', recipients: [{ status: 'failed' }] });
+    expect(message.attempts.at(-1).explanation).toMatch(explanation);
+    expect(service.sandbox.exchange.messages.map(({ subject }) => subject)).toEqual(['other']);
+  });
+});
+
+async function retype(client: RedisClient, key: string): Promise<void> {
+  await client.del(key);
+  await client.rpush(key, 'x');
+}
+
+describe('a record', () => {
+  test.each<[string, Tamper]>([
+    ['whose message is no JSON', (client, keys, id) => client.hset(keys.record(id), 'message', '{')],
+    ['whose message is no object', (client, keys, id) => client.hset(keys.record(id), 'message', 'null')],
+    ['whose message lacks all', (client, keys, id) => client.hset(keys.record(id), 'message', '{}')],
+    ['whose status is unknown', (client, keys, id) => client.hset(keys.record(id), 'status', 'evil')],
+    ['whose recipients are no JSON', (client, keys, id) => client.hset(keys.record(id), 'recipients', '[')],
+    ['whose recipients are no list', (client, keys, id) => client.hset(keys.record(id), 'recipients', '5')],
+    ['that is gone', (client, keys, id) => client.del(keys.record(id))],
+    ['that is of another type in Redis', (client, keys, id) => retype(client, keys.record(id))],
+  ])('%s holds up no other, sends nothing, and does not come back', async (_title, tamper) => {
+    const { service, id } = await tamperWith(tamper);
+    await untilNoJobs(service);
+    expect(service.sandbox.exchange.messages.map(({ subject }) => subject)).toEqual(['other']);
+    expect(service.log.some((line) => line.includes('unreadable') && line.includes(id))).toBe(true);
+  });
+
+  test('that is damaged does not keep others from their end', async () => {
+    const service = await openTestService({
+      location: redis.location,
+      workers: 0,
+      env: { MESSAGE_TTL_HOURS: '0.001' },
+    });
+    const client = connectTo(redis);
+    const keys = makeKeys(service.namespace);
+    const ids = await Promise.all([1, 2, 3].map(() => service.send()));
+    await service.request('POST', `/mailboxes/${service.sandbox.mailbox.address}/pause`);
+    await client.hset(keys.record(ids[0] ?? ''), 'message', '{');
+    await retype(client, keys.record(ids[1] ?? ''));
+    await client.zadd(keys.deadlines, 1, ids[0] ?? '', 2, ids[1] ?? '', 3, 'no-such-message');
+    await service.addWorker();
+    expect((await service.until(ids[2] ?? '', isFinal)).status).toBe('expired');
+    expect(await client.zcard(keys.deadlines)).toBe(0);
+  });
+
+  test.each<[string, Tamper]>([
+    [
+      'recipient',
+      (client, keys, id) =>
+        client.hset(keys.record(id), 'recipients', JSON.stringify([{ address: evil, status: 'pending' }])),
+    ],
+    ['header', changeRecord((message) => ({ ...message, to: [{ name: `x\r\nX-Injected: yes`, address: evil }] }))],
+    ['subject', changeRecord((message) => ({ ...message, subject: 'x\r\nX-Injected: yes\r\n\r\nbody' }))],
+    ['sender', changeRecord((message) => ({ ...message, from: { address: `${evil}` } }))],
+    ['Message-ID', changeRecord((message) => ({ ...message, messageId: '<x>\r\nX-Injected: yes' }))],
+  ])('whose %s holds line breaks does not break out of its line', async (_title, tamper) => {
+    const { service, id } = await tamperWith(tamper);
+    await service.until(id, ({ attempts }) => attempts?.length > 0);
+    for (const { recipients, raw, from } of service.sandbox.exchange.messages) {
+      expect(recipients).not.toContain('evil@example.com');
+      expect(from).toBe('sandbox@relay365.example');
+      const head = raw.toString('latin1').split('\r\n\r\n')[0] ?? '';
+      expect(head).not.toMatch(/^X-Injected:/m);
+    }
+  });
+});
+
+describe('a ticket', () => {
+  const queueOf = (service: TestService): Queue =>
+    new Queue(service.sandbox.mailbox.address, {
+      connection: connectTo(redis),
+      prefix: makeKeys(service.namespace).prefix,
+    });
+
+  test.each<[string, unknown]>([
+    ['for no message', { recipients: 1 }],
+    ['with nonsense in it', { recipients: -5, sticky: 'x' }],
+    ['with nothing in it', null],
+  ])('%s goes away', async (_title, data) => {
+    const service = await openTestService({ location: redis.location, workers: 0 });
+    await queueOf(service).add('send', data, { jobId: 'no-such-message', priority: 1, attempts: 100 });
+    await service.addWorker();
+    expect((await service.until(await service.send(), isFinal)).status).toBe('sent');
+    await untilNoJobs(service);
+  });
+
+  test('that comes twice sends its mail once', async () => {
+    const service = await openTestService({ location: redis.location, workers: 2 });
+    const id = await service.send();
+    await service.until(id, isFinal);
+    await queueOf(service).add('send', { recipients: 1 }, { jobId: id, priority: 1 });
+    await untilNoJobs(service);
+    expect(service.sandbox.exchange.messages).toHaveLength(1);
+  });
+});
+
+async function untilNoJobs(service: TestService): Promise<void> {
+  const queue = new Queue(service.sandbox.mailbox.address, {
+    connection: connectTo(redis),
+    prefix: makeKeys(service.namespace).prefix,
+  });
+  for (;;) {
+    const counts = Object.values(await queue.getJobCounts());
+    if (counts.every((count) => count === 0)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
