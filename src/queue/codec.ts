@@ -24,13 +24,17 @@ export function encodeMessage(message: Message): string {
   return JSON.stringify(message);
 }
 
-export function encodeContent(content: Content): string {
-  return JSON.stringify(content);
+/** JSON, which begins with a brace; a ready mail is kept as it is, after a sign that no JSON begins with. */
+export function encodeContent(content: Content): string | Buffer {
+  return 'raw' in content ? Buffer.concat([RAW_SIGN, content.raw]) : JSON.stringify(content);
 }
 
-export function decodeContent(json: string): Content {
-  return parseObject(json, 'body') as unknown as Content;
+export function decodeContent(bytes: Buffer): Content {
+  if (bytes.subarray(0, RAW_SIGN.length).equals(RAW_SIGN)) return { raw: bytes.subarray(RAW_SIGN.length) };
+  return parseObject(bytes.toString('utf8'), 'body') as unknown as Content;
 }
+
+const RAW_SIGN = Buffer.from('raw:');
 
 /** Reads a record's hash; undefined when there is none. */
 export function decodeRecord(fields: RecordFields): StoredMessage | undefined {

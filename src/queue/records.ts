@@ -104,8 +104,8 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number)
     },
     overdue: (now, max) => redis.zrangebyscore(keys.deadlines, '-inf', now.getTime(), 'LIMIT', 0, max),
     loadContent: async (id) => {
-      const json = await readable(redis.get(keys.body(id)));
-      return json === null ? undefined : decodeContent(json);
+      const bytes = await readable(redis.getBuffer(keys.body(id)));
+      return bytes === null ? undefined : decodeContent(bytes);
     },
   };
 }
