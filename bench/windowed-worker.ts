@@ -1,11 +1,19 @@
 /** src/worker.ts with another window for the limit of messages a minute, so that five minutes pass in half of one. */
 import { enter } from '../src/entry.ts';
+import { openMetrics } from '../src/metrics.ts';
 import { makeKeys, NAMESPACE } from '../src/queue/keys.ts';
 import { openWorker } from '../src/worker-role.ts';
 
 await enter('worker', async (config, log, { stack }) => {
   if (!config.redis) return;
   const windowMs = Number(process.env['BENCH_WINDOW_MS']);
-  const worker = await openWorker({ config, location: config.redis, keys: makeKeys(NAMESPACE), log, windowMs });
+  const worker = await openWorker({
+    metrics: openMetrics(),
+    config,
+    location: config.redis,
+    keys: makeKeys(NAMESPACE),
+    log,
+    windowMs,
+  });
   stack.defer(worker.close);
 });

@@ -27,6 +27,7 @@ async function renderDocument(): Promise<string> {
   const app = buildApp({
     submit: neverAsked,
     messages: { find: neverAsked, list: neverAsked, cancel: neverAsked, retry: neverAsked, retryAll: neverAsked },
+    metrics: { text: neverAsked, contentType: '' },
     submitAll: neverAsked,
     submitRaw: neverAsked,
     prepare: neverPrepared,

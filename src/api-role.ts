@@ -10,6 +10,7 @@ import { openDesk } from './desk.ts';
 import { type MailEvents, mailEvents } from './events.ts';
 import { buildApp, type SandboxMessages } from './http/app.ts';
 import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import { openMessageDesk } from './message-desk.ts';
 import { withDeadline } from './queue/deadline.ts';
 import { openGovernor } from './queue/governor.ts';
@@ -40,6 +41,7 @@ export interface ApiOptions {
   readonly location: RedisLocation;
   readonly keys: Keys;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly sandbox?: SandboxMessages;
 }
 
@@ -48,7 +50,7 @@ const REDIS_DEADLINE_MS = 1_000;
 const LIST_DEADLINE_MS = 5_000;
 
 /** Opens the API. It starts without Redis as well, and says 503 until there is one. */
-export async function openApi({ config, location, keys, log, sandbox }: ApiOptions): Promise<ApiRole> {
+export async function openApi({ config, location, keys, log, metrics, sandbox }: ApiOptions): Promise<ApiRole> {
   const redis = openRedis(location, 'fail-fast', 'api');
   const onError = redisErrors(log);
   redis.on('error', onError);
@@ -58,6 +60,7 @@ export async function openApi({ config, location, keys, log, sandbox }: ApiOptio
   const load = openLoadGuard(redis, keys, config.queueLimits);
   const producer = openProducer({ redis, keys, records, load, onError });
   const governor = openGovernor({ redis, keys });
+  const events = mailEvents(log, metrics);
   const messages = openMessageDesk({
     redis,
     keys,
@@ -66,11 +69,20 @@ export async function openApi({ config, location, keys, log, sandbox }: ApiOptio
     governor,
     directory,
     messageTtlMs: config.messageTtlMs,
+    onCanceled: events.canceled,
   });
   const submission = { directory, newId, now: () => new Date(), messageTtlMs: config.messageTtlMs };
   const { enqueue, enqueueAll } = producer;
-  const events = mailEvents(log);
+  const desk = openDesk({
+    governor,
+    producer,
+    config: () => current,
+    takeSeat: ({ id, limits: { connections } }) =>
+      takeSeat({ redis, keys, worker: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
+  });
+  metrics.watchMailboxes(() => withDeadline(desk.list(), REDIS_DEADLINE_MS));
   const app = buildApp({
+    metrics,
     submit: createSubmit({ ...submission, enqueue: async (one) => told(one, await enqueue(one), events) }),
     submitRaw: createSubmitRaw({
       ...submission,
@@ -86,13 +98,7 @@ export async function openApi({ config, location, keys, log, sandbox }: ApiOptio
     compose,
     directory,
     messages: inTime(messages),
-    desk: openDesk({
-      governor,
-      producer,
-      config: () => current,
-      takeSeat: ({ id, limits: { connections } }) =>
-        takeSeat({ redis, keys, worker: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
-    }),
+    desk,
     ready: () => readiness(redis),
     keys: () => current.apiKeys,
     countRequest: (client) => withDeadline(countRequest(redis, keys, client), REDIS_DEADLINE_MS),

@@ -1,11 +1,13 @@
 /** `npm run api`: the API alone, as many as wanted, beside workers on the same Redis. */
 import { openApi } from './api-role.ts';
 import { enter } from './entry.ts';
+import { openMetrics } from './metrics.ts';
 import { makeKeys, NAMESPACE } from './queue/keys.ts';
 
 await enter('api', async (config, log, { stack, onReload }) => {
   if (!config.redis) return;
-  const api = await openApi({ config, location: config.redis, keys: makeKeys(NAMESPACE), log });
+  const metrics = openMetrics({ withProcess: true });
+  const api = await openApi({ config, location: config.redis, keys: makeKeys(NAMESPACE), log, metrics });
   stack.defer(api.close);
   onReload(api.reload);
   log.info(`API ready at ${api.url}, its documentation at ${api.url}/docs`);

@@ -2,6 +2,7 @@
 import type { MailboxConfig } from './config/mailbox-config.ts';
 import { CREDENTIAL_WARNING_DAYS, credentialEnd, DAY_MS, daysUntil } from './entra/credential-end.ts';
 import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
 
 export interface CredentialWatch {
   /** Looks at another configuration's credentials from now on, and at once. */
@@ -9,10 +10,10 @@ export interface CredentialWatch {
   close(): void;
 }
 
-export function openCredentialWatch(first: readonly MailboxConfig[], log: Logger): CredentialWatch {
+export function openCredentialWatch(first: readonly MailboxConfig[], log: Logger, metrics: Metrics): CredentialWatch {
   let mailboxes = first;
   const look = () => {
-    for (const mailbox of mailboxes) void warn(mailbox, log);
+    for (const mailbox of mailboxes) void warn(mailbox, log, metrics);
   };
   look();
   const timer = setInterval(look, DAY_MS);
@@ -25,10 +26,11 @@ export function openCredentialWatch(first: readonly MailboxConfig[], log: Logger
   };
 }
 
-async function warn({ mailbox, login, secretExpires }: MailboxConfig, log: Logger): Promise<void> {
+async function warn({ mailbox, login, secretExpires }: MailboxConfig, log: Logger, metrics: Metrics): Promise<void> {
   if (login.kind === 'password') return;
   const { credential } = login.application;
   const end = await credentialEnd(credential, secretExpires);
+  if (end) metrics.credentialEnd(mailbox.id, end);
   const days = end && daysUntil(end, new Date());
   if (end === undefined || days === undefined || days > CREDENTIAL_WARNING_DAYS) return;
   const when = days < 0 ? `ended on ${end.toISOString().slice(0, 10)}` : `ends in ${days} days`;

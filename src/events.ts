@@ -1,12 +1,14 @@
-/** One function for each thing that happens to a mail: the same words in the log, whoever it happens to. */
+/** One function for each thing that happens to a mail: the same words in the log and in the metrics. */
 import type { Conclusion } from './core/attempt.ts';
 import type { Attempt, Message } from './core/message.ts';
 import { formatReply } from './core/outcome.ts';
 import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import type { Change } from './queue/governor.ts';
 
 export interface MailEvents {
   readonly accepted: (message: Message) => void;
+  readonly canceled: (message: Message) => void;
   readonly concluded: (message: Message, conclusion: Conclusion) => void;
   readonly interrupted: (message: Message, attempt: Attempt) => void;
   readonly unreadable: (id: string, reason: string) => void;
@@ -15,18 +17,28 @@ export interface MailEvents {
 }
 
 /** Addresses and subjects are personal: the log names a message by its ids alone. */
-export function mailEvents(log: Logger): MailEvents {
+export function mailEvents(log: Logger, metrics: Metrics): MailEvents {
   return {
-    accepted: (message) =>
-      log.info({ ...ids(message), client: message.client, sizeBytes: message.sizeBytes }, 'accepted'),
+    accepted: (message) => {
+      metrics.accepted(message);
+      log.info({ ...ids(message), client: message.client, sizeBytes: message.sizeBytes }, 'accepted');
+    },
+    canceled: (message) => {
+      metrics.canceled(message);
+      log.info({ ...ids(message), client: message.client }, 'canceled');
+    },
     concluded: (message, conclusion) => {
+      metrics.concluded(message, conclusion);
       const { attempt, status, nextAttemptAt } = conclusion;
       const fields = { ...ids(message), ...attemptFields(attempt), ...(nextAttemptAt && { nextAttemptAt }) };
       if (status === 'sent') log.info(fields, status);
       else if (status === 'deferred' || status === 'queued') log.warn(fields, status);
       else log.error(fields, status);
     },
-    interrupted: (message, attempt) => log.warn({ ...ids(message), ...attemptFields(attempt) }, 'interrupted'),
+    interrupted: (message, attempt) => {
+      metrics.concluded(message, { attempt, status: 'queued' });
+      log.warn({ ...ids(message), ...attemptFields(attempt) }, 'interrupted');
+    },
     unreadable: (id, reason) => log.error({ id, reason }, 'unreadable'),
     mailbox: (mailbox, change) => {
       if (change.kind === 'opened') log.info({ mailbox }, 'mailbox open again');

@@ -19,6 +19,7 @@ export interface MessageDeskDependencies {
   readonly governor: Pick<Governor, 'standing'>;
   readonly directory: () => Directory;
   readonly messageTtlMs: number;
+  readonly onCanceled: (message: Message) => void;
 }
 
 /** Kept statuses that may be told as another one. */
@@ -29,7 +30,7 @@ const TOLD_AS: Readonly<Partial<Record<MessageStatus, readonly MessageStatus[]>>
 const RETRIED_A_TIME = 500;
 
 export function openMessageDesk(dependencies: MessageDeskDependencies): MessageDesk {
-  const { records, producer, messageTtlMs } = dependencies;
+  const { records, producer, messageTtlMs, onCanceled } = dependencies;
   const retry = async (stored: StoredMessage) => producer.retry(stored, new Date(Date.now() + messageTtlMs));
   return {
     find: async (id) => {
@@ -39,7 +40,9 @@ export function openMessageDesk(dependencies: MessageDeskDependencies): MessageD
     list: (query) => list(query, dependencies),
     cancel: async (id) => {
       const stored = await records.find(id);
-      return stored !== undefined && producer.cancel(stored);
+      const canceled = stored !== undefined && (await producer.cancel(stored));
+      if (canceled) onCanceled(stored.message);
+      return canceled;
     },
     retry: async (id) => {
       const stored = await records.find(id);

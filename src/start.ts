@@ -10,6 +10,7 @@ import { addressKey } from './core/address.ts';
 import { CLOUDS } from './core/clouds.ts';
 import { enter } from './entry.ts';
 import type { Logger } from './log.ts';
+import { openMetrics } from './metrics.ts';
 import { openEmbeddedRedis } from './queue/embedded-redis.ts';
 import { makeKeys, NAMESPACE } from './queue/keys.ts';
 import type { RedisLocation } from './queue/redis.ts';
@@ -22,7 +23,8 @@ await enter('all', async (config, log, lifetime) => {
   const sandbox = config.mailboxes.length > 0 ? undefined : await sandboxed(lifetime);
   const complete = sandbox ? { ...config, mailboxes: [sandboxMailbox(sandbox, config)] } : config;
   const keys = makeKeys(NAMESPACE);
-  const worker = await openWorker({ config: complete, location, keys, log });
+  const metrics = openMetrics({ withProcess: true });
+  const worker = await openWorker({ config: complete, location, keys, log, metrics });
   lifetime.stack.defer(worker.close);
   const messages = sandbox && { list: sandbox.exchange.listMessages, raw: sandbox.exchange.rawMessage };
   const api = await openApi({
@@ -30,6 +32,7 @@ await enter('all', async (config, log, lifetime) => {
     location,
     keys,
     log,
+    metrics,
     ...(messages && { sandbox: messages }),
   });
   lifetime.stack.defer(api.close);

@@ -7,7 +7,7 @@ import { type Gate, makeGate } from './queue/gate.ts';
 import type { Line } from './queue/line.ts';
 import type { SeatedMailbox } from './queue/seats.ts';
 import { compose } from './smtp/compose.ts';
-import { type Login, openPool, type Pool } from './smtp/pool.ts';
+import { type GetToken, type Login, openPool, type Pool } from './smtp/pool.ts';
 
 export interface Station {
   readonly config: MailboxConfig;
@@ -22,13 +22,15 @@ export interface Station {
 /** What all stations of a worker share. */
 export type Shared = Omit<ConsumerOptions, 'name' | 'lines'> & {
   readonly retryDelaysMs: readonly [number, ...number[]];
+  /** Hears that Entra gave another token, or none. */
+  readonly onToken: (mailbox: string, outcome: 'renewed' | 'failed') => void;
   /** Hears that a mailbox has another number of seats. */
   readonly onSeats: () => void;
 };
 
 export function openStation(config: MailboxConfig, shared: Shared): Station {
   const { mailbox, host, port, unknown } = config;
-  const pool = openPool({ host, port, login: loginOf(config) });
+  const pool = openPool({ host, port, login: loginOf(config, shared.onToken) });
   const gate = makeGate();
   const policy = { delaysMs: shared.retryDelaysMs, random: Math.random, unknown };
   const line = {
@@ -69,9 +71,18 @@ function seatedMailbox(
   };
 }
 
-function loginOf({ mailbox, login }: MailboxConfig): Login {
+function loginOf({ mailbox, login }: MailboxConfig, onToken: Shared['onToken']): Login {
   if (login.kind === 'password') return login;
-  return { kind: 'oauth', user: mailbox.address, getToken: openTokenSource(login.application).getToken };
+  const source = openTokenSource(login.application);
+  let last: string | undefined;
+  const getToken: GetToken = async (options) => {
+    const result = await source.getToken(options);
+    if (!result.ok) onToken(mailbox.id, 'failed');
+    else if (result.token !== last) onToken(mailbox.id, 'renewed');
+    if (result.ok) last = result.token;
+    return result;
+  };
+  return { kind: 'oauth', user: mailbox.address, getToken };
 }
 
 /** The consumer first: a pool must not close under a message that is still to be sent. */

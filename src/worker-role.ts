@@ -4,6 +4,7 @@ import type { Config, PoolConfig } from './config/config.ts';
 import { openCredentialWatch } from './credential-watch.ts';
 import { mailEvents } from './events.ts';
 import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import { type Consumer, openConsumer } from './queue/consumer.ts';
 import { openExpiry } from './queue/expiry.ts';
 import { openGovernor } from './queue/governor.ts';
@@ -27,12 +28,20 @@ export interface WorkerOptions {
   readonly location: RedisLocation;
   readonly keys: Keys;
   readonly log: Logger;
+  readonly metrics: Metrics;
   /** The window of the limit of messages a minute, for tests that have no minute. */
   readonly windowMs?: number;
 }
 
 /** Opens a worker for the configuration's mailboxes. Waits for Redis, however long that takes. */
-export async function openWorker({ config, location, keys, log, windowMs }: WorkerOptions): Promise<WorkerRole> {
+export async function openWorker({
+  config,
+  location,
+  keys,
+  log,
+  metrics,
+  windowMs,
+}: WorkerOptions): Promise<WorkerRole> {
   const redis = openRedis(location, 'patient', 'worker');
   const onError = redisErrors(log);
   redis.on('error', onError);
@@ -40,9 +49,12 @@ export async function openWorker({ config, location, keys, log, windowMs }: Work
   const records = openRecords(redis, keys, config.retentionMs);
   const worker = randomUUID();
   const governor = openGovernor({ redis, keys, worker, ...(windowMs !== undefined && { windowMs }) });
-  const events = { ...mailEvents(log), error: onError };
+  const events = { ...mailEvents(log, metrics), error: onError };
   const now = () => new Date();
-  const floor = makeFloor({ redis, keys, governor, records, now, events, retryDelaysMs: config.retryDelaysMs }, config);
+  const floor = makeFloor(
+    { redis, keys, governor, records, now, events, retryDelaysMs: config.retryDelaysMs, onToken: metrics.token },
+    config,
+  );
   const seats = openSeats({
     redis,
     keys,
@@ -58,7 +70,7 @@ export async function openWorker({ config, location, keys, log, windowMs }: Work
     onUnreadable: events.unreadable,
     onError,
   });
-  const credentials = openCredentialWatch(config.mailboxes, log);
+  const credentials = openCredentialWatch(config.mailboxes, log, metrics);
   log.info({ mailboxes: config.mailboxes.map(({ mailbox }) => mailbox.id) }, 'worker ready');
   return {
     reload: async (changed) => {

@@ -43,6 +43,8 @@ export interface PoolConfig {
 
 export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where a worker on its own tells its metrics; undefined: nowhere. */
+  readonly metricsPort: number | undefined;
   readonly apiKeys: readonly ApiKeyConfig[];
   /** Undefined: the embedded one. */
   readonly redis: RedisLocation | undefined;
@@ -85,6 +87,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
   const mailboxes = mailboxesOf(values, limits, file, faults);
   const config: Config = {
     listen: { host: values.HOST, port: values.PORT },
+    metricsPort: values.METRICS_PORT,
     apiKeys: [...keysOfVariable(values), ...keysOfFile(file, faults)],
     redis: redisLocation(values),
     dataDir: values.DATA_DIR,

@@ -19,6 +19,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 export const VARIABLES = {
   HOST: { read: text, fallback: '127.0.0.1' },
   PORT: { read: integer(0, PORT_MAX), fallback: '3000' },
+  METRICS_PORT: { read: integer(0, PORT_MAX) },
   REDIS_URL: { read: redisUrl, secret: true },
   REDIS_SENTINELS: { read: nodes, fallback: '' },
   REDIS_SENTINEL_MASTER: { read: text, fallback: 'mymaster' },

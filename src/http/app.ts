@@ -19,6 +19,7 @@ import { docsRoutes } from './routes/docs.ts';
 import { type HealthDependencies, healthRoutes } from './routes/health.ts';
 import { type MailboxDependencies, mailboxRoutes } from './routes/mailboxes.ts';
 import { type MessageDependencies, messageRoutes } from './routes/messages.ts';
+import { type MetricsDependencies, metricsRoute } from './routes/metrics.ts';
 import { type SandboxMessages, sandboxRoutes } from './routes/sandbox.ts';
 import { type SendDependencies, sendRoute } from './routes/send.ts';
 import { compileShape } from './shape.ts';
@@ -29,6 +30,7 @@ export interface AppDependencies
   extends SendDependencies,
     MessageDependencies,
     MailboxDependencies,
+    MetricsDependencies,
     HealthDependencies {
   /** Without any, only this machine is served. */
   readonly keys: () => readonly ApiKey[];
@@ -102,6 +104,7 @@ export function buildApp({
     batchRoute(guarded, dependencies);
     messageRoutes(guarded, dependencies);
     mailboxRoutes(guarded, dependencies);
+    metricsRoute(guarded, dependencies);
     sandboxRoutes(guarded, sandbox);
     done();
   });

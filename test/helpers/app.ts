@@ -79,6 +79,7 @@ export function openTestApp({
   };
   const app = buildApp({
     submit: createSubmit({ ...submission, enqueue: one }),
+    metrics: { text: async () => '', contentType: 'text/plain' },
     submitRaw: createSubmitRaw({ ...submission, headerValues, enqueue: one }),
     submitAll: createSubmitAll({ ...submission, enqueueAll: (all) => Promise.all(all.map(one)) }),
     prepare: createPrepare(submission),

@@ -11,6 +11,7 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { type ApiRole, openApi } from '../../src/api-role.ts';
 import { type Config, readConfig } from '../../src/config/config.ts';
+import { openMetrics } from '../../src/metrics.ts';
 import { makeKeys } from '../../src/queue/keys.ts';
 import type { RedisLocation } from '../../src/queue/redis.ts';
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
@@ -96,7 +97,7 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
   const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
   const config = readConfig(env, 'all');
   const roles: WorkerRole[] = [];
-  const shared = { location: options.location, keys, log };
+  const shared = { location: options.location, keys, log, metrics: openMetrics() };
   const api = await openApi({ config, ...shared });
   const addWorker = async () => {
     const { windowMs } = options;

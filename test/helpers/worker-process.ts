@@ -1,5 +1,6 @@
 /** A worker as a process of its own, to be killed by tests; like src/worker.ts, with the namespace and the window given. */
 import { enter } from '../../src/entry.ts';
+import { openMetrics } from '../../src/metrics.ts';
 import { makeKeys } from '../../src/queue/keys.ts';
 import { openWorker } from '../../src/worker-role.ts';
 
@@ -7,6 +8,7 @@ await enter('worker', async (config, log, { stack }) => {
   const { TEST_NAMESPACE = '', TEST_WINDOW_MS } = process.env;
   if (!config.redis) return;
   const worker = await openWorker({
+    metrics: openMetrics(),
     config,
     location: config.redis,
     keys: makeKeys(TEST_NAMESPACE),

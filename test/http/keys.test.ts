@@ -3,6 +3,7 @@ import { apiKey, openTestApp } from '../helpers/app.ts';
 
 const KEYS = [apiKey('shop', 'first-key'), apiKey('crm', 'second-key')];
 const GUARDED = [
+  '/metrics',
   '/messages',
   '/messages/x',
   '/mailboxes',

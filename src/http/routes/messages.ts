@@ -39,7 +39,6 @@ export function messageRoutes(app: FastifyInstance, { messages }: MessageDepende
       const canceled = await messages.cancel(message.id);
       const now = await find(request, messages);
       if (!canceled) return wrongState(request, reply, now, 'Only what waits can be canceled.');
-      request.log.info({ message: message.id, client: request.client.name }, 'message canceled');
       return reply.send(messageView(now));
     }),
   );

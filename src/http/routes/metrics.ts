@@ -1,0 +1,45 @@
+/** `GET /metrics`: what Prometheus reads. */
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { sendProblem } from '../problems.ts';
+import { contentAnswer, problemAnswers } from '../schemas/answers.ts';
+
+export interface MetricsDependencies {
+  readonly metrics: { readonly text: () => Promise<string>; readonly contentType: string };
+}
+
+const EXAMPLE =
+  '# TYPE relay365_messages_accepted_total counter\nrelay365_messages_accepted_total{mailbox="noreply@contoso.com"} 17\n';
+
+export function metricsRoute(app: FastifyInstance, { metrics }: MetricsDependencies): void {
+  app.get('/metrics', { schema, config: { scope: 'read' } }, async (request, reply) => {
+    try {
+      return await reply.type(metrics.contentType).send(await metrics.text());
+    } catch (error) {
+      request.log.error({ err: error }, 'the metrics can not be collected');
+      return sendProblem(request, reply, 'queue-unavailable', { detail: 'The metrics can not be collected now.' });
+    }
+  });
+}
+
+const schema = {
+  operationId: 'getMetrics',
+  tags: ['Health'],
+  summary: 'Metrics for Prometheus',
+  description:
+    'Counters and histograms of this process; queues, states and limits of all mailboxes. docs/metrics.md has a list, an ' +
+    'example dashboard and alerts. A worker on its own answers at its `METRICS_PORT`.',
+  response: {
+    200: contentAnswer('In the text format of Prometheus.', 'text/plain', { schema: Type.String(), example: EXAMPLE }),
+    ...problemAnswers(
+      'malformed-request',
+      'unauthorized',
+      'not-local',
+      'forbidden',
+      'internal',
+      'too-many-requests',
+      'queue-unavailable',
+      'stopping',
+    ),
+  },
+};

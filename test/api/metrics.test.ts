@@ -1,0 +1,58 @@
+/** What Prometheus is told of mails on their way, over HTTP. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startProcess, temporaryFile } from '../helpers/process.ts';
+import { startTestRedis, type TestRedis } from '../helpers/redis.ts';
+import { isFinal, openTestSandbox, openTestService, sandboxEnv } from '../helpers/service.ts';
+
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.close());
+
+const MAILBOX = 'mailbox="sandbox@relay365.example"';
+
+test('GET /metrics counts what was accepted, tried, answered and finished, and shows queues and limits', async () => {
+  const { request, send, until, sandbox } = await openTestService({ location: redis.location });
+  await until(await send(), isFinal);
+  sandbox.exchange.script({ stage: 'end', reply: '554 5.6.0 Corrupt message content' });
+  await until(await send(), isFinal);
+  const scheduled = await send({ sendAt: new Date(Date.now() + 60_000).toISOString() });
+  await request('DELETE', `/messages/${scheduled}`);
+  await send({ sendAt: new Date(Date.now() + 60_000).toISOString() });
+  const { headers, body } = await request('GET', '/metrics');
+  expect(headers.get('content-type')).toMatch(/^text\/plain; version=/);
+  for (const line of [
+    `relay365_messages_accepted_total{${MAILBOX}} 4`,
+    `relay365_messages_finished_total{${MAILBOX},status="sent"} 1`,
+    `relay365_messages_finished_total{${MAILBOX},status="failed"} 1`,
+    `relay365_messages_finished_total{${MAILBOX},status="canceled"} 1`,
+    `relay365_replies_total{${MAILBOX},code="250",enhanced="2.0.0"} 1`,
+    `relay365_replies_total{${MAILBOX},code="554",enhanced="5.6.0"} 1`,
+    `relay365_attempt_duration_seconds_count{${MAILBOX},outcome="sent"} 1`,
+    `relay365_queue_time_seconds_count{${MAILBOX}} 1`,
+    `relay365_token_requests_total{${MAILBOX},outcome="renewed"} 1`,
+    `relay365_queue_messages{${MAILBOX},state="delayed"} 1`,
+    `relay365_mailbox_state{${MAILBOX},state="open"} 1`,
+    `relay365_mailbox_state{${MAILBOX},state="held"} 0`,
+    `relay365_mailbox_used{${MAILBOX},limit="recipients_per_day"} 1`,
+    `relay365_mailbox_limit{${MAILBOX},limit="messages_per_minute"} 30`,
+    'relay365_mailboxes 1',
+  ]) {
+    expect(body.split('\n')).toContain(line);
+  }
+});
+
+test('a worker on its own tells at METRICS_PORT', async () => {
+  const sandbox = await openTestSandbox();
+  const ca = temporaryFile('ca.pem', sandbox.caCertificate);
+  const env = { ...sandboxEnv(sandbox), REDIS_URL: redis.location.url, NODE_EXTRA_CA_CERTS: ca };
+  const worker = startProcess('src/worker.ts', { ...env, METRICS_PORT: '0' });
+  const url = /http:\S+\/metrics/.exec(await worker.line(/metrics at/))?.[0] ?? '';
+  const text = await (await fetch(url)).text();
+  expect(text).toMatch(/^process_cpu_seconds_total \d/m);
+  expect(text).toMatch(/^# TYPE relay365_attempt_duration_seconds histogram/m);
+  expect((await fetch(url.replace('metrics', 'health/live'))).status).toBe(200);
+  expect((await fetch(url.replace('metrics', 'secrets'))).status).toBe(404);
+  expect(await worker.end()).toBe(0);
+});
