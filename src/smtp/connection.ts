@@ -110,10 +110,12 @@ async function send(
 ): Promise<Outcome> {
   const progress: Progress = { contentBegun: false, finalDot: false };
   const cancel = () => smtp.close();
+  if (signal.aborted) cancel();
   signal.addEventListener('abort', cancel, { once: true });
   let info: SMTPConnectionSendInfo | undefined;
   const error = await step(smtp, (done) => {
-    const stream = Readable.from(content(bytes, beforeFinalDot, progress), { objectMode: false });
+    const isOpen = () => !smtp.destroyed;
+    const stream = Readable.from(content(bytes, beforeFinalDot, progress, isOpen), { objectMode: false });
     smtp.send(
       { from, to: [...recipients], size: bytes.length, use8BitMime: hasEightBits(bytes) },
       stream,
@@ -137,9 +139,10 @@ async function* content(
   bytes: Uint8Array,
   beforeFinalDot: () => Promise<void>,
   progress: Progress,
+  isOpen: () => boolean,
 ): AsyncGenerator<Uint8Array> {
   progress.contentBegun = true;
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
   await beforeFinalDot();
-  progress.finalDot = true;
+  progress.finalDot = isOpen();
 }

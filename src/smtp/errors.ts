@@ -26,10 +26,16 @@ export function failedOutcome(error: Error, reached: Stage, progress: Progress =
   const { response, rejectedErrors, code, command } = error as NodemailerError;
   const reply = response === undefined ? undefined : parseReply(String(response));
   const stage = stageOf(code, command, reached, progress);
+  if (!response && code === 'EMESSAGE') return { kind: 'refused', stage, reply: tooLarge(error), refused: [] };
   if (reply) return { kind: 'refused', stage, reply, refused: refusedRecipients(rejectedErrors) };
   if (progress.finalDot) return { kind: 'unknown', error: error.message };
   const cause = systemCode(error);
   return { kind: 'broken', stage, error: error.message, ...(cause && { code: cause }) };
+}
+
+/** The server names its limit in EHLO (RFC 1870), and nodemailer keeps to it: what it would have answered. */
+function tooLarge({ message }: Error): Reply {
+  return { code: 552, enhanced: '5.3.4', text: `${message} bytes, says the server in EHLO` };
 }
 
 function refusedRecipients(errors: readonly NodemailerError[] | undefined): RefusedRecipient[] {
