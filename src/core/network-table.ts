@@ -52,7 +52,7 @@ export const NETWORK_TABLE: readonly NetworkFault[] = [
   }),
   row({
     id: 'tls',
-    codes: /^(ETLS|EPROTO|ERR_SSL_|ERR_TLS_)/,
+    codes: /^(ETLS$|EPROTO$|ERR_SSL_|ERR_TLS_)/,
     looks: 'ETLS, ERR_SSL_WRONG_VERSION_NUMBER, STARTTLS not offered',
     explanation: 'The connection could not be secured by TLS 1.2 or newer, so nothing was sent.',
     fix: PROXY,

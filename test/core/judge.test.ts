@@ -105,6 +105,8 @@ describe('a connection that breaks', () => {
   test.each<[Stage, string | undefined, string, string]>([
     ['connect', 'ECONNRESET', 'connection-failed', 'hold'],
     ['greeting', undefined, 'connection-failed', 'hold'],
+    // A banner that is no SMTP. Not to be taken for EPROTO, which is OpenSSL's.
+    ['connect', 'EPROTOCOL', 'connection-failed', 'hold'],
     ['starttls', 'ECONNRESET', 'tls', 'hold'],
     ['auth', 'ECONNRESET', 'connection-failed', 'hold'],
     ['mail', 'ECONNRESET', 'connection-lost', 'retry'],

@@ -19,12 +19,13 @@ export const WITHOUT_STARTTLS = [
 export async function openPlainServer(
   answers: readonly (readonly [command: string, answer: string])[],
   atEnd: AtEnd,
+  banner = '220 plain.example ESMTP',
 ): Promise<PlainServer> {
   let heard = '';
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
-    socket.write('220 plain.example ESMTP\r\n');
+    socket.write(`${banner}\r\n`);
     socket.on('error', () => socket.destroy());
     socket.on('data', (chunk) => {
       const said = chunk.toString('latin1');

@@ -1,0 +1,117 @@
+import { createSecureContext, TLSSocket } from 'node:tls';
+import { createServer } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { judge } from '../../src/core/judge.ts';
+import type { Outcome } from '../../src/core/outcome.ts';
+import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';
+import { closeServer, listen } from '../../src/sandbox/listen.ts';
+import { handover, openTestExchange, openTestPool, seen } from './exchange.ts';
+import { openPlainServer, type PlainServer, WITHOUT_STARTTLS } from './plain-server.ts';
+
+const DAY_MS = 86_400_000;
+
+/** The row of the table that a failed outcome leads to, and the code that it was known by. */
+function judged(outcome: Outcome): readonly [string, string | undefined] {
+  if (outcome.kind === 'accepted') throw new Error('It was accepted.');
+  return [judge(outcome).id, 'code' in outcome ? outcome.code : undefined];
+}
+
+describe('a certificate that is not to be trusted ends the dialogue before the login', () => {
+  test.each<[string, CertificateOptions, string]>([
+    [
+      'expired',
+      { notBefore: new Date(Date.now() - 2 * DAY_MS), notAfter: new Date(Date.now() - DAY_MS) },
+      'CERT_HAS_EXPIRED',
+    ],
+    ['not yet valid', { notBefore: new Date(Date.now() + DAY_MS) }, 'CERT_NOT_YET_VALID'],
+    ['for another host', { hosts: ['smtp.example.com'] }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ['for a host that this one is a part of', { hosts: ['localhost.example.com'] }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+  ])('%s', async (_title, options, code) => {
+    const exchange = await openTestExchange(options);
+    const outcome = await openTestPool(exchange).deliver(handover());
+    expect(judged(outcome)).toEqual(['certificate', code]);
+    expect([exchange.logins, exchange.attempts]).toEqual([[], []]);
+  });
+
+  test('signed by nobody that is known', async () => {
+    const exchange = await openTestExchange({}, false);
+    const outcome = await openTestPool(exchange).deliver(handover());
+    expect(judged(outcome)[0]).toBe('certificate');
+    expect([exchange.logins, exchange.attempts]).toEqual([[], []]);
+  });
+
+  test.each([
+    ['127.0.0.1', ['localhost'], 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ['127.0.0.1', ['127.0.0.1'], undefined],
+    ['localhost', ['localhost'], undefined],
+  ])('of a server asked for as %s, for %s', async (host, hosts, code) => {
+    const exchange = await openTestExchange({ hosts });
+    const outcome = await openTestPool(exchange, undefined, host).deliver(handover());
+    if (code === undefined) expect(seen(outcome)).toBe('accepted 250');
+    else expect(judged(outcome)).toEqual(['certificate', code]);
+  });
+});
+
+describe('a connection that can not be secured carries no login and no mail', () => {
+  const expectNothingSaid = ({ heard }: PlainServer) => expect(heard).not.toMatch(/AUTH|MAIL|PASS|Hello/i);
+
+  test.each<[string, Parameters<typeof openPlainServer>[0]]>([
+    ['without STARTTLS', WITHOUT_STARTTLS],
+    [
+      'that offers it and refuses',
+      [
+        ['EHLO', '250-x\r\n250 STARTTLS'],
+        ['STARTTLS', '500 5.5.1 No'],
+      ],
+    ],
+    [
+      'that takes it and goes on in the clear',
+      [
+        ['EHLO', '250-x\r\n250 STARTTLS'],
+        ['', '220 2.0.0 SMTP server ready'],
+      ],
+    ],
+  ])('to a server %s', async (_title, answers) => {
+    const server = await openPlainServer(answers, onTestFinished);
+    expect(judged(await openTestPool(server).deliver(handover()))[0]).toBe('tls');
+    expectNothingSaid(server);
+  });
+
+  test('to a server that speaks HTTP', async () => {
+    const server = await openPlainServer([['', 'HTTP/1.1 400 Bad Request']], onTestFinished, 'HTTP/1.1 200 OK');
+    const outcome = await openTestPool(server).deliver(handover());
+    expect(judged(outcome)[0]).toBe('connection-failed');
+    expectNothingSaid(server);
+  });
+
+  test('to a server that has only TLS 1.1', async () => {
+    const port = await openOldServer();
+    const outcome = await openTestPool({ port }).deliver(handover());
+    expect(judged(outcome)[0]).toBe('tls');
+  });
+});
+
+/** It speaks STARTTLS, but with an old version; that Node.js still has it is tried by its own client. */
+async function openOldServer(): Promise<number> {
+  const { privateKey, certificate } = await makeServerCertificate();
+  const secureContext = createSecureContext({
+    key: privateKey,
+    cert: certificate,
+    minVersion: 'TLSv1',
+    maxVersion: 'TLSv1.1',
+    ciphers: 'DEFAULT@SECLEVEL=0',
+  });
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).write('220 old.example ESMTP\r\n');
+    socket.on('data', (chunk) => {
+      if (chunk.toString().startsWith('EHLO')) socket.write('250-old.example\r\n250 STARTTLS\r\n');
+      if (!chunk.toString().startsWith('STARTTLS')) return;
+      socket.removeAllListeners('data');
+      socket.write('220 2.0.0 SMTP server ready\r\n');
+      new TLSSocket(socket, { isServer: true, secureContext }).on('error', () => undefined);
+    });
+  });
+  const port = await listen(server, '127.0.0.1', 0);
+  onTestFinished(() => closeServer(server, () => undefined));
+  return port;
+}
