@@ -61,6 +61,13 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
     fix: 'Set the clock (timedatectl set-ntp true); with workload identity, check that the token file is renewed.',
   }),
   row({
+    id: 'federation-unknown',
+    codes: ['AADSTS700213', 'AADSTS700212', 'AADSTS700211', 'AADSTS70021'],
+    looks: 'AADSTS700213, AADSTS70021 No matching federated identity record found for presented assertion',
+    explanation: 'The app does not trust the federated token: its issuer, subject or audience is not the one it names.',
+    fix: `${NEW_SECRET} > Federated credentials: give issuer and subject as they stand in the token of AZURE_FEDERATED_TOKEN_FILE.`,
+  }),
+  row({
     id: 'scope-wrong',
     codes: ['AADSTS70011', 'AADSTS1002012'],
     looks: 'AADSTS70011, AADSTS1002012 The provided value for scope is not valid',

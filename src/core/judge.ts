@@ -5,7 +5,7 @@
 import { findEntra } from './entra-table.ts';
 import { type Fault, HOLD_WAIT, type Judgement, SHORT_WAIT, SOURCES } from './judgement.ts';
 import type { Reply } from './message.ts';
-import { findNetwork } from './network-table.ts';
+import { findNetwork, findNetworkToEntra } from './network-table.ts';
 import { formatReply, type Outcome, type Stage } from './outcome.ts';
 import { findReply } from './reply-table.ts';
 
@@ -106,7 +106,7 @@ const CONNECTION_FAILED: Fault = {
 
 function judgeNoToken({ error, code }: Extract<Outcome, { kind: 'no-token' }>): Judgement {
   const said = `Entra gave no access token: ${error}`;
-  const fault = findEntra(code) ?? findNetwork(code);
+  const fault = findEntra(code) ?? findNetworkToEntra(code);
   if (fault) return { ...withoutPattern(fault), explanation: `${fault.explanation} ${said}`, known: true };
   const known = code === undefined || !code.startsWith('AADSTS');
   return { id: 'no-token', scope: 'mailbox', verdict: 'hold', explanation: said, source: SOURCES.entra, known };

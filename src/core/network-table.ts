@@ -59,7 +59,19 @@ export const NETWORK_TABLE: readonly NetworkFault[] = [
   }),
 ];
 
+/** On the way to Exchange. */
 export function findNetwork(code: string | undefined): NetworkFault | undefined {
   if (code === undefined) return undefined;
   return NETWORK_TABLE.find(({ codes }) => (codes instanceof RegExp ? codes.test(code) : codes.includes(code)));
 }
+
+/** On the way to Entra: the same troubles, but another host and another port. */
+export function findNetworkToEntra(code: string | undefined): NetworkFault | undefined {
+  const fault = findNetwork(code);
+  return fault && fault.fix !== PROXY ? { ...fault, ...ENTRA_AWAY } : fault;
+}
+
+const ENTRA_AWAY = {
+  explanation: 'Entra can not be reached.',
+  fix: 'Open outbound port 443 to login.microsoftonline.com; check the DNS of this machine, M365_CLOUD and AZURE_AUTHORITY_HOST.',
+};

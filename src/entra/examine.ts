@@ -1,7 +1,7 @@
 /** The doctor's look at Entra: does it answer, does it give a token, and is the token what Exchange wants. */
 import { failed, ok, skipped, type Step } from '../core/checkup.ts';
 import { findEntra } from '../core/entra-table.ts';
-import { findNetwork } from '../core/network-table.ts';
+import { findNetworkToEntra } from '../core/network-table.ts';
 import type { Application } from './credential.ts';
 import { openTokenSource } from './tokens.ts';
 
@@ -23,7 +23,7 @@ export async function examineEntra(application: Application): Promise<EntraExami
   }
   const result = await openTokenSource(application).getToken({ renew: true });
   if (!result.ok) {
-    const fault = findEntra(result.code) ?? findNetwork(result.code);
+    const fault = findEntra(result.code) ?? findNetworkToEntra(result.code);
     const steps = [authority, failed('token', result.error, fault), skipped('consent', 'There is no token.')];
     return { steps, token: undefined };
   }
@@ -43,7 +43,7 @@ async function checkAuthority({ authorityHost, tenantId }: Application): Promise
     return failed('authority', `${url} answers ${response.status}: ${text.slice(0, 100)}`, NOT_ENTRA);
   } catch (error) {
     const { cause, message } = error as Error & { cause?: NodeJS.ErrnoException };
-    return failed('authority', `${url}: ${cause?.message ?? message}`, findNetwork(cause?.code) ?? SILENT);
+    return failed('authority', `${url}: ${cause?.message ?? message}`, findNetworkToEntra(cause?.code) ?? SILENT);
   }
 }
 

@@ -6,11 +6,16 @@ import { readFile } from 'node:fs/promises';
 import { X509Certificate } from 'node:crypto';
 import { ConfidentialClientApplication, LogLevel, type NodeAuthOptions } from '@azure/msal-node';
 import type { Application, Credential } from './credential.ts';
+import { type Network, type NetworkTrouble, openNetwork } from './network.ts';
 
-export type TokenResult =
-  | { readonly ok: true; readonly token: string; readonly expiresAt: Date }
-  /** Entra's answer or the network's; `code` is the AADSTS number or a network error's name. Holds no secret. */
-  | { readonly ok: false; readonly error: string; readonly code?: string };
+export type TokenResult = { readonly ok: true; readonly token: string; readonly expiresAt: Date } | Failure;
+
+/** Entra's answer or the network's; `code` is the AADSTS number or a network error's name. Holds no secret. */
+interface Failure {
+  readonly ok: false;
+  readonly error: string;
+  readonly code?: string;
+}
 
 export interface TokenSource {
   /** With `renew`, a token that has just come from Entra; asked for more often than every ten seconds, the last one. */
@@ -23,42 +28,59 @@ const TOKEN_TIMEOUT_MS = 30_000;
 
 /** Asks nobody yet: the first `getToken` does. */
 export function openTokenSource(application: Application, now: () => number = Date.now): TokenSource {
-  const client = cachedClient(application);
+  const asker = openAsker(application);
   const pending = new Map<boolean, Promise<TokenResult>>();
   let renewedAtMs = Number.NEGATIVE_INFINITY;
   return {
     getToken: ({ renew }) => {
       const fresh = renew && now() - renewedAtMs >= RENEWAL_INTERVAL_MS;
       if (fresh) renewedAtMs = now();
-      const running = pending.get(fresh);
+      // Who comes while a new token is on its way must not get the old one.
+      const running = pending.get(true) ?? pending.get(fresh);
       if (running !== undefined) return running;
-      const request = acquire(client, application.scope, fresh).finally(() => pending.delete(fresh));
+      const request = asker.ask(fresh).finally(() => pending.delete(fresh));
       pending.set(fresh, request);
       return request;
     },
   };
 }
 
-type GetClient = () => Promise<ConfidentialClientApplication>;
+interface Asker {
+  ask(fresh: boolean): Promise<TokenResult>;
+}
 
-/** The client of an application; made again after a failure, so that a certificate file put right is read again. */
-function cachedClient(application: Application): GetClient {
+/** Codes of a credential that Entra does not take. */
+const CREDENTIAL_REFUSED = /^AADSTS7000/;
+
+/**
+ * Asks through one client, which keeps its tokens. The client is made again when that failed and when its credential is
+ * refused: the file may have been put right, or a new certificate have come.
+ */
+function openAsker(application: Application): Asker {
+  const network = openNetwork(TOKEN_TIMEOUT_MS);
   let client: Promise<ConfidentialClientApplication> | undefined;
-  return () => {
-    client ??= makeClient(application).catch((error: unknown) => {
-      client = undefined;
-      throw error;
-    });
-    return client;
+  return {
+    ask: async (fresh) => {
+      client ??= makeClient(application, network).catch((error: unknown) => {
+        client = undefined;
+        throw error;
+      });
+      network.takeTrouble();
+      try {
+        return await acquire(await client, application.scope, fresh);
+      } catch (error) {
+        const failure = describe(error, network.takeTrouble());
+        if (CREDENTIAL_REFUSED.test(failure.code ?? '')) client = undefined;
+        return failure;
+      }
+    },
   };
 }
 
-async function makeClient({
-  tenantId,
-  clientId,
-  credential,
-  authorityHost,
-}: Application): Promise<ConfidentialClientApplication> {
+async function makeClient(
+  { tenantId, clientId, credential, authorityHost }: Application,
+  networkClient: Network,
+): Promise<ConfidentialClientApplication> {
   const { host } = new URL(authorityHost);
   return new ConfidentialClientApplication({
     auth: {
@@ -68,7 +90,10 @@ async function makeClient({
       knownAuthorities: [host],
       ...(await proof(credential)),
     },
-    system: { loggerOptions: { logLevel: LogLevel.Error, piiLoggingEnabled: false, loggerCallback: () => {} } },
+    system: {
+      networkClient,
+      loggerOptions: { logLevel: LogLevel.Error, piiLoggingEnabled: false, loggerCallback: () => {} },
+    },
   });
 }
 
@@ -94,15 +119,10 @@ function readCertificate(pem: string): NonNullable<Proof['clientCertificate']> {
   return { privateKey, thumbprintSha256, x5c: pem };
 }
 
-async function acquire(getClient: GetClient, scope: string, fresh: boolean): Promise<TokenResult> {
-  try {
-    const client = await getClient();
-    const result = await withTimeout(client.acquireTokenByClientCredential({ scopes: [scope], skipCache: fresh }));
-    if (!result) return { ok: false, error: 'Entra answered without a token.' };
-    return { ok: true, token: result.accessToken, expiresAt: result.expiresOn ?? new Date() };
-  } catch (error) {
-    return describe(error);
-  }
+async function acquire(client: ConfidentialClientApplication, scope: string, fresh: boolean): Promise<TokenResult> {
+  const result = await withTimeout(client.acquireTokenByClientCredential({ scopes: [scope], skipCache: fresh }));
+  if (!result) return { ok: false, error: 'Entra answered without a token.' };
+  return { ok: true, token: result.accessToken, expiresAt: result.expiresOn ?? new Date() };
 }
 
 async function withTimeout<T>(promise: Promise<T>): Promise<T> {
@@ -118,10 +138,11 @@ async function withTimeout<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
-function describe(error: unknown): TokenResult {
-  const { message, code, cause } = error as Error & { code?: string };
-  const said = cause instanceof Error && !message.includes(cause.message) ? `${message} (${cause.message})` : message;
-  const aadsts = /AADSTS\d+/.exec(said)?.[0];
-  const name = aadsts ?? /\b(?:E[A-Z]{4,}|[A-Z]+(?:_[A-Z]+)+)\b/.exec(said)?.[0] ?? code;
-  return { ok: false, error: said, ...(name && { code: name }) };
+/** What Entra says counts first, then what the network says, then MSAL. */
+function describe(error: unknown, trouble: NetworkTrouble | undefined): Failure {
+  const { message, code } = error as Error & { code?: string };
+  const aadsts = /AADSTS\d+/.exec(message)?.[0];
+  if (aadsts) return { ok: false, error: message, code: aadsts };
+  if (trouble) return { ok: false, error: trouble.message, ...(trouble.code && { code: trouble.code }) };
+  return { ok: false, error: message, ...(code && { code }) };
 }

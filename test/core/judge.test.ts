@@ -86,11 +86,18 @@ describe('a refusal of a token is known', () => {
 });
 
 describe('a trouble of the network is known', () => {
-  test.each(codesOf(NETWORK_SAID))('%s by %s, on the way to Exchange and to Entra', (_rule, code, row) => {
-    const broken = judge({ kind: 'broken', stage: 'connect', error: `connect ${code}`, code });
-    expect(broken).toMatchObject({ ...meant(row), wait: SHORT_WAIT });
-    expect(broken.explanation).toContain(`(connecting): connect ${code}`);
-    expect(judge({ kind: 'no-token', error: `fetch ${code}`, code })).toMatchObject(meant(row));
+  test.each(codesOf(NETWORK_SAID))('%s by %s, on the way to Exchange', (_rule, code, row) => {
+    const judgement = judge({ kind: 'broken', stage: 'connect', error: `connect ${code}`, code });
+    expect(judgement).toMatchObject({ ...meant(row), wait: SHORT_WAIT });
+    expect(judgement.explanation).toContain(`(connecting): connect ${code}`);
+  });
+
+  test.each(codesOf(NETWORK_SAID))('%s by %s, on the way to Entra', (rule, code, row) => {
+    const judgement = judge({ kind: 'no-token', error: `fetch ${code}`, code });
+    const away = { explanation: /Entra can not be reached\..*fetch/, fix: /port 443 to login\.microsoftonline\.com/ };
+    const isTls = rule === 'certificate' || rule === 'tls';
+    expect(judgement).toMatchObject({ ...meant({ ...row, ...(!isTls && away) }), wait: SHORT_WAIT });
+    expect(judgement.fix).not.toMatch(/587|SMTP_/);
   });
 });
 

@@ -49,6 +49,13 @@ export const ENTRA_SAID: readonly RealCodes[] = [
   },
   {
     ...held,
+    rule: 'federation-unknown',
+    codes: ['AADSTS700213', 'AADSTS700212', 'AADSTS700211', 'AADSTS70021'],
+    explanation: /does not trust the federated token/,
+    fix: /Federated credentials: give issuer and subject/,
+  },
+  {
+    ...held,
     rule: 'scope-wrong',
     codes: ['AADSTS70011', 'AADSTS1002012'],
     explanation: /does not know the scope/,
