@@ -159,12 +159,12 @@ const AFTER_UNKNOWN: Readonly<Record<UnknownPolicy, string>> = {
   hold: 'It waits until someone retries it (POST /messages/{id}/retry) or cancels it (DELETE /messages/{id}).',
 };
 
-/** An attempt that says nothing of the message does not count: its mailbox was restrained, or its worker died. */
 /** How often the message was tried since it was accepted, or since someone had it tried anew. */
 function triesOf({ attempts, retriedAt }: Pick<MessageState, 'attempts' | 'retriedAt'>): number {
   return attempts.filter((attempt) => isTry(attempt) && (retriedAt === undefined || attempt.at >= retriedAt)).length;
 }
 
+/** An attempt that says nothing of the message does not count: its mailbox was restrained, or its worker died. */
 function isTry({ outcome }: Attempt): boolean {
   return outcome !== 'interrupted' && outcome !== 'held' && outcome !== 'throttled';
 }
@@ -183,7 +183,7 @@ function nextStep(
   const restrains = judgement?.verdict === 'hold' || judgement?.verdict === 'slow';
   if (restrains) return span.endedAt < message.expiresAt ? { kind: 'queued' } : { kind: 'expire' };
   if (isAtOnce(outcome, judgement, tries)) return { kind: 'retry', at: span.endedAt };
-  return nextAttempt(tries, span.endedAt, message.expiresAt, policy);
+  return nextAttempt(tries, span.endedAt, message.expiresAt, policy, judgement?.askedWaitMs);
 }
 
 /** Another connection or another transaction is all that the message needs; but not for ever. */

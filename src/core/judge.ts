@@ -122,6 +122,8 @@ function withoutPattern(
 
 const ASKED_WAIT =
   /(?:retry|try again|wait)\D{0,24}?(\d{1,5})\s*(ms|msec|millisecond|s|sec|second|min|minute|h|hour)s?\b/i;
+/** The longest of Microsoft's windows: whoever asks for more is not believed. */
+const ASKED_WAIT_MS_MAX = 24 * 3_600_000;
 const UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
   msec: 1,
@@ -139,7 +141,8 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 function readAskedWait(text: string): number | undefined {
   const [, count, unit = ''] = ASKED_WAIT.exec(text) ?? [];
   const unitMs = UNITS_MS[unit.toLowerCase()];
-  return count === undefined || unitMs === undefined ? undefined : Number(count) * unitMs;
+  if (count === undefined || unitMs === undefined) return undefined;
+  return Math.min(Number(count) * unitMs, ASKED_WAIT_MS_MAX);
 }
 
 const STAGES: Readonly<Record<Stage, string>> = {

@@ -13,10 +13,18 @@ export type NextAttempt = { readonly kind: 'retry'; readonly at: Date } | { read
 const JITTER = 0.2;
 
 /**
- * The next attempt after `attempts` (1 or more) that came to nothing; `expire` when the message's time ends before it.
+ * The next attempt after `attempts` (1 or more) that came to nothing, and not before the wait that the reply asks for;
+ * `expire` when the message's time ends before it.
  */
-export function nextAttempt(attempts: number, now: Date, expiresAt: Date, policy: RetryPolicy): NextAttempt {
-  const at = new Date(now.getTime() + jittered(delayMs(attempts, policy.delaysMs), policy.random));
+export function nextAttempt(
+  attempts: number,
+  now: Date,
+  expiresAt: Date,
+  policy: RetryPolicy,
+  askedWaitMs = 0,
+): NextAttempt {
+  const waitMs = jittered(delayMs(attempts, policy.delaysMs), policy.random);
+  const at = new Date(now.getTime() + Math.max(waitMs, askedWaitMs));
   return at < expiresAt ? { kind: 'retry', at } : { kind: 'expire' };
 }
 

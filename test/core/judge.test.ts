@@ -200,6 +200,7 @@ describe('the wait', () => {
     ['451 4.7.500 Server busy, retry after 1500 ms', 1_500],
     ['451 4.7.500 Server busy, wait 2 hours', 7_200_000],
     ['451 4.7.500 Server busy, wait 10s', 10_000],
+    ['451 4.7.500 Server busy, wait 99999 hours', 24 * 3_600_000],
     // Numbers that are no times.
     ['451 4.7.500 Server busy. Please try again later from [203.0.113.5]. (S77719)', undefined],
     ['451 4.7.0 Temporary server error. Please try again later. PRX5 [Hostname=A5.example]', undefined],
