@@ -91,6 +91,8 @@ function decodeStatus(status: string | undefined): MessageStatus {
 }
 
 function decodeAttempts(fields: RecordFields): Attempt[] {
+  // A worker that can't count on has no place for the outcome of a mail that it has sent.
+  if (!/^\d*$/.test(fields['attempts'] ?? '')) throw new CorruptRecordError('The number of attempts is none.');
   const attempts: Attempt[] = [];
   for (let n = 1; fields[`attempt:${n}`] !== undefined; n += 1) {
     const raw = parseObject(fields[`attempt:${n}`] ?? '', 'attempt');

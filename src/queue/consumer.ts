@@ -5,6 +5,7 @@
 import { type Job, DelayedError, Queue, RateLimitError, Worker } from 'bullmq';
 import type { Conclusion } from '../core/attempt.ts';
 import type { Attempt, Message } from '../core/message.ts';
+import type { MailboxEffect } from '../core/standing.ts';
 import { CorruptRecordError } from './codec.ts';
 import type { Change, Governor } from './governor.ts';
 import { messageIdOf, recipientsOfJob, stickyKeyOf } from './job.ts';
@@ -129,15 +130,35 @@ async function processJob(job: Job, token: string, options: Processing): Promise
     if (options.sticky || pinned !== undefined) return delay(job, token, new Date(Date.now() + turn.waitMs));
     return putBack(queue, turn.waitMs);
   }
-  const { mailbox, gate } = turn.line;
+  const { gate } = turn.line;
   try {
-    await options.liftLowerLanes();
-    const conclusion = await work(id, token, turn.line, options).catch(reportUnreadable(id, events));
-    const change = await governor.settle(mailbox, id, conclusion?.effect ?? { kind: 'nothing' });
-    events.mailbox(mailbox.id, change);
+    const { conclusion, change } = await workAndSettle(id, token, turn.line, options);
     if (conclusion) await setAside(job, token, conclusion, change, options);
   } finally {
     gate.leave();
+  }
+}
+
+/** Whatever goes wrong, the message is no longer under way: as one that is, it would hold up its mailbox. */
+async function workAndSettle(
+  id: string,
+  token: string,
+  line: Line,
+  options: Processing,
+): Promise<{ readonly conclusion: Conclusion | undefined; readonly change: Change }> {
+  const { governor, events } = options;
+  const settle = async (effect: MailboxEffect) => {
+    const change = await governor.settle(line.mailbox, id, effect);
+    events.mailbox(line.mailbox.id, change);
+    return change;
+  };
+  try {
+    await options.liftLowerLanes();
+    const conclusion = await work(id, token, line, options).catch(reportUnreadable(id, events));
+    return { conclusion, change: await settle(conclusion?.effect ?? { kind: 'nothing' }) };
+  } catch (error) {
+    await settle({ kind: 'nothing' });
+    throw error;
   }
 }
 

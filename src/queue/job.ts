@@ -9,8 +9,11 @@ import { LANES } from './lanes.ts';
 
 export const JOB_NAME = 'send';
 
-/** A processor that throws has met a fault of relay365 or of Redis, not of the mail: come back soon, and often. */
-const FAULT_RETRIES = 100;
+/**
+ * A processor that throws has met a fault of relay365 or of Redis, not of the mail: come back soon, and for as long as
+ * it takes. A ticket that is given up would leave its message behind; the record knows when to give up a message.
+ */
+const FAULT_RETRIES = 1_000_000;
 const FAULT_DELAY_MS = 5_000;
 
 /** A message that is to be sent later comes when its time has come. */

@@ -1,7 +1,14 @@
 /** A worker that was frozen or cut off, and comes back when another one has its message. */
+import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { EXCHANGE_LIMITS } from '../../src/core/mailbox.ts';
+import { openConsumer } from '../../src/queue/consumer.ts';
+import { makeGate } from '../../src/queue/gate.ts';
+import { openGovernor } from '../../src/queue/governor.ts';
+import { jobOptions } from '../../src/queue/job.ts';
 import { makeKeys } from '../../src/queue/keys.ts';
-import { connectTo, startTestRedis, type TestRedis } from '../helpers/redis.ts';
+import { openRecords } from '../../src/queue/records.ts';
+import { connectTo, startTestRedis, type TestRedis, testKeys } from '../helpers/redis.ts';
 import { isFinal, openTestService } from '../helpers/service.ts';
 
 let redis: TestRedis;
@@ -46,5 +53,48 @@ describe('a Redis that is full when a mail has been sent', () => {
     await client.config('SET', 'maxmemory', '0');
     await service.until(await service.send(), isFinal);
     expect(exchange.messages.filter(({ messageId }) => messageId?.includes(id))).toHaveLength(1);
+  });
+});
+
+describe('a message whose work fails for a fault of Redis', () => {
+  test('is not under way any more, and comes back', async () => {
+    const client = connectTo(redis);
+    const keys = testKeys();
+    const mailbox = { id: 'a@contoso.com', address: 'a@contoso.com', limits: EXCHANGE_LIMITS };
+    const gate = makeGate();
+    gate.limit = 1;
+    let begins = 0;
+    const begin = async (): Promise<never> => {
+      begins += 1;
+      throw new Error('Redis is in trouble.');
+    };
+    const consumer = openConsumer({
+      redis: client,
+      keys,
+      name: mailbox.id,
+      lines: [{ mailbox, gate, runAttempt: () => Promise.reject(new Error('There is nothing to try.')) }],
+      governor: openGovernor({ redis: client, keys, worker: 'w' }),
+      records: { ...openRecords(client, keys, 60_000), begin },
+      now: () => new Date(),
+      events: {
+        concluded: () => undefined,
+        interrupted: () => undefined,
+        unreadable: () => undefined,
+        mailbox: () => undefined,
+        error: () => undefined,
+      },
+    });
+    onTestFinished(() => consumer.close());
+    await client.zadd(keys.workers, Date.now() + 60_000, 'w');
+    consumer.setConcurrency(1);
+    const queue = new Queue(mailbox.id, { connection: client, prefix: keys.prefix });
+    await queue.add(
+      'send',
+      { recipients: 1 },
+      { ...jobOptions({ priority: 'normal', acceptedAt: new Date() }), jobId: 'm' },
+    );
+    while (begins === 0) await client.ping();
+    while ((await client.hlen(keys.underWay(mailbox.id))) > 0);
+    while (begins === 1) await client.ping();
   });
 });

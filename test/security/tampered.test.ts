@@ -67,6 +67,7 @@ describe('a record', () => {
     ['whose status is unknown', (client, keys, id) => client.hset(keys.record(id), 'status', 'evil')],
     ['whose recipients are no JSON', (client, keys, id) => client.hset(keys.record(id), 'recipients', '[')],
     ['whose recipients are no list', (client, keys, id) => client.hset(keys.record(id), 'recipients', '5')],
+    ['whose count of attempts is no number', (client, keys, id) => client.hset(keys.record(id), 'attempts', 'x')],
     ['that is gone', (client, keys, id) => client.del(keys.record(id))],
     ['that is of another type in Redis', (client, keys, id) => retype(client, keys.record(id))],
   ])('%s holds up no other, sends nothing, and does not come back', async (_title, tamper) => {
