@@ -19,7 +19,7 @@ const DAY_MS = 86_400_000;
 /** Clocks differ: a time so little in the past is now. */
 const CLOCK_SKEW_MS = 60_000;
 /** RFC 3339 5.6: a date alone, or a time without its zone, says no moment. */
-const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
 /** Reads the times of a draft; `messageTtlMs` counts from the time of sending. */
 export function readSchedule(draft: ScheduleDraft, now: Date, messageTtlMs: number, errors: FieldErrors): Schedule {
@@ -34,7 +34,8 @@ export function readSchedule(draft: ScheduleDraft, now: Date, messageTtlMs: numb
 function readTime(text: string | undefined, field: string, now: Date, errors: FieldErrors): Date | undefined {
   if (text === undefined) return undefined;
   const time = new Date(text);
-  if (!RFC_3339.test(text) || Number.isNaN(time.getTime())) {
+  const day = RFC_3339.exec(text)?.[1];
+  if (day === undefined || Number.isNaN(time.getTime()) || !isDay(day)) {
     errors.add(
       field,
       'Give a time with its zone as RFC 3339 has it, like 2026-12-24T18:00:00Z or 2026-12-24T19:00:00+01:00.',
@@ -46,4 +47,9 @@ function readTime(text: string | undefined, field: string, now: Date, errors: Fi
     errors.add(field, `${text} is more than ${DAYS_AHEAD_MAX} days ahead.`);
   }
   return time;
+}
+
+/** `Date` takes the 31st of a month that has none for the 1st of the next. */
+function isDay(day: string): boolean {
+  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
 }
