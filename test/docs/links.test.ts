@@ -5,7 +5,7 @@ import { ROOT } from '../examples/languages.ts';
 import { anchors, links } from './markdown.ts';
 
 /** All Markdown files that are part of the project, as paths from its root. */
-const PAGES = globSync('**/*.md', { cwd: ROOT, exclude: ['node_modules/**', 'data/**', 'coverage/**'] });
+const PAGES = globSync('**/*.md', { cwd: ROOT, exclude: ['**/node_modules/**', 'data/**', 'coverage/**'] });
 
 describe('links in Markdown', () => {
   test('pages are found', () => {

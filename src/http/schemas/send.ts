@@ -1,5 +1,5 @@
 /** The request and the answer of `POST /send`. What a field may hold is checked by core; here stands its shape. */
-import { type Static, Type } from 'typebox';
+import { type Static, type TSchema, Type } from 'typebox';
 import { described } from './described.ts';
 import { BATCH_EXAMPLE, RAW_EXAMPLES, SEND_EXAMPLES } from './examples.ts';
 import { ProblemSchema } from './problem.ts';
@@ -99,11 +99,17 @@ export type SendRequest = Static<typeof SendRequest>;
 
 export const BATCH_MAX = 100;
 
+/** Where the schema is a part of another, its examples would be taken for those of the whole. */
+function withoutExamples(schema: TSchema & { 'x-examples'?: unknown }): TSchema {
+  const { 'x-examples': _, ...rest } = schema;
+  return rest;
+}
+
 /** A batch as it is documented; `BatchShape` is what is checked of it as a whole. */
 export const BatchRequest = Type.Object(
   {
     messages: described(
-      Type.Unsafe<unknown[]>({ type: 'array', items: SendRequest }),
+      Type.Unsafe<unknown[]>({ type: 'array', items: withoutExamples(SendRequest) }),
       `1 to ${BATCH_MAX} mails, each as for \`POST /send\`.`,
     ),
   },
