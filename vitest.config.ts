@@ -1,15 +1,31 @@
-/** The tests: files run side by side, each with a Redis, ports and folders of its own. */
+/**
+ * The tests: files run side by side, each with a Redis, ports and folders of its own. Those that measure how much of a
+ * limit is used come after them, one at a time: another's load would be what they measure.
+ */
 import { defineConfig } from 'vitest/config';
+
+const ALONE = ['test/fleet.test.ts'];
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    // A test that opens things and waits for them leaves a core to the servers that it talks with.
-    maxWorkers: '75%',
     reporters: ['default'],
     allowOnly: false,
     passWithNoTests: false,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'side by side',
+          include: ['test/**/*.test.ts'],
+          exclude: ['**/node_modules/**', ...ALONE],
+          // A test that opens things and waits for them leaves a core to the servers that it talks with.
+          maxWorkers: '75%',
+          sequence: { groupOrder: 0 },
+        },
+      },
+      { extends: true, test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+    ],
   },
 });
