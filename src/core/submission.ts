@@ -28,6 +28,8 @@ export interface Idempotency {
   readonly key: string;
   /** The same for the same request. */
   readonly fingerprint: string;
+  /** The message's place in a request for several. */
+  readonly index?: number;
 }
 
 export type Refusal =
@@ -186,6 +188,6 @@ const DAY_MS = 86_400_000;
  * The same for requests with the same key, so that two of them at once can't be two messages. A key is kept for a day,
  * so the same key on another day is another request.
  */
-function seedOf({ name }: Client, { key }: Idempotency, acceptedAt: Date): string {
-  return JSON.stringify([name, key, Math.floor(acceptedAt.getTime() / DAY_MS)]);
+function seedOf({ name }: Client, { key, index }: Idempotency, acceptedAt: Date): string {
+  return JSON.stringify([name, key, index, Math.floor(acceptedAt.getTime() / DAY_MS)]);
 }

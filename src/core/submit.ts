@@ -92,7 +92,7 @@ function submitPrepared<D>(
 export function createSubmitAll(dependencies: PrepareDependencies & { readonly enqueueAll: EnqueueAll }): SubmitAll {
   const prepare = createPrepare(dependencies);
   return async (drafts, client, idempotency) => {
-    const prepared = drafts.map((draft, index) => prepare(draft, client, idempotency && keyOf(idempotency, index)));
+    const prepared = drafts.map((draft, index) => prepare(draft, client, idempotency && { ...idempotency, index }));
     const submissions = prepared.flatMap((one) => (one.kind === 'prepared' ? [one.submission] : []));
     const outcomes = await dependencies.enqueueAll(submissions);
     const left = submissions.map((submission, i) => [submission, outcomes[i]] as const).values();
@@ -102,11 +102,6 @@ export function createSubmitAll(dependencies: PrepareDependencies & { readonly e
       return outcomeOf(submission, outcome ?? { kind: 'unavailable', cause: new Error('The queue gave no answer.') });
     });
   };
-}
-
-/** Each message of a batch has a key of its own. */
-function keyOf({ key, fingerprint }: Idempotency, index: number): Idempotency {
-  return { key: JSON.stringify([key, index]), fingerprint };
 }
 
 function outcomeOf({ message }: Submission, outcome: EnqueueOutcome): SubmitOutcome {

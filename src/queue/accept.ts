@@ -2,7 +2,6 @@
  * Writes accepted messages: content, record and ticket of all of them in one transaction. They are queued whole or not
  * at all, and Redis's answer to it is what a 202 stands on.
  */
-import { createHash } from 'node:crypto';
 import { Job, type Queue } from 'bullmq';
 import type { ChainableCommander } from 'ioredis';
 import type { Mailbox } from '../core/mailbox.ts';
@@ -17,6 +16,7 @@ import { newRecord, type Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
 import type { RedisClock } from './redis-clock.ts';
 import { transactionScripts } from './scripts.ts';
+import { agreeOnEstimate, asUsedKey, findUsedKey, keptMs, replay, usedKeysOf } from './used-keys.ts';
 
 export interface AcceptDependencies {
   /** Its scripts are defined. */
@@ -27,20 +27,10 @@ export interface AcceptDependencies {
   readonly clock: RedisClock;
 }
 
-/** What stands in Redis for an Idempotency-Key. */
-interface UsedKey {
-  readonly id: string;
-  readonly fingerprint: string;
-  readonly estimatedAt?: string;
-}
-
 interface Entry {
   readonly submission: Submission;
   readonly content: string | Buffer;
 }
-
-/** How long an Idempotency-Key is kept, from the time of sending on. */
-const IDEMPOTENCY_MS = 24 * 3_600_000;
 
 export interface Timing {
   /** By `performance.now()`: what Redis has not begun by then it leaves alone. */
@@ -55,7 +45,8 @@ export async function acceptAll(
   timing: Timing,
   dependencies: AcceptDependencies,
 ): Promise<readonly EnqueueOutcome[]> {
-  const used = await Promise.all(submissions.map((submission) => findUsedKey(submission, dependencies)));
+  const { redis, keys } = dependencies;
+  const used = await Promise.all(submissions.map((submission) => findUsedKey(submission, redis, keys)));
   const fresh = submissions.filter((_, i) => used[i] === undefined);
   const written = (await write(fresh, timing, dependencies)).values();
   const outcomes = submissions.map((submission, i) => {
@@ -68,37 +59,6 @@ export async function acceptAll(
 /** How many bytes these submissions have as they are written. */
 export function contentBytes(submissions: readonly Submission[]): number {
   return submissions.reduce((sum, { message }) => sum + message.sizeBytes, 0);
-}
-
-async function findUsedKey(submission: Submission, { redis, keys }: AcceptDependencies): Promise<UsedKey | undefined> {
-  const key = idempotencyKey(submission, keys);
-  return key === undefined ? undefined : asUsedKey(await redis.hgetall(key));
-}
-
-function asUsedKey({ id, fingerprint, estimatedAt }: Readonly<Record<string, string>>): UsedKey | undefined {
-  return id === undefined || fingerprint === undefined
-    ? undefined
-    : { id, fingerprint, ...(estimatedAt && { estimatedAt }) };
-}
-
-/** A hash, for a client may write anything into its key. */
-function idempotencyKey({ client, idempotency }: Submission, keys: Keys): string | undefined {
-  if (!idempotency) return undefined;
-  const hash = createHash('sha256').update(JSON.stringify([client.name, idempotency.key]));
-  return keys.idempotency(hash.digest('base64url'));
-}
-
-async function replay(
-  { idempotency, message: repeated }: Submission,
-  { id, fingerprint, estimatedAt }: UsedKey,
-  { records }: AcceptDependencies,
-): Promise<EnqueueOutcome> {
-  if (fingerprint !== idempotency?.fingerprint) return { kind: 'key-reused' };
-  const stored = await records.find(id);
-  // A record that is gone was finished long ago: the repeat is answered with what the first one must have been.
-  const message = stored?.message ?? { ...repeated, id };
-  const estimate = estimatedAt === undefined ? message.acceptedAt : new Date(Number(estimatedAt));
-  return { kind: 'replayed', message, estimatedAt: estimate };
 }
 
 async function write(
@@ -136,12 +96,13 @@ async function write(
     const [verdict, redisMs, ...used] = (results[accept] ?? gone())[1] as AcceptAnswer;
     clock.tell(redisMs, sentAt);
     if (verdict === 'late') return refuseLate(submission, dependencies);
+    if (verdict === 'other') return refuseOther(submission, dependencies);
     const found = readEstimate(results.slice(forecast, forecast + questions), submission.message, submission.through);
     return settle(submission, used, found, dependencies);
   });
 }
 
-type AcceptAnswer = readonly [verdict: 'written' | 'late' | 'used', redisMs: number, ...used: string[]];
+type AcceptAnswer = readonly [verdict: 'written' | 'late' | 'used' | 'other', redisMs: number, ...used: string[]];
 
 async function askTime(redis: RedisClient, clock: RedisClock): Promise<number> {
   const sentAt = performance.now();
@@ -151,11 +112,23 @@ async function askTime(redis: RedisClient, clock: RedisClock): Promise<number> {
   return redisMs;
 }
 
-/** The ticket was written, for a message that was not: a worker would find nothing, and say so in the log. */
 async function refuseLate({ message }: Submission, dependencies: AcceptDependencies): Promise<EnqueueOutcome> {
-  const queue = dependencies.queueOf(queueOf(message));
-  await queue.remove(message.id).catch(() => 0);
+  await removeTicket(message, dependencies);
   return { kind: 'unavailable', cause: new Error('Redis came to the message too late.') };
+}
+
+/** Another request with the same key has come between the look and the write. It may have a message at the same place. */
+async function refuseOther({ message }: Submission, dependencies: AcceptDependencies): Promise<EnqueueOutcome> {
+  const isThere = await dependencies.redis.exists(dependencies.keys.record(message.id));
+  if (!isThere) await removeTicket(message, dependencies);
+  return { kind: 'key-reused' };
+}
+
+/** The ticket was written, for a message that was not: a worker would find nothing, and say so in the log. */
+async function removeTicket(message: Message, { queueOf: openQueueOf }: AcceptDependencies): Promise<void> {
+  await openQueueOf(queueOf(message))
+    .remove(message.id)
+    .catch(() => 0);
 }
 
 /** A transaction counts its own MULTI, whose result is not among the others. */
@@ -170,13 +143,14 @@ function addAccept(
   keys: Keys,
 ): void {
   const { message, idempotency } = submission;
-  const { id, client, acceptedAt, sendAt, expiresAt } = message;
+  const { id, client, acceptedAt, expiresAt } = message;
   const record = keys.record(id);
-  const keptMs = IDEMPOTENCY_MS + (sendAt ? sendAt.getTime() - acceptedAt.getTime() : 0);
+  const used = usedKeysOf(submission, keys);
   transactionScripts(transaction).accept(
     record,
     keys.body(id),
-    idempotencyKey(submission, keys) ?? record,
+    used?.message ?? record,
+    used?.request ?? record,
     keys.prefix,
     id,
     content,
@@ -185,7 +159,7 @@ function addAccept(
     client,
     queueOf(message),
     idempotency?.fingerprint ?? '',
-    keptMs,
+    keptMs(message),
     latestMs,
     ...Object.entries(newRecord(message)).flat(),
   );
@@ -250,9 +224,8 @@ async function settle(
     const used = asUsedKey(Object.fromEntries(pairs(fields)));
     return used ? replay(submission, used, dependencies) : gone();
   }
-  const key = idempotencyKey(submission, dependencies.keys);
-  if (key !== undefined) await dependencies.redis.hset(key, 'estimatedAt', estimatedAt.getTime());
-  return { kind: 'queued', estimatedAt };
+  const { redis, keys } = dependencies;
+  return { kind: 'queued', estimatedAt: await agreeOnEstimate(submission, estimatedAt, redis, keys) };
 }
 
 function pairs(flat: readonly string[]): [string, string][] {

@@ -19,7 +19,7 @@ export interface Keys {
   readonly finished: string;
   /** The hash that counts what is not finished: `messages`, `bytes`, and both for each client (`messages:NAME`). */
   readonly load: string;
-  /** The hash of an Idempotency-Key's first request: `id`, `fingerprint`, `estimatedAt`. */
+  /** The hash of an Idempotency-Key: of its request (`fingerprint`) and of a message (`id`, `estimatedAt`). */
   idempotency(key: string): string;
   /** The number of requests of a client in its window. */
   requests(client: string): string;

@@ -46,11 +46,13 @@ end
  * Writes a message's record, content and places in the indexes, unless Redis comes to it too late (whoever asked has
  * given up by then, and was told so) or the Idempotency-Key was used before.
  *
- * KEYS[1] record   KEYS[2] body   KEYS[3] the Idempotency-Key's hash, or the record when there is none
+ * KEYS[1] record   KEYS[2] body   KEYS[3] the Idempotency-Key's hash for this message   KEYS[4] its hash for the whole
+ * request, which of a request for one message is the same; both are the record when there is no key
  * ARGV[1] prefix   ARGV[2] id   ARGV[3] content   ARGV[4] accepted (ms)   ARGV[5] the end of its time (ms)
  * ARGV[6] client   ARGV[7] queue   ARGV[8] fingerprint, '' without a key   ARGV[9] how long the key is kept (ms)
  * ARGV[10] the latest time for it (ms, Redis's clock)   ARGV[11…] the record's fields
- * Returns {written | late | used, Redis's time (ms), with `used` the key's hash, flat}.
+ * Returns {written | late | used | other, Redis's time (ms), with `used` the message's hash, flat}. `other`: the key was
+ * used for another request.
  */
 const ACCEPT = `
 ${STEPS}
@@ -59,10 +61,13 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if now > tonumber(ARGV[10]) then return {'late', now} end
 if ARGV[8] ~= '' then
+  if (redis.call('HGET', KEYS[4], 'fingerprint') or ARGV[8]) ~= ARGV[8] then return {'other', now} end
   local used = redis.call('HGETALL', KEYS[3])
   if #used > 0 then return {'used', now, unpack(used)} end
-  redis.call('HSET', KEYS[3], 'id', id, 'fingerprint', ARGV[8])
+  redis.call('HSET', KEYS[4], 'fingerprint', ARGV[8])
+  redis.call('HSET', KEYS[3], 'id', id)
   redis.call('PEXPIRE', KEYS[3], ARGV[9])
+  if redis.call('PTTL', KEYS[4]) < tonumber(ARGV[9]) then redis.call('PEXPIRE', KEYS[4], ARGV[9]) end
 end
 redis.call('SET', KEYS[2], ARGV[3])
 redis.call('HSET', KEYS[1], 'acceptedAtMs', ARGV[4], 'client', ARGV[6], 'bytes', #ARGV[3], unpack(ARGV, 11))
@@ -236,12 +241,12 @@ export interface Scripts {
 
 /** Those that are added to a transaction. */
 export interface TransactionScripts {
-  accept(record: string, body: string, idempotency: string, ...args: Arguments): void;
+  accept(record: string, body: string, message: string, request: string, ...args: Arguments): void;
   retry(record: string, body: string, ...args: Arguments): void;
 }
 
 const SCRIPTS = {
-  accept: { numberOfKeys: 3, lua: ACCEPT },
+  accept: { numberOfKeys: 4, lua: ACCEPT },
   begin: { numberOfKeys: 1, lua: BEGIN },
   note: { numberOfKeys: 1, lua: NOTE },
   finalDot: { numberOfKeys: 1, lua: FINAL_DOT },

@@ -1,7 +1,7 @@
 /** Requests that come twice: draft-ietf-httpapi-idempotency-key-header-07. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startTestRedis, type TestRedis } from '../helpers/redis.ts';
+import { connectTo, startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService } from '../helpers/service.ts';
 
 let redis: TestRedis;
@@ -18,6 +18,16 @@ const UNLIMITED = {
   env: { M365_CONNECTIONS: '0', M365_MESSAGES_PER_MINUTE: '0' },
   sandbox: { limits: { connections: 0, messagesPerMinute: 0 } },
 };
+const DAY_MS = 86_400_000;
+
+/** For how many days each Idempotency-Key is kept, a batch's own beside those of its mails. */
+async function daysKept(namespace: string): Promise<number[]> {
+  const client = connectTo(redis);
+  const names = await client.keys(`{${namespace}}:idempotency:*`);
+  const days = await Promise.all(names.map(async (name) => Math.round((await client.pttl(name)) / DAY_MS)));
+  return days.sort((one, other) => one - other);
+}
+
 const key = (value: string) => ({ 'idempotency-key': value });
 
 describe('POST /send with an Idempotency-Key', () => {
@@ -57,6 +67,17 @@ describe('POST /send with an Idempotency-Key', () => {
     expect([first.body.status, again.body]).toEqual(['scheduled', first.body]);
   });
 
+  test('is kept for a day beyond the time of sending', async () => {
+    const { request, namespace } = await open({ workers: 0 });
+    const inAWeek = new Date(Date.now() + 7 * DAY_MS).toISOString();
+    await request('POST', '/send', MAIL, key('now'));
+    expect(await daysKept(namespace)).toEqual([1]);
+    await request('POST', '/send', { ...MAIL, sendAt: inAWeek }, key('later'));
+    expect(await daysKept(namespace)).toEqual([1, 8]);
+    await request('POST', '/send/batch', { messages: [{ ...MAIL, sendAt: inAWeek }, MAIL] }, key('both'));
+    expect(await daysKept(namespace)).toEqual([1, 1, 8, 8, 8]);
+  });
+
   test('that was refused may be sent right', async () => {
     const { request } = await open({ workers: 0 });
     expect((await request('POST', '/send', { ...MAIL, to: 'nobody' }, key('k'))).status).toBe(422);
@@ -77,7 +98,8 @@ describe('POST /send with an Idempotency-Key', () => {
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
     const ids = new Set(answers.map(({ body }) => body.id as string));
     expect(ids.size).toBe(100);
-    for (const [i, { body }] of answers.entries()) expect(body.id).toBe(answers[i % 100]?.body.id);
+    for (const [i, { body }] of answers.entries()) expect(body).toEqual(answers[i % 100]?.body);
+    expect(answers.filter(({ headers }) => headers.get('idempotent-replayed') === 'true')).toHaveLength(900);
     await Promise.all([...ids].map((id) => until(id, isFinal)));
     expect(sandbox.exchange.messages).toHaveLength(100);
     expect(new Set(sandbox.exchange.messages.map(({ messageId }) => messageId)).size).toBe(100);
@@ -120,8 +142,34 @@ describe('POST /send/batch', () => {
     const again = await request('POST', '/send/batch', body, key('batch-1'));
     expect([again.headers.get('idempotent-replayed'), again.body]).toEqual(['true', first.body]);
     expect((await request('GET', '/messages')).body.items).toHaveLength(2);
-    const other = await request('POST', '/send/batch', { messages: [MAIL] }, key('batch-1'));
-    expect(other.status).toBe(422);
+  });
+
+  test.each([
+    ['longer', [MAIL, { ...MAIL, subject: 'Two' }, { ...MAIL, subject: 'Three' }]],
+    ['with an error at another place', [{ ...MAIL, subject: 'Other' }, { to: 'nobody' }]],
+    ['shorter', [{ ...MAIL, subject: 'Two' }]],
+  ])('with the key of another batch is refused, and nothing of it is queued: %s', async (_title, messages) => {
+    const { request } = await open({ workers: 0 });
+    await request('POST', '/send/batch', { messages: [{ to: 'nobody' }, MAIL] }, key('batch-1'));
+    const { status, body } = await request('POST', '/send/batch', { messages }, key('batch-1'));
+    expect([status, body.type]).toEqual([422, 'urn:relay365:problem:idempotency-key-reused']);
+    expect((await request('GET', '/messages')).body.items).toHaveLength(1);
+    expect((await request('GET', '/mailboxes')).body.items[0].queue.waiting).toBe(1);
+    expect((await request('POST', '/send', MAIL, key('batch-1'))).status).toBe(422);
+  });
+
+  test('of several at once with one key, one counts, and nothing of the others is queued', async () => {
+    const { request } = await open({ workers: 0 });
+    const batches = Array.from({ length: 20 }, (_, n) =>
+      Array.from({ length: n + 1 }, () => ({ ...MAIL, text: `${n}` })),
+    );
+    const answers = await Promise.all(
+      batches.map((messages) => request('POST', '/send/batch', { messages }, key('batch-1'))),
+    );
+    const taken = answers.flatMap(({ status, body }) => (status === 202 ? [body.results.length] : []));
+    expect(taken).toHaveLength(1);
+    expect((await request('GET', '/messages')).body.items).toHaveLength(taken[0]);
+    expect((await request('GET', '/mailboxes')).body.items[0].queue.waiting).toBe(taken[0]);
   });
 
   test.each([

@@ -1,0 +1,90 @@
+/**
+ * What Redis knows of Idempotency-Keys: a hash for the request, and one for each message of a request for several. The
+ * request's says what it was, so that another one with the same key finds no room beside it, whatever its length.
+ */
+import { createHash } from 'node:crypto';
+import type { Submission } from '../core/submission.ts';
+import type { EnqueueOutcome } from '../core/submit.ts';
+import type { Keys } from './keys.ts';
+import type { Records } from './records.ts';
+import type { RedisClient } from './redis.ts';
+
+/** What came of an earlier request with the same key: a message, or that it was another request. */
+export type UsedKey =
+  | { readonly kind: 'same'; readonly id: string; readonly estimatedAt?: string }
+  | { readonly kind: 'other' };
+
+/** How long an Idempotency-Key is kept, from the time of sending on. */
+const KEPT_MS = 24 * 3_600_000;
+
+/** The hashes of a message and of its request; of a request for one message they are the same. */
+export function usedKeysOf(
+  { client, idempotency }: Submission,
+  keys: Keys,
+): { readonly message: string; readonly request: string } | undefined {
+  if (!idempotency) return undefined;
+  const { key, index } = idempotency;
+  // A hash, for a client may write anything into its key.
+  const nameOf = (...parts: (string | number)[]) =>
+    keys.idempotency(createHash('sha256').update(JSON.stringify(parts)).digest('base64url'));
+  const request = nameOf(client.name, key);
+  return { request, message: index === undefined ? request : nameOf(client.name, key, index) };
+}
+
+export function keptMs({ acceptedAt, sendAt }: Submission['message']): number {
+  return KEPT_MS + (sendAt ? sendAt.getTime() - acceptedAt.getTime() : 0);
+}
+
+/** Undefined when the key is new. */
+export async function findUsedKey(
+  submission: Submission,
+  redis: RedisClient,
+  keys: Keys,
+): Promise<UsedKey | undefined> {
+  const names = usedKeysOf(submission, keys);
+  if (!names) return undefined;
+  const [fingerprint, fields] = await Promise.all([
+    redis.hget(names.request, 'fingerprint'),
+    redis.hgetall(names.message),
+  ]);
+  if (fingerprint !== null && fingerprint !== submission.idempotency?.fingerprint) return { kind: 'other' };
+  return asUsedKey(fields);
+}
+
+/** The fields of a message's hash. */
+export function asUsedKey({ id, estimatedAt }: Readonly<Record<string, string>>): UsedKey | undefined {
+  return id === undefined ? undefined : { kind: 'same', id, ...(estimatedAt && { estimatedAt }) };
+}
+
+/** The first answer again. */
+export async function replay(
+  submission: Submission,
+  used: UsedKey,
+  { redis, keys, records }: { redis: RedisClient; keys: Keys; records: Pick<Records, 'find'> },
+): Promise<EnqueueOutcome> {
+  if (used.kind === 'other') return { kind: 'key-reused' };
+  const stored = await records.find(used.id);
+  // A record that is gone was finished long ago: the repeat is answered with what the first one must have been.
+  const message = stored?.message ?? { ...submission.message, id: used.id };
+  const estimatedAt =
+    used.estimatedAt === undefined
+      ? await agreeOnEstimate(submission, message.acceptedAt, redis, keys)
+      : new Date(Number(used.estimatedAt));
+  return { kind: 'replayed', message, estimatedAt };
+}
+
+/** Whoever comes first says it, so that the same requests at the same time get the same answer. */
+export async function agreeOnEstimate(
+  submission: Submission,
+  own: Date,
+  redis: RedisClient,
+  keys: Keys,
+): Promise<Date> {
+  const name = usedKeysOf(submission, keys)?.message;
+  if (name === undefined) return own;
+  const [, agreed] = await Promise.all([
+    redis.hsetnx(name, 'estimatedAt', own.getTime()),
+    redis.hget(name, 'estimatedAt'),
+  ]);
+  return new Date(Number(agreed));
+}
