@@ -1,5 +1,6 @@
 /** The API: takes messages over HTTP, puts them into the queue and tells what became of them. */
 import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config/config.ts';
 import type { Directory, Mailbox } from './core/mailbox.ts';
@@ -48,8 +49,9 @@ export interface ApiOptions {
 /** How long a question to Redis may take before the API says that Redis is away. */
 const REDIS_DEADLINE_MS = 1_000;
 const LIST_DEADLINE_MS = 5_000;
+const CONNECT_DEADLINE_MS = 5_000;
 
-/** Opens the API. It starts without Redis as well, and says 503 until there is one. */
+/** Opens the API. When Redis is away it starts without it, and says 503 until there is one. */
 export async function openApi({ config, location, keys, log, metrics, sandbox }: ApiOptions): Promise<ApiRole> {
   const redis = openRedis(location, 'fail-fast', 'api');
   const onError = redisErrors(log);
@@ -112,6 +114,7 @@ export async function openApi({ config, location, keys, log, metrics, sandbox }:
     redis.disconnect();
   };
   try {
+    await connected(redis);
     const url = await listen(app, config.listen);
     return {
       url,
@@ -124,6 +127,12 @@ export async function openApi({ config, location, keys, log, metrics, sandbox }:
     await close();
     throw error;
   }
+}
+
+/** Who listens before it has Redis refuses its first messages. When Redis is away, it is waited for no longer. */
+async function connected(redis: RedisClient): Promise<void> {
+  if (redis.status === 'ready') return;
+  await once(redis, 'ready', { signal: AbortSignal.timeout(CONNECT_DEADLINE_MS) }).catch(() => undefined);
 }
 
 async function listen(app: FastifyInstance, { host, port }: Config['listen']): Promise<string> {

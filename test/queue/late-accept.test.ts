@@ -42,6 +42,21 @@ describe('a message that Redis comes to too late', () => {
   });
 });
 
+describe('the first message', () => {
+  test('finds Redis, however long it takes to connect: the API listens when it has it', async () => {
+    const pid = await processOf(redis);
+    process.kill(pid, 'SIGSTOP');
+    let isOpen = false;
+    const opening = open(redis).finally(() => {
+      isOpen = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(isOpen).toBe(false);
+    process.kill(pid, 'SIGCONT');
+    expect((await post(await opening, 'first')).status).toBe(202);
+  });
+});
+
 describe('a message that Redis refuses', () => {
   test('is answered with a 503 that is certain', async () => {
     const own = await startTestRedis();
