@@ -35,6 +35,8 @@ const DOT_ATOM = /^[\w!#$%&'*+/=?^`{|}~\u0080-\u{10ffff}-]+(?:\.[\w!#$%&'*+/=?^`
 const QUOTED_LOCAL_PART = /^"(?:[^"\\<>]|\\[^<>])+"$/;
 const DOMAIN_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
 
+const SEVERAL = 'holds more than one address: give a list instead';
+
 /**
  * Parses one address. A list in one string (`a@b, c@d`) is refused: a list is given as a list.
  * Source: RFC 5321 4.1.2, RFC 5322 3.4, RFC 6531.
@@ -47,6 +49,7 @@ export function parseAddress(input: AddressInput): ParsedAddress {
   const open = text.lastIndexOf('<');
   if (open < 0) return no('has a ">" without its "<"');
   const name = text.slice(0, open).trim();
+  if (!isQuoted(name) && /@.*[,;]/s.test(name)) return no(`${SEVERAL}, or put the name in quotes`);
   // Who reads only the first address must not see another one than who reads the last.
   if (!isQuoted(name) && /[<>]/.test(name)) return no('has "<" or ">" in its name: put the name in quotes');
   return makeAddress(unquote(name), text.slice(open + 1, -1).trim());
@@ -78,7 +81,7 @@ function localPartProblem(local: string): string | undefined {
   if (Buffer.byteLength(local) > LOCAL_PART_BYTES_MAX)
     return `has more than ${LOCAL_PART_BYTES_MAX} bytes before the @`;
   if (DOT_ATOM.test(local) || QUOTED_LOCAL_PART.test(local)) return undefined;
-  if (/[,;]/.test(local)) return 'holds more than one address: give a list instead';
+  if (/[,;]/.test(local)) return SEVERAL;
   return `has characters before the @ that RFC 5321 does not allow: ${quote(local)}`;
 }
 

@@ -59,6 +59,7 @@ const METADATA_VALUE_LENGTH_MAX = 512;
 const FILENAME_LENGTH_MAX = 255;
 /** The iTIP methods of RFC 5546. */
 const CALENDAR_METHODS = ['PUBLISH', 'REQUEST', 'REPLY', 'ADD', 'CANCEL', 'REFRESH', 'COUNTER', 'DECLINECOUNTER'];
+const CALENDAR_METHOD = /^METHOD:([A-Za-z]+)[ \t]*\r?$/im;
 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
@@ -210,5 +211,9 @@ function checkCalendar({ method, content }: Calendar, errors: FieldErrors): void
   }
   if (!content.trimStart().startsWith('BEGIN:VCALENDAR')) {
     errors.add('calendar.content', 'The content is not an iCalendar object: it must begin with BEGIN:VCALENDAR.');
+  }
+  const own = CALENDAR_METHOD.exec(content)?.[1];
+  if (own !== undefined && own.toUpperCase() !== method.toUpperCase()) {
+    errors.add('calendar.method', `The content has METHOD:${own}; give the same.`);
   }
 }

@@ -27,26 +27,34 @@ export function readSchedule(draft: ScheduleDraft, now: Date, messageTtlMs: numb
   const sendAt = asked && asked > now ? asked : undefined;
   const begin = sendAt ?? now;
   const end = readTime(draft.expiresAt, 'expiresAt', now, errors);
-  if (end && end <= begin) errors.add('expiresAt', 'Give a time after sendAt and after now.');
+  if (end && end <= begin && !isPast(end, now)) errors.add('expiresAt', 'Give a time after sendAt and after now.');
   return { ...(sendAt && { sendAt }), expiresAt: end ?? new Date(begin.getTime() + messageTtlMs) };
 }
 
-function readTime(text: string | undefined, field: string, now: Date, errors: FieldErrors): Date | undefined {
-  if (text === undefined) return undefined;
+/** A time as RFC 3339 has it; what is none is told and is undefined. */
+export function readMoment(text: string, field: string, errors: FieldErrors): Date | undefined {
   const time = new Date(text);
   const day = RFC_3339.exec(text)?.[1];
-  if (day === undefined || Number.isNaN(time.getTime()) || !isDay(day)) {
-    errors.add(
-      field,
-      'Give a time with its zone as RFC 3339 has it, like 2026-12-24T18:00:00Z or 2026-12-24T19:00:00+01:00.',
-    );
-    return undefined;
-  }
-  if (time.getTime() < now.getTime() - CLOCK_SKEW_MS) errors.add(field, `${text} is in the past.`);
+  if (day !== undefined && !Number.isNaN(time.getTime()) && isDay(day)) return time;
+  errors.add(
+    field,
+    'Give a time with its zone as RFC 3339 has it, like 2026-12-24T18:00:00Z or 2026-12-24T19:00:00+01:00.',
+  );
+  return undefined;
+}
+
+function readTime(text: string | undefined, field: string, now: Date, errors: FieldErrors): Date | undefined {
+  const time = text === undefined ? undefined : readMoment(text, field, errors);
+  if (!time) return undefined;
+  if (isPast(time, now)) errors.add(field, `${text} is in the past.`);
   if (time.getTime() > now.getTime() + DAYS_AHEAD_MAX * DAY_MS) {
     errors.add(field, `${text} is more than ${DAYS_AHEAD_MAX} days ahead.`);
   }
   return time;
+}
+
+function isPast(time: Date, now: Date): boolean {
+  return time.getTime() < now.getTime() - CLOCK_SKEW_MS;
 }
 
 /** `Date` takes the 31st of a month that has none for the 1st of the next. */

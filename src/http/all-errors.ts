@@ -2,12 +2,12 @@
  * All that is wrong with a draft whose shape is wrong in places: the fields that have their shape are judged as well,
  * so that a sender mends everything at once.
  */
-import { Check } from 'typebox/value';
 import type { Draft } from '../core/draft.ts';
 import type { FieldError } from '../core/field-errors.ts';
 import type { Directory } from '../core/mailbox.ts';
 import { createPrepare } from '../core/submission.ts';
 import { SendRequest } from './schemas/send.ts';
+import { wellShaped } from './shape.ts';
 
 export type FindErrors = (body: unknown, shapeErrors: readonly FieldError[]) => Promise<readonly FieldError[]>;
 
@@ -23,7 +23,8 @@ export function openFindErrors(directory: Directory): FindErrors {
   const judge = createPrepare({ directory: () => directory, newId: () => '', now: () => new Date(), messageTtlMs: 1 });
   return async (body, shapeErrors) => {
     if (!isObject(body)) return shapeErrors;
-    const outcome = judge(wellShaped(body), { name: '' });
+    // Each field is checked anew: of very many errors some were not noted.
+    const outcome = judge(wellShaped(body, SendRequest) as Draft, { name: '' });
     const more = 'errors' in outcome ? outcome.errors : [];
     const excused = excusedFields(shapeErrors);
     return [...shapeErrors, ...more.filter(({ field }) => !excused.has(field))].slice(0, ERRORS_MAX);
@@ -32,14 +33,6 @@ export function openFindErrors(directory: Directory): FindErrors {
 
 function isObject(body: unknown): body is object {
   return typeof body === 'object' && body !== null && !Array.isArray(body);
-}
-
-/** The fields that have their shape. Each is checked anew: of very many errors some were not noted. */
-function wellShaped(body: object): Draft {
-  const { properties } = SendRequest;
-  const isWellShaped = ([name, value]: [string, unknown]): boolean =>
-    Object.hasOwn(properties, name) && Check(properties[name as keyof typeof properties], value);
-  return Object.fromEntries(Object.entries(body).filter(isWellShaped)) as Draft;
 }
 
 function excusedFields(shapeErrors: readonly FieldError[]): ReadonlySet<string> {

@@ -3,7 +3,14 @@
  * refusal is a problem document, and what is under way when the app closes is answered.
  */
 import type { Server } from 'node:http';
-import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, type FastifyInstance, LogController } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyHttpOptions,
+  type FastifyInstance,
+  type FastifyRequest,
+  type HTTPMethods,
+  LogController,
+} from 'fastify';
 import { logAnswers } from './answer-log.ts';
 import { closeGracefully } from './closing.ts';
 import { makeRequestId, setHeaders } from './every-answer.ts';
@@ -83,7 +90,7 @@ export function buildApp({
   app.setValidatorCompiler(compileShape);
   app.setErrorHandler(answerError);
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, 'not-found', { detail: 'See /docs for what there is.' }),
+    sendProblem(request, reply, 'not-found', { detail: whatThereIs(request) }),
   );
   setHeaders(app);
   logAnswers(app);
@@ -114,6 +121,14 @@ export function buildApp({
   });
   app.after(refuseMethods);
   return app;
+}
+
+function whatThereIs({ server, url }: FastifyRequest): string {
+  const [, path] = /^([^?]+)\/(?:\?|$)/.exec(url) ?? [];
+  const isOther =
+    path !== undefined &&
+    server.supportedMethods.some((method) => server.hasRoute({ method: method as HTTPMethods, url: path }));
+  return isOther ? `There is ${path}, without the slash at its end.` : 'See /docs for what there is.';
 }
 
 function serverOptions(timeouts: Timeouts): FastifyHttpOptions<Server> {

@@ -1,10 +1,10 @@
 /**
- * Mails as forms: `curl -F to=… -F attachments=@file`. Files are counted while they stream in, so that one that is too
- * large is refused before it is whole.
+ * Mails as forms: `curl -F to=… -F attachments=@file`. Bytes are counted while they stream in, so that a form that is
+ * too large is refused before it is whole.
  */
 import multipart, { type MultipartFile, type MultipartValue } from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { FieldErrors } from '../core/field-errors.ts';
+import { type FieldError, FieldErrors } from '../core/field-errors.ts';
 import { RequestError } from './problems.ts';
 
 /** Fields that may come several times: each is one more in the list. */
@@ -25,6 +25,13 @@ interface FormFile {
   readonly contentId?: string;
 }
 
+export interface Form {
+  /** As a mail in JSON has them; their shape is not checked yet. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** What only a form can have wrong. */
+  readonly errors: readonly FieldError[];
+}
+
 /** To be called in the context of the routes that read forms. */
 export function readForms(app: FastifyInstance, bytesMax: number): void {
   app.register(multipart, {
@@ -40,22 +47,39 @@ export function readForms(app: FastifyInstance, bytesMax: number): void {
   });
 }
 
-/**
- * The form as a mail in JSON would be; its shape is not checked yet.
- * @throws RequestError when it is too large, or no form.
- */
-export async function readForm(request: FastifyRequest, bytesMax: number): Promise<Record<string, unknown>> {
+/** @throws RequestError when it is too large, or no form. */
+export async function readForm(request: FastifyRequest, bytesMax: number): Promise<Form> {
+  const sizeBytes = Number(request.headers['content-length'] ?? 0);
+  if (sizeBytes > bytesMax) throw tooLarge(bytesMax, sizeBytes);
+  return Promise.race([readParts(request), overflow(request, bytesMax)]);
+}
+
+async function readParts(request: FastifyRequest): Promise<Form> {
   const errors = new FieldErrors();
   const draft: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   const files: FormFile[] = [];
-  const budget = { left: bytesMax };
   for await (const part of partsOf(request)) {
-    if (part.type === 'file') files.push(await readFile(part, budget, errors));
-    else addField(draft, part as MultipartValue<string>, errors);
-    if (budget.left < 0) throw tooLarge(bytesMax);
+    if (part.type === 'file') files.push(await readFile(part, errors));
+    else addField(draft, part, errors);
   }
-  if (errors.all.length > 0) throw new RequestError('invalid-message', { errors: errors.all });
-  return { ...draft, ...(files.length > 0 && { [ATTACHMENTS]: files }) };
+  return { fields: { ...draft, ...(files.length > 0 && { [ATTACHMENTS]: files }) }, errors: errors.all };
+}
+
+/**
+ * Rejects as soon as more has come than may, in fields or files; they are not kept from then on. What still comes is
+ * read to its end, for the client to hear the answer.
+ */
+function overflow({ raw }: FastifyRequest, bytesMax: number): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    let bytes = 0;
+    raw.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= bytesMax) return;
+      raw.unpipe();
+      raw.resume();
+      reject(tooLarge(bytesMax));
+    });
+  });
 }
 
 async function* partsOf(request: FastifyRequest): AsyncGenerator<MultipartFile | MultipartValue> {
@@ -74,36 +98,29 @@ function formProblem(cause: unknown): RequestError {
   return new RequestError('malformed-request', { detail: `The form can't be read: ${message}` }, { cause });
 }
 
-function addField(
-  draft: Record<string, unknown>,
-  { fieldname, value, valueTruncated }: MultipartValue<string> & { valueTruncated?: boolean },
-  errors: FieldErrors,
-): void {
+function addField(draft: Record<string, unknown>, { fieldname, value }: MultipartValue, errors: FieldErrors): void {
   const before = draft[fieldname];
-  if (valueTruncated) errors.add(fieldname, 'Is too long.');
-  if (OBJECTS.includes(fieldname)) draft[fieldname] = readJson(fieldname, value, errors);
+  if (fieldname === ATTACHMENTS || fieldname === INLINE) {
+    errors.add(fieldname, `Is no file: curl sends one as -F ${fieldname}=@PATH.`);
+  } else if (OBJECTS.includes(fieldname)) addObject(draft, fieldname, value, errors);
   else if (before === undefined) draft[fieldname] = value;
   else if (LISTS.includes(fieldname)) draft[fieldname] = [before, value].flat();
   else errors.add(fieldname, 'Is given more than once.');
 }
 
-function readJson(field: string, text: string, errors: FieldErrors): unknown {
+/** A value that came with the content type of JSON is read already. */
+function addObject(draft: Record<string, unknown>, field: string, value: unknown, errors: FieldErrors): void {
   try {
-    return JSON.parse(text, (key, value: unknown) => (key === '__proto__' ? undefined : value));
+    const isText = typeof value === 'string';
+    draft[field] = isText ? JSON.parse(value, (key, item: unknown) => (key === '__proto__' ? undefined : item)) : value;
   } catch (error) {
     errors.add(field, `Give an object as JSON: ${(error as Error).message}`);
-    return undefined;
   }
 }
 
-async function readFile(part: MultipartFile, budget: { left: number }, errors: FieldErrors): Promise<FormFile> {
+async function readFile(part: MultipartFile, errors: FieldErrors): Promise<FormFile> {
   const chunks: Buffer[] = [];
-  for await (const chunk of part.file as AsyncIterable<Buffer>) {
-    budget.left -= chunk.length;
-    // What is over the budget is read to its end, for the client to hear the answer, and not kept.
-    if (budget.left >= 0) chunks.push(chunk);
-  }
-  if (part.file.truncated) budget.left = -1;
+  for await (const chunk of part.file as AsyncIterable<Buffer>) chunks.push(chunk);
   const { fieldname, filename, mimetype } = part;
   if (fieldname !== ATTACHMENTS && fieldname !== INLINE) {
     errors.add(fieldname, `A file: send files as ${ATTACHMENTS}, or as ${INLINE} for images of the html.`);
@@ -116,7 +133,7 @@ async function readFile(part: MultipartFile, budget: { left: number }, errors: F
   };
 }
 
-function tooLarge(sizeBytesMax: number): RequestError {
-  const detail = `The files have more than the ${sizeBytesMax} bytes that any mailbox could send.`;
-  return new RequestError('body-too-large', { detail, sizeBytesMax });
+function tooLarge(sizeBytesMax: number, sizeBytes?: number): RequestError {
+  const detail = `The form has ${sizeBytes ?? 'too many'} bytes; at most ${sizeBytesMax} are read.`;
+  return new RequestError('body-too-large', { detail, ...(sizeBytes && { sizeBytes }), sizeBytesMax });
 }

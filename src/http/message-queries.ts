@@ -1,21 +1,24 @@
 /** Reads the queries that choose messages. A shape was checked before; here is checked what a value may be. */
-import { FieldErrors } from '../core/field-errors.ts';
+import { type FieldError, FieldErrors } from '../core/field-errors.ts';
 import type { FailureQuery, MessagePlace, MessageQuery } from '../core/message-desk.ts';
+import { readMoment } from '../core/schedule.ts';
 import { RequestError } from './problems.ts';
-import type { ListQuery, RetryQuery } from './schemas/message.ts';
+import { ListQuery, RetryQuery } from './schemas/message.ts';
+import { wellShaped } from './shape.ts';
 
 export const LIMIT_DEFAULT = 25;
 export const LIMIT_MAX = 100;
 
-/** @throws RequestError that names every field that is wrong. */
-export function readListQuery({ status, mailbox, limit, cursor }: ListQuery): Omit<MessageQuery, 'client'> {
+/** @throws RequestError that names every field that is wrong: those whose shape is, and of the others those whose value is. */
+export function readListQuery(query: object, shapeErrors: readonly FieldError[]): Omit<MessageQuery, 'client'> {
+  const { status, mailbox, limit, cursor } = wellShaped(query, ListQuery) as ListQuery;
   const errors = new FieldErrors();
   const count = limit === undefined ? LIMIT_DEFAULT : Number(limit);
   if (!Number.isInteger(count) || count < 1 || count > LIMIT_MAX)
     errors.add('?limit', `Give a whole number from 1 to ${LIMIT_MAX}.`);
   const after = cursor === undefined ? undefined : readCursor(cursor);
   if (cursor !== undefined && !after) errors.add('?cursor', 'Give the nextCursor of an earlier answer as it was.');
-  refuse(errors);
+  refuse([...shapeErrors, ...errors.all]);
   return {
     limit: count,
     ...(status && { status: status as NonNullable<MessageQuery['status']> }),
@@ -25,13 +28,13 @@ export function readListQuery({ status, mailbox, limit, cursor }: ListQuery): Om
 }
 
 /** @throws RequestError that names every field that is wrong. */
-export function readRetryQuery({ mailbox, since, code }: RetryQuery): FailureQuery {
+export function readRetryQuery(query: object, shapeErrors: readonly FieldError[]): FailureQuery {
+  const { mailbox, since, code } = wellShaped(query, RetryQuery) as RetryQuery;
   const errors = new FieldErrors();
-  const from = since === undefined ? undefined : new Date(since);
-  if (from && Number.isNaN(from.getTime())) errors.add('?since', 'Give a time, like 2026-12-24T18:00:00Z.');
+  const from = since === undefined ? undefined : readMoment(since, '?since', errors);
   if (code !== undefined && !/^(?:[45]\d\d|[45]\.\d{1,3}\.\d{1,3})$/.test(code))
     errors.add('?code', 'Give an SMTP reply code like 535, or an enhanced one like 5.7.3.');
-  refuse(errors);
+  refuse([...shapeErrors, ...errors.all]);
   return {
     ...(mailbox && { mailbox: mailbox.toLowerCase() }),
     ...(from && { since: from }),
@@ -39,8 +42,8 @@ export function readRetryQuery({ mailbox, since, code }: RetryQuery): FailureQue
   };
 }
 
-function refuse({ all }: FieldErrors): void {
-  if (all.length > 0) throw new RequestError('invalid-message', { errors: all });
+function refuse(errors: readonly FieldError[]): void {
+  if (errors.length > 0) throw new RequestError('invalid-message', { errors });
 }
 
 /** Where a page ended, in a form that nobody takes for anything else. */

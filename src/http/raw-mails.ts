@@ -2,7 +2,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RawDraft } from '../core/raw-draft.ts';
 import { RequestError } from './problems.ts';
-import type { SendQuery } from './schemas/send.ts';
+import { SendQuery } from './schemas/send.ts';
+import { wellShaped } from './shape.ts';
 
 export const RFC822 = 'message/rfc822';
 
@@ -16,7 +17,7 @@ export function readRawMail(request: FastifyRequest): RawDraft {
   const bytes = request.body as Buffer;
   if (bytes.length === 0)
     throw new RequestError('invalid-message', { errors: [{ field: 'body', message: 'Is empty.' }] });
-  const { to, mailbox, priority, sendAt, expiresAt } = request.query as SendQuery;
+  const { to, mailbox, priority, sendAt, expiresAt } = wellShaped(request.query as object, SendQuery) as SendQuery;
   return {
     bytes,
     ...(to !== undefined && { recipients: [to].flat().flatMap((list) => list.split(',').map((one) => one.trim())) }),

@@ -3,9 +3,10 @@
  * ones by name. TypeBox decides whether a value fits; the words are ours, because for a field that may be a string, an
  * object or a list a validator's own errors complain of all three.
  */
-import type { FastifySchemaCompiler } from 'fastify';
-import type { TSchema } from 'typebox';
+import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import type { TObject, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { Check } from 'typebox/value';
 import { type FieldError, FieldErrors } from '../core/field-errors.ts';
 import { nearest } from './nearest.ts';
 import { RequestError } from './problems.ts';
@@ -36,6 +37,21 @@ export function shapeErrors(value: unknown, schema: TSchema): readonly FieldErro
   const errors = new FieldErrors();
   check(value, schema as Shape, '', errors);
   return errors.all;
+}
+
+/** The same of a request whose route asked Fastify to attach them (`attachValidation`). */
+export function attachedErrors({
+  validationError: error,
+}: Pick<FastifyRequest, 'validationError'>): readonly FieldError[] {
+  if (error && !(error instanceof RequestError)) throw error;
+  return error?.details.errors ?? [];
+}
+
+/** The fields of an object that are known and have their shape. */
+export function wellShaped(object: object, { properties }: TObject): Record<string, unknown> {
+  const fits = ([name, value]: [string, unknown]): boolean =>
+    Object.hasOwn(properties, name) && Check(properties[name] as TSchema, value);
+  return Object.fromEntries(Object.entries(object).filter(fits));
 }
 
 function misshapen(value: unknown, shape: Shape, httpPart = ''): RequestError {

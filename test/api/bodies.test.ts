@@ -141,6 +141,16 @@ describe('message/rfc822', () => {
     ).toBe(true);
   });
 
+  test('is refused with all that is wrong in its query and its header', async () => {
+    const service = await open({ workers: 0 });
+    const query = '?to=nobody&mailbox=x@example.com&priority=now&sendAt=later&expiresAt=never&cc=a@example.com';
+    const { status, body } = await post(service, 'message/rfc822', 'From: nobody\r\n\r\nx', query);
+    expect([status, new Set(body.errors.map((error: { field: string }) => error.field))]).toEqual([
+      422,
+      new Set(['?priority', '?cc', 'From', 'to', 'sendAt', 'expiresAt', 'mailbox']),
+    ]);
+  });
+
   test('in JSON has no place for the query of a ready mail', async () => {
     const service = await open({ workers: 0 });
     const { status, body } = await service.request('POST', '/send?to=a@example.com', {
@@ -159,6 +169,9 @@ describe('message/rfc822', () => {
     expect((await send(`${EML} `)).status).toBe(422);
   });
 });
+
+/** What a mailbox of 1 MB may send. */
+const SMALL = 'mailboxes:\n  - address: sandbox@relay365.example\n    limits: { messageSizeMegabytes: 1 }\n';
 
 describe('multipart/form-data', () => {
   test('of curl -F with files arrives byte-true', async () => {
@@ -208,10 +221,49 @@ describe('multipart/form-data', () => {
     expect([response.status, body.errors.map(({ field }) => field)]).toEqual([422, ['text', 'file']]);
   });
 
+  test('takes an object as JSON by its content type too', async () => {
+    const service = await open({ workers: 0 });
+    const json = 'metadata={"order":"4711"};type=application/json';
+    const form = ['to=a@example.com', 'text=x', json, 'cc=["b@example.com","c@example.com"];type=application/json'];
+    const { stdout } = await run('curl', ['-sS', `${service.url}/send`, ...form.flatMap((one) => ['-F', one])]);
+    const { body } = await service.request('GET', `/messages/${JSON.parse(stdout).id}`);
+    expect(body).toMatchObject({ metadata: { order: '4711' }, cc: [{ address: 'b@example.com' }, {}] });
+  });
+
+  test.each(['attachments', 'inline'])('%s that is no file is refused, and how to send one is said', async (name) => {
+    const service = await open({ workers: 0 });
+    const form = new FormData();
+    form.append('to', 'nobody');
+    form.append('text', 'x');
+    form.append(name, 'report.pdf');
+    const response = await fetch(`${service.url}/send`, { method: 'POST', body: form });
+    expect(await response.json()).toMatchObject({
+      errors: [{ field: name, message: `Is no file: curl sends one as -F ${name}=@PATH.` }, { field: 'to' }],
+    });
+  });
+
+  test.each(['with its length', 'in chunks'])('whose fields are too large together is refused: %s', async (how) => {
+    const service = await open({ workers: 0, yaml: SMALL });
+    const form = new FormData();
+    form.append('to', 'a@example.com');
+    for (let n = 0; n < 6; n += 1) form.append('text', 'x'.repeat(1024 ** 2));
+    const { headers, body } = new Response(form);
+    const chunked = { body, duplex: 'half' as const, headers: { 'content-type': headers.get('content-type') ?? '' } };
+    const sized = { body: form };
+    const response = await fetch(`${service.url}/send`, { method: 'POST', ...(how === 'in chunks' ? chunked : sized) });
+    expect(response.status).toBe(413);
+    expect(await response.json()).toMatchObject({
+      type: 'urn:relay365:problem:body-too-large',
+      sizeBytesMax: 2_621_440,
+      ...(how !== 'in chunks' && { sizeBytes: expect.any(Number) }),
+    });
+    expect((await service.request('GET', '/health/live')).status).toBe(200);
+  });
+
   test('larger than any mailbox may send is refused while it streams in', async () => {
     const service = await open({
       workers: 0,
-      yaml: 'mailboxes:\n  - address: sandbox@relay365.example\n    limits: { messageSizeMegabytes: 1 }\n',
+      yaml: SMALL,
     });
     const form = new FormData();
     form.append('to', 'a@example.com');

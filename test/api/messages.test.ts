@@ -188,6 +188,8 @@ describe('POST /messages/retry', () => {
   test.each([
     ['code=abc', '?code'],
     ['since=yesterday', '?since'],
+    ['since=5', '?since'],
+    ['since=2026-12-24', '?since'],
     ['cause=x', '?cause'],
   ])('?%s is refused by name', async (query, field) => {
     const { request } = await open({ workers: 0 });
@@ -273,6 +275,15 @@ describe('GET /messages', () => {
     const { request } = await open({ workers: 0 });
     const { status, body } = await request('GET', `/messages?${query}`);
     expect([status, body.errors]).toMatchObject([422, [{ field }]]);
+  });
+
+  test.each([
+    ['GET', 'messages?status=gone&limit=0&cursor=x&mailboxx=y', ['?status', '?mailboxx', '?limit', '?cursor']],
+    ['POST', 'messages/retry?code=x&since=y&cause=z', ['?cause', '?since', '?code']],
+  ])('%s /%s is refused with all that is wrong', async (method, query, fields) => {
+    const { request } = await open({ workers: 0 });
+    const { status, body } = await request(method, `/${query}`);
+    expect([status, body.errors.map(({ field }: { field: string }) => field)]).toEqual([422, fields]);
   });
 
   test('forgets messages whose retention is over', async () => {

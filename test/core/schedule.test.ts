@@ -74,6 +74,13 @@ describe('a time is refused', () => {
     expect(read(draft).errors).toContainEqual({ field, message: expect.stringContaining(words) });
   });
 
+  test('for one reason alone', () => {
+    expect(read({ sendAt: '2026-11-30T09:00:00Z', expiresAt: '2026-11-30T09:00:00Z' }).errors).toEqual([
+      { field: 'sendAt', message: expect.stringContaining('is in the past') },
+      { field: 'expiresAt', message: expect.stringContaining('is in the past') },
+    ]);
+  });
+
   test('of a day that the month lacks, which would be another day', () => {
     expect(read({ sendAt: '2026-11-31T10:00:00Z' }).errors).toEqual([
       { field: 'sendAt', message: expect.stringContaining('RFC 3339') },

@@ -39,11 +39,15 @@ const CASES: readonly Case[] = [
   ['headers', { 'X-A\n': 5 }, 'headers.X-A\n', 'Must be a string'],
   ['headers', { Subject: 'x' }, 'headers.Subject', 'use the field subject'],
   ['headers', { 'Content-Type': 'x' }, 'headers.Content-Type', 'Content'],
+  ['headers', { 'X A': 'b' }, 'headers.X A', '1 to 76 printable ASCII characters'],
+  ['headers', { 'X-A': 'x'.repeat(4_097) }, 'headers.X-A', '4096'],
   ['headers', { 'X-A': 'a\r\nb' }, 'headers.X-A', 'line break'],
   ['attachments', {}, 'attachments', 'Must be a list, not an object.'],
   ['attachments', [{ filename: 'a' }], 'attachments[0].content', 'Is missing.'],
   ['attachments', [{ content: 'YQ==' }], 'attachments[0].filename', 'Is missing.'],
   ['attachments', [{ filename: 'a', content: 'ä' }], 'attachments[0].content', 'not Base64'],
+  ['attachments', [{ filename: '', content: 'YQ==' }], 'attachments[0].filename', 'is empty'],
+  ['attachments', [{ filename: 'a'.repeat(256), content: 'YQ==' }], 'attachments[0].filename', '255'],
   ['attachments', [{ filename: '../a', content: 'YQ==' }], 'attachments[0].filename', 'bare name'],
   ['attachments', [{ filename: 'a', content: 'YQ==', contentType: 'pdf' }], 'attachments[0].contentType', 'media type'],
   [
@@ -61,6 +65,12 @@ const CASES: readonly Case[] = [
   ['calendar', 'BEGIN:VCALENDAR', 'calendar', 'Must be an object with method, content'],
   ['calendar', { method: 'INVITE', content: 'BEGIN:VCALENDAR' }, 'calendar.method', 'Unknown method'],
   ['calendar', { method: 'REQUEST', content: 'x' }, 'calendar.content', 'BEGIN:VCALENDAR'],
+  [
+    'calendar',
+    { method: 'REQUEST', content: 'BEGIN:VCALENDAR\r\nMETHOD:CANCEL\r\nEND:VCALENDAR' },
+    'calendar.method',
+    'The content has METHOD:CANCEL',
+  ],
   ['importance', 'urgent', 'importance', 'Must be one of "high", "normal", "low", not "urgent".'],
   ['importance', 1, 'importance', 'not a number'],
   ['priority', 'highest', 'priority', 'Must be one of'],
@@ -69,6 +79,7 @@ const CASES: readonly Case[] = [
   ['metadata', ['a'], 'metadata', 'Must be an object of strings, not a list.'],
   ['metadata', { a: 5 }, 'metadata.a', 'Must be a string'],
   ['metadata', { a: 'x'.repeat(513) }, 'metadata.a', '512'],
+  ['metadata', { ['k'.repeat(65)]: 'x' }, 'metadata', '64'],
   ['metadata', Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`k${n}`, ''])), 'metadata', 'at most 20'],
   ['sendAt', 17, 'sendAt', 'Must be a string'],
   ['sendAt', 'tomorrow', 'sendAt', 'RFC 3339'],
@@ -78,6 +89,7 @@ const CASES: readonly Case[] = [
   ['sendAt', '2099-01-01T00:00:00+01:00', 'sendAt', 'more than 30 days ahead'],
   ['expiresAt', '2026-13-45T18:00:00Z', 'expiresAt', 'RFC 3339'],
   ['expiresAt', '2099-01-01T00:00:00Z', 'expiresAt', 'more than 30 days ahead'],
+  ['expiresAt', '2020-01-01T00:00:00Z', 'expiresAt', 'is in the past'],
 ];
 
 async function errorsOf(

@@ -114,6 +114,18 @@ describe('a problem', () => {
   );
 });
 
+describe('404', () => {
+  test('of a URL with a slash too many says so', async () => {
+    const { app } = openTestApp();
+    const response = await app.inject({ ...SEND, url: '/send/?dryRun=true' });
+    expect([response.statusCode, response.json().detail]).toEqual([
+      404,
+      'There is /send, without the slash at its end.',
+    ]);
+    expect((await app.inject('/nowhere/')).json().detail).toBe('See /docs for what there is.');
+  });
+});
+
 describe('405', () => {
   test.each([
     ['GET', '/send', 'POST'],

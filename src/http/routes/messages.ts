@@ -9,6 +9,7 @@ import { type ProblemCode, RequestError, sendProblem } from '../problems.ts';
 import { jsonAnswer, problemAnswers } from '../schemas/answers.ts';
 import { CANCELED_EXAMPLE, MESSAGE_EXAMPLE, QUEUED_EXAMPLE } from '../schemas/examples.ts';
 import { ListQuery, MessageAnswer, MessageList, RetryAnswer, RetryQuery } from '../schemas/message.ts';
+import { attachedErrors } from '../shape.ts';
 
 export interface MessageDependencies {
   readonly messages: MessageDesk;
@@ -21,10 +22,11 @@ const Params = Type.Object({
 const ID = /^[\w-]{1,64}$/;
 
 export function messageRoutes(app: FastifyInstance, { messages }: MessageDependencies): void {
-  app.get('/messages', { schema: listSchema, config: { scope: 'read' } }, (request, reply) =>
+  const list = { schema: listSchema, attachValidation: true, config: { scope: 'read' } } as const;
+  app.get('/messages', list, (request, reply) =>
     answered(request, reply, async () => {
       const { scopes, name } = request.client;
-      const query = readListQuery(request.query as ListQuery);
+      const query = readListQuery(request.query as object, attachedErrors(request));
       const page = await messages.list({ ...query, ...(!scopes.includes('admin') && { client: name }) });
       const nextCursor = page.next && writeCursor(page.next);
       return reply.send({ items: page.items.map(messageView), ...(nextCursor && { nextCursor }) });
@@ -51,9 +53,10 @@ export function messageRoutes(app: FastifyInstance, { messages }: MessageDepende
       return reply.code(202).send(messageView(await find(request, messages)));
     }),
   );
-  app.post('/messages/retry', { schema: retryAllSchema, config: { scope: 'admin' } }, (request, reply) =>
+  const retryAll = { schema: retryAllSchema, attachValidation: true, config: { scope: 'admin' } } as const;
+  app.post('/messages/retry', retryAll, (request, reply) =>
     answered(request, reply, async () => {
-      const query = readRetryQuery(request.query as RetryQuery);
+      const query = readRetryQuery(request.query as object, attachedErrors(request));
       const retried = await messages.retryAll(query);
       request.log.warn({ audit: 'retry', ...query, retried, client: request.client.name }, 'messages queued again');
       return reply.code(202).send({ retried });

@@ -7,7 +7,7 @@ import type { FieldError } from '../../core/field-errors.ts';
 import type { Directory, Mailbox } from '../../core/mailbox.ts';
 import { recipientsOf } from '../../core/message.ts';
 import type { RawDraft } from '../../core/raw-draft.ts';
-import type { Prepare, PrepareRaw, Submission } from '../../core/submission.ts';
+import type { Prepare, Prepared, PrepareRaw, Submission } from '../../core/submission.ts';
 import type { Submit, SubmitAll, SubmitRaw } from '../../core/submit.ts';
 import { type FindErrors, openFindErrors } from '../all-errors.ts';
 import { readForm, readForms } from '../forms.ts';
@@ -18,7 +18,7 @@ import { DRY_RUN_EXAMPLE, SEND_ANSWER_EXAMPLE } from '../schemas/examples.ts';
 import { IDEMPOTENCY_HEADERS, idempotentAnswer, problemAnswers, withMediaType } from '../schemas/answers.ts';
 import { DryRunAnswer, SEND_BODY, SendAnswer, SendQuery, SendRequest } from '../schemas/send.ts';
 import { answerOne, refuse } from '../send-answers.ts';
-import { compileShape, shapeErrors } from '../shape.ts';
+import { attachedErrors, compileShape, shapeErrors } from '../shape.ts';
 
 export interface SendDependencies {
   readonly submit: Submit;
@@ -42,7 +42,7 @@ export function sendRoute(app: FastifyInstance, dependencies: SendDependencies):
   readRawMails(app);
   const options = { links, attachValidation: true, bodyLimit, config: { scope: 'send' } as const };
   app.post('/send', { ...options, schema, validatorCompiler: compileJson }, async (request, reply) => {
-    const read = await readMail(request, bodyLimit);
+    const read = await readMail(request, bodyLimit, dependencies);
     if (read.kind === 'misshapen')
       return refuseShape(request, reply, read.body, read.errors, openFindErrors(directory()));
     return isDryRun(request) ? dryRun(request, reply, read, dependencies) : submit(request, reply, read, dependencies);
@@ -61,23 +61,34 @@ type ReadMail =
   | { readonly kind: 'misshapen'; readonly body: unknown; readonly errors: readonly FieldError[] };
 
 /** The mail in whichever form it came. @throws RequestError when the query is wrong, or the body can't be read. */
-async function readMail(request: FastifyRequest, bytesMax: number): Promise<ReadMail> {
-  const { validationError: error } = request;
-  const misshapen = error instanceof RequestError ? (error.details.errors ?? []) : [];
-  if (error && !(error instanceof RequestError)) throw error;
+async function readMail(
+  request: FastifyRequest,
+  bytesMax: number,
+  { prepareRaw }: SendDependencies,
+): Promise<ReadMail> {
+  const misshapen = attachedErrors(request);
   if (Buffer.isBuffer(request.body)) {
-    if (misshapen.length > 0) throw error;
-    return { kind: 'raw', draft: readRawMail(request) };
+    const draft = readRawMail(request);
+    if (misshapen.length > 0) refuseAll(misshapen, prepareRaw(draft, request.client));
+    return { kind: 'raw', draft };
   }
   refuseRawQuery(request);
   if (!request.isMultipart()) {
     const { body } = request;
-    return error ? { kind: 'misshapen', body, errors: misshapen } : { kind: 'draft', draft: body as Draft };
+    return misshapen.length > 0
+      ? { kind: 'misshapen', body, errors: misshapen }
+      : { kind: 'draft', draft: body as Draft };
   }
-  if (misshapen.length > 0) throw error;
-  const form = await readForm(request, bytesMax);
-  const errors = shapeErrors(form, SendRequest);
-  return errors.length > 0 ? { kind: 'misshapen', body: form, errors } : { kind: 'draft', draft: form as Draft };
+  if (misshapen.length > 0) throw new RequestError('invalid-message', { errors: misshapen });
+  const { fields, errors: formErrors } = await readForm(request, bytesMax);
+  const errors = [...formErrors, ...shapeErrors(fields, SendRequest)];
+  return errors.length > 0 ? { kind: 'misshapen', body: fields, errors } : { kind: 'draft', draft: fields as Draft };
+}
+
+/** A query whose shape is wrong, and all that is wrong besides. */
+function refuseAll(misshapen: readonly FieldError[], prepared: Prepared): never {
+  const more = 'errors' in prepared ? prepared.errors : [];
+  throw new RequestError('invalid-message', { errors: [...misshapen, ...more] });
 }
 
 const RAW_PARAMETERS: readonly (keyof SendQuery)[] = ['to', 'mailbox', 'priority', 'sendAt', 'expiresAt'];
