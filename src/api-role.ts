@@ -13,6 +13,7 @@ import { buildApp, type SandboxMessages } from './http/app.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { openMessageDesk } from './message-desk.ts';
+import { makeBodyCipher } from './queue/body-cipher.ts';
 import { withDeadline } from './queue/deadline.ts';
 import { openGovernor } from './queue/governor.ts';
 import type { Keys } from './queue/keys.ts';
@@ -58,9 +59,10 @@ export async function openApi({ config, location, keys, log, metrics, sandbox }:
   redis.on('error', onError);
   let current = config;
   const directory = () => directoryOf(current);
-  const records = openRecords(redis, keys, config.retentionMs);
+  const cipher = makeBodyCipher(config.bodyKeys);
+  const records = openRecords(redis, keys, config.retentionMs, cipher);
   const load = openLoadGuard(redis, keys, config.queueLimits);
-  const producer = openProducer({ redis, keys, records, load, onError });
+  const producer = openProducer({ redis, keys, records, cipher, load, onError });
   const governor = openGovernor({ redis, keys });
   const events = mailEvents(log, metrics);
   const messages = openMessageDesk({

@@ -5,6 +5,7 @@ import { openCredentialWatch } from './credential-watch.ts';
 import { mailEvents } from './events.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { makeBodyCipher } from './queue/body-cipher.ts';
 import { type Consumer, openConsumer } from './queue/consumer.ts';
 import { openExpiry } from './queue/expiry.ts';
 import { openGovernor } from './queue/governor.ts';
@@ -46,7 +47,7 @@ export async function openWorker({
   const onError = redisErrors(log);
   redis.on('error', onError);
   await reportRedis(redis, log);
-  const records = openRecords(redis, keys, config.retentionMs);
+  const records = openRecords(redis, keys, config.retentionMs, makeBodyCipher(config.bodyKeys));
   const worker = randomUUID();
   const governor = openGovernor({ redis, keys, worker, ...(windowMs !== undefined && { windowMs }) });
   const events = { ...mailEvents(log, metrics), error: onError };

@@ -1,4 +1,5 @@
 /** All that a run needs: Redis and relay365's processes, which are broken, and the simulated Exchange, which counts. */
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,6 +97,7 @@ function environment(folder: string, sandbox: Sandbox, redisUrl: string): Record
     M365_CONNECTIONS: String(CONNECTIONS_MAX),
     M365_MESSAGES_PER_MINUTE: String(MESSAGES_PER_MINUTE),
     RETRY_DELAYS_SECONDS: '0.5,1,2',
+    BODY_KEYS: `torture:${randomBytes(32).toString('base64')}`,
     SHUTDOWN_TIMEOUT_SECONDS: String(SHUTDOWN_TIMEOUT_SECONDS),
   };
 }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { addressKey } from '../core/address.ts';
 import { EXCHANGE_LIMITS, type MailboxLimits } from '../core/mailbox.ts';
+import type { BodyKey } from '../queue/body-cipher.ts';
 import type { LoadLimits } from '../queue/load.ts';
 import type { RedisLocation } from '../queue/redis.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
@@ -49,6 +50,8 @@ export interface Config {
   /** Undefined: the embedded one. */
   readonly redis: RedisLocation | undefined;
   readonly dataDir: string;
+  /** The first encrypts bodies in Redis, all decrypt them; empty: they lie in the clear. */
+  readonly bodyKeys: readonly BodyKey[];
   /** The first is the default; empty: the sandbox. */
   readonly mailboxes: readonly MailboxConfig[];
   readonly pools: readonly PoolConfig[];
@@ -91,6 +94,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
     apiKeys: [...keysOfVariable(values), ...keysOfFile(file, faults)],
     redis: redisLocation(values),
     dataDir: values.DATA_DIR,
+    bodyKeys: values.BODY_KEYS,
     mailboxes,
     pools: poolsOf(file, mailboxes, faults),
     limits,

@@ -1,5 +1,6 @@
 /** The environment variables: one table gives each its type, its default, its check and its words. */
 import { CLOUDS, type CloudName } from '../core/clouds.ts';
+import type { BodyKey } from '../queue/body-cipher.ts';
 import type { Fault } from './fault.ts';
 
 /** Reads a variable's text; throws an Error whose message says what would be right. */
@@ -14,6 +15,8 @@ interface Variable<T> {
 
 const PORT_MAX = 65_535;
 const DAYS_MAX = 3_650;
+const BODY_KEY_BYTES = 32;
+const PLAIN = 'plain' satisfies BodyKey;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 export const VARIABLES = {
@@ -26,6 +29,7 @@ export const VARIABLES = {
   REDIS_CLUSTER_NODES: { read: nodes, fallback: '' },
   CONFIG_FILE: { read: text },
   DATA_DIR: { read: text, fallback: './data' },
+  BODY_KEYS: { read: bodyKeys, fallback: '', secret: true },
   API_KEYS: { read: apiKeys, fallback: '', secret: true },
   M365_MAILBOX: { read: text },
   AZURE_TENANT_ID: { read: text },
@@ -197,6 +201,30 @@ function apiKeys(value: string): readonly { readonly name: string; readonly secr
         throw new Error('must be name:secret[,name:secret], the name of letters, digits, ".", "_" and "-"');
       return { name, secret };
     });
+}
+
+function bodyKeys(value: string): readonly BodyKey[] {
+  const keys = value
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean)
+    .map(bodyKey);
+  const names = keys.map((key) => (key === PLAIN ? key : key.id));
+  if (new Set(names).size < names.length) throw new Error('must have each name once');
+  return keys;
+}
+
+function bodyKey(entry: string): BodyKey {
+  if (entry === PLAIN) return PLAIN;
+  const [, id = '', base64 = ''] = /^([\w.-]{1,64}):(\S+)$/.exec(entry) ?? [];
+  const secret = Buffer.from(base64, 'base64');
+  // Node reads whatever looks like Base64 and passes over the rest: a mistyped key would be another key.
+  if (id === '' || secret.length !== BODY_KEY_BYTES || secret.toString('base64') !== base64) {
+    throw new Error(
+      `must be name:key[,name:key], each key ${BODY_KEY_BYTES} bytes in Base64 (openssl rand -base64 ${BODY_KEY_BYTES}), or ${PLAIN}`,
+    );
+  }
+  return { id, secret };
 }
 
 function delays(value: string): readonly [number, ...number[]] {

@@ -8,6 +8,7 @@ import type { Mailbox } from '../core/mailbox.ts';
 import { type Message, queueOf } from '../core/message.ts';
 import type { Submission } from '../core/submission.ts';
 import type { EnqueueOutcome } from '../core/submit.ts';
+import type { BodyCipher } from './body-cipher.ts';
 import { encodeContent } from './codec.ts';
 import { askForecast, readForecast } from './forecast.ts';
 import { JOB_NAME, jobData, jobOptions } from './job.ts';
@@ -23,13 +24,15 @@ export interface AcceptDependencies {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly records: Pick<Records, 'find'>;
+  readonly cipher: BodyCipher;
   readonly queueOf: (name: string) => Queue;
   readonly clock: RedisClock;
 }
 
 interface Entry {
   readonly submission: Submission;
-  readonly content: string | Buffer;
+  /** As it is kept in Redis. */
+  readonly body: string | Buffer;
 }
 
 export interface Timing {
@@ -67,7 +70,7 @@ async function write(
   dependencies: AcceptDependencies,
 ): Promise<readonly Promise<EnqueueOutcome>[]> {
   if (submissions.length === 0) return [];
-  const { redis, keys, clock } = dependencies;
+  const { redis, keys, clock, cipher } = dependencies;
   await readyFor(
     submissions.map(({ message }) => message),
     dependencies,
@@ -79,8 +82,9 @@ async function write(
   const places: { readonly accept: number; readonly forecast: number; readonly questions: number }[] = [];
   for (const submission of submissions) {
     const accept = lengthOf(transaction);
-    addAccept(transaction, { submission, content: encodeContent(submission.content) }, latestMs, keys);
-    const { message, through } = submission;
+    const { message, content, through } = submission;
+    const body = cipher.seal(message.id, encodeContent(content));
+    addAccept(transaction, { submission, body }, latestMs, keys);
     await addTicket(transaction, message, message.id, dependencies);
     const forecast = lengthOf(transaction);
     const questions = askForecast(transaction, keys, dependencies.queueOf(queueOf(message)), message, through);
@@ -136,12 +140,7 @@ function lengthOf(transaction: ChainableCommander): number {
   return transaction.length - 1;
 }
 
-function addAccept(
-  transaction: ChainableCommander,
-  { submission, content }: Entry,
-  latestMs: number,
-  keys: Keys,
-): void {
+function addAccept(transaction: ChainableCommander, { submission, body }: Entry, latestMs: number, keys: Keys): void {
   const { message, idempotency } = submission;
   const { id, client, acceptedAt, expiresAt } = message;
   const record = keys.record(id);
@@ -153,7 +152,7 @@ function addAccept(
     used?.request ?? record,
     keys.prefix,
     id,
-    content,
+    body,
     acceptedAt.getTime(),
     expiresAt.getTime(),
     client,

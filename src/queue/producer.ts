@@ -7,6 +7,7 @@ import { type Message, type MessageStatus, queueOf, type RecipientState } from '
 import type { Submission } from '../core/submission.ts';
 import type { EnqueueAll, EnqueueOutcome } from '../core/submit.ts';
 import { type AcceptDependencies, acceptAll, addTicket, contentBytes, readyFor } from './accept.ts';
+import type { BodyCipher } from './body-cipher.ts';
 import { encodeMessage, type StoredMessage } from './codec.ts';
 import { withDeadline } from './deadline.ts';
 import { forecast } from './forecast.ts';
@@ -39,6 +40,7 @@ export interface ProducerOptions {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly records: Pick<Records, 'find' | 'endIdle'>;
+  readonly cipher: BodyCipher;
   readonly load: LoadGuard;
   readonly onError: (error: Error) => void;
 }

@@ -5,6 +5,7 @@
 import type { Conclusion } from '../core/attempt.ts';
 import type { Attempt, Content, Message, RecipientState } from '../core/message.ts';
 import { isFinal, newState, queueOf } from '../core/message.ts';
+import type { BodyCipher } from './body-cipher.ts';
 import {
   CorruptRecordError,
   decodeContent,
@@ -80,7 +81,7 @@ export function newRecord(message: Message): RecordFields {
   };
 }
 
-export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number): Records {
+export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number, cipher: BodyCipher): Records {
   const scripts = defineScripts(redis);
   return {
     find: async (id) => decodeRecord(await readable(redis.hgetall(keys.record(id)))),
@@ -105,7 +106,7 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number)
     overdue: (now, max) => redis.zrangebyscore(keys.deadlines, '-inf', now.getTime(), 'LIMIT', 0, max),
     loadContent: async (id) => {
       const bytes = await readable(redis.getBuffer(keys.body(id)));
-      return bytes === null ? undefined : decodeContent(bytes);
+      return bytes === null ? undefined : decodeContent(cipher.open(id, bytes));
     },
   };
 }

@@ -6,6 +6,7 @@ import { type Config, ConfigError, readConfig, type Role } from '../../src/confi
 import { VARIABLES } from '../../src/config/variables.ts';
 
 const APP = { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client', AZURE_CLIENT_SECRET: 'secret' };
+const BODY_KEY = Buffer.alloc(32, 'x').toString('base64');
 const FIVE = { M365_MAILBOX: 'NoReply@contoso.com', ...APP };
 
 function faultsOf(env: Record<string, string>, role: Role = 'all'): readonly string[] {
@@ -85,6 +86,13 @@ describe('the environment', () => {
     expect(JSON.stringify(two)).not.toMatch(/s3cret|0ther/);
   });
 
+  test('BODY_KEYS has keys in their order, and no fault of theirs tells them', () => {
+    const { bodyKeys } = readConfig({ BODY_KEYS: `2026:${BODY_KEY}, plain` }, 'all');
+    expect(bodyKeys).toEqual([{ id: '2026', secret: Buffer.alloc(32, 'x') }, 'plain']);
+    expect(readConfig({}, 'all').bodyKeys).toEqual([]);
+    expect(faultsOf({ BODY_KEYS: `2026:${BODY_KEY.slice(1)}` }).join()).not.toContain(BODY_KEY.slice(1, 10));
+  });
+
   test('every fault is told, each with its variable', () => {
     const env = { PORT: '99999', SMTP_PORT: 'x', M365_CLOUD: 'mars', REDIS_URL: 'http://x', M365_MAILBOX: 'nobody' };
     const named = faultsOf(env).map((fault) => fault.split(' ')[0]);
@@ -110,6 +118,10 @@ describe('the environment', () => {
       { AZURE_CLIENT_SECRET_FILE: '/nowhere' },
       /^AZURE_CLIENT_SECRET_FILE can't be read/,
     ],
+    ['a body key that is too short', { BODY_KEYS: 'a:c2hvcnQ=' }, /^BODY_KEYS must be name:key.*32 bytes in Base64/],
+    ['a body key that is no Base64', { BODY_KEYS: `a:${'-'.repeat(44)}` }, /^BODY_KEYS must be name:key/],
+    ['a body key without a name', { BODY_KEYS: BODY_KEY }, /^BODY_KEYS must be name:key/],
+    ['two body keys of one name', { BODY_KEYS: `a:${BODY_KEY},a:${BODY_KEY}` }, /^BODY_KEYS must have each name once/],
     ['an open host without keys', { HOST: '0.0.0.0' }, /^API_KEYS is needed with HOST=0.0.0.0/],
     ['an API without Redis', FIVE, /^REDIS_URL is needed/, 'api'],
     ['a worker without a mailbox', { REDIS_URL: 'redis://localhost' }, /^M365_MAILBOX is needed/, 'worker'],

@@ -52,7 +52,8 @@ export interface TestService {
   /** Waits until the message is as wanted, and answers with it. */
   // biome-ignore lint/suspicious/noExplicitAny: what the API says is what a test looks into.
   until(id: string, isWanted: (message: any) => boolean): Promise<any>;
-  addWorker(): Promise<WorkerRole>;
+  /** A further worker; the variables are its own, beside those of the service. */
+  addWorker(env?: Readonly<Record<string, string>>): Promise<WorkerRole>;
   reload(env: Readonly<Record<string, string>>): Promise<void>;
 }
 
@@ -99,8 +100,9 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
   const roles: WorkerRole[] = [];
   const shared = { location: options.location, keys, log, metrics: openMetrics() };
   const api = await openApi({ config, ...shared });
-  const addWorker = async () => {
+  const addWorker = async (more: Readonly<Record<string, string>> = {}) => {
     const { windowMs } = options;
+    const config = readConfig({ ...env, ...more }, 'all');
     const worker = await openWorker({ config, ...shared, ...(windowMs !== undefined && { windowMs }) });
     roles.push(worker);
     return worker;

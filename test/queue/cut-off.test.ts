@@ -7,6 +7,7 @@ import { makeGate } from '../../src/queue/gate.ts';
 import { openGovernor } from '../../src/queue/governor.ts';
 import { jobOptions } from '../../src/queue/job.ts';
 import { makeKeys } from '../../src/queue/keys.ts';
+import { makeBodyCipher } from '../../src/queue/body-cipher.ts';
 import { openRecords } from '../../src/queue/records.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../helpers/redis.ts';
 import { isFinal, openTestService } from '../helpers/service.ts';
@@ -74,7 +75,7 @@ describe('a message whose work fails for a fault of Redis', () => {
       name: mailbox.id,
       lines: [{ mailbox, gate, runAttempt: () => Promise.reject(new Error('There is nothing to try.')) }],
       governor: openGovernor({ redis: client, keys, worker: 'w' }),
-      records: { ...openRecords(client, keys, 60_000), begin },
+      records: { ...openRecords(client, keys, 60_000, makeBodyCipher([])), begin },
       now: () => new Date(),
       events: {
         concluded: () => undefined,
