@@ -2,7 +2,7 @@
  * A ready mail (RFC 5322) as a program hands it over. It goes out byte for byte but for what a submission server must
  * do (RFC 6409 8): Bcc is taken out, and Date, Message-ID and From are added when they are missing.
  */
-import { type Address, parseAddress } from './address.ts';
+import { type Address, addressKey, parseAddress } from './address.ts';
 import { FieldErrors, type FieldError } from './field-errors.ts';
 
 /** One field of the header, with the place of all its lines. */
@@ -43,6 +43,8 @@ const HIDDEN = new Set(['bcc', 'resent-bcc']);
 /** Fields of which RFC 5322 3.6 allows one: two of them are how a mail is made to look like another's. */
 const ONCE = ['from', 'sender', 'to', 'cc', 'subject', 'date', 'message-id', 'reply-to', 'mime-version'];
 const SUBJECT_LENGTH_MAX = 998;
+/** An older way to give the name: `name@example.com (Name)`. */
+const TRAILING_COMMENT = /\s*\([^()]*\)$/;
 
 /** Reads a mail's header; the errors name the header's fields. */
 export function readRawMessage(
@@ -57,6 +59,8 @@ export function readRawMessage(
   const addresses = (name: string) => readAddresses(name, value(name), values, errors);
   const [from, ...others] = addresses('from');
   if (others.length > 0) errors.add('From', 'Name one sender: Exchange takes no mail from several.');
+  checkSender('from', value('from'), from, errors);
+  checkSender('sender', value('sender'), from, errors);
   const messageId = value('message-id')?.trim();
   const message: RawMessage = {
     ...(from && { from }),
@@ -151,6 +155,18 @@ function readAddresses(name: string, value: string | undefined, values: HeaderVa
     errors.add(titled(name), `The address ${parsed.problem}.`);
     return [];
   });
+}
+
+/**
+ * A sender must read the same for everyone: where the library is lenient, another program may show another address. And
+ * who is shown as "on behalf of" must be who was allowed to send.
+ */
+function checkSender(name: string, value: string | undefined, from: Address | undefined, errors: FieldErrors): void {
+  if (value === undefined) return;
+  const parsed = parseAddress(value.replace(TRAILING_COMMENT, ''));
+  if (!parsed.ok) errors.add(titled(name), `Write it as Name <name@example.com>; it ${parsed.problem}.`);
+  else if (from && addressKey(parsed.address.address) !== addressKey(from.address))
+    errors.add(titled(name), `Must be the address of From, ${from.address}.`);
 }
 
 function titled(name: string): string {
