@@ -107,6 +107,7 @@ export async function openApi({ config, location, keys, log, metrics, sandbox }:
     keys: () => current.apiKeys,
     countRequest: (client) => withDeadline(countRequest(redis, keys, client), REDIS_DEADLINE_MS),
     logger: log,
+    ...(config.trustedProxies.length > 0 && { trustProxy: [...config.trustedProxies] }),
     version: VERSION,
     ...(sandbox && { sandbox }),
   });

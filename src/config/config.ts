@@ -44,6 +44,8 @@ export interface PoolConfig {
 
 export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
+  /** Whose word is taken for the address of a client. */
+  readonly trustedProxies: readonly string[];
   /** Where a worker on its own tells its metrics; undefined: nowhere. */
   readonly metricsPort: number | undefined;
   readonly apiKeys: readonly ApiKeyConfig[];
@@ -90,6 +92,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
   const mailboxes = mailboxesOf(values, limits, file, faults);
   const config: Config = {
     listen: { host: values.HOST, port: values.PORT },
+    trustedProxies: values.TRUSTED_PROXIES,
     metricsPort: values.METRICS_PORT,
     apiKeys: [...keysOfVariable(values), ...keysOfFile(file, faults)],
     redis: redisLocation(values),

@@ -1,4 +1,5 @@
 /** The environment variables: one table gives each its type, its default, its check and its words. */
+import { isIP } from 'node:net';
 import { CLOUDS, type CloudName } from '../core/clouds.ts';
 import type { BodyKey } from '../queue/body-cipher.ts';
 import type { Fault } from './fault.ts';
@@ -22,6 +23,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 export const VARIABLES = {
   HOST: { read: text, fallback: '127.0.0.1' },
   PORT: { read: integer(0, PORT_MAX), fallback: '3000' },
+  TRUSTED_PROXIES: { read: networks, fallback: '' },
   METRICS_PORT: { read: integer(0, PORT_MAX) },
   REDIS_URL: { read: redisUrl, secret: true },
   REDIS_SENTINELS: { read: nodes, fallback: '' },
@@ -178,6 +180,24 @@ function redisUrl(value: string): string {
     throw new Error('must be a redis://, rediss:// or unix: URL, such as redis://localhost:6379');
   }
   return value;
+}
+
+function networks(value: string): readonly string[] {
+  const list = value
+    .split(',')
+    .map((network) => network.trim())
+    .filter(Boolean);
+  if (!list.every(isNetwork)) throw new Error('must be addresses or networks, such as 10.0.0.7,192.168.0.0/16,::1');
+  return list;
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) > 0 && Number(bits) <= (version === 4 ? 32 : 128))
+  );
 }
 
 function nodes(value: string): readonly string[] {

@@ -1,10 +1,12 @@
 /**
  * Who may use the API. A key is compared by its SHA-256 in constant time with all keys, so that neither a key nor its
- * place in the list can be measured. Without any key everything is allowed, but only from this machine.
+ * place in the list can be measured, and an address that guesses is soon not listened to. Without any key everything is
+ * allowed, but only from this machine.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Client } from '../core/client.ts';
+import { type KeyGuard, makeKeyGuard, WRONG_KEYS_MAX } from './key-guard.ts';
 import { localProblem } from './loopback.ts';
 import { sendProblem } from './problems.ts';
 import { type CountRequest, type LimitedKey, limitRate } from './rate-limit.ts';
@@ -38,10 +40,11 @@ const BEARER = /^Bearer +([\x21-\x7e]{1,1024}) *$/i;
 
 /** From here on, every route of this scope needs a key. */
 export function requireKey(app: FastifyInstance, keys: () => readonly ApiKey[], countRequest: CountRequest): void {
+  const guard = makeKeyGuard(() => performance.now());
   app.decorateRequest('client');
   app.addHook('onRequest', async (request, reply) => {
     const known = keys();
-    return known.length > 0 ? checkKey(request, reply, known, countRequest) : checkLocal(request, reply);
+    return known.length > 0 ? checkKey(request, reply, known, { countRequest, guard }) : checkLocal(request, reply);
   });
 }
 
@@ -54,17 +57,30 @@ async function checkKey(
   request: FastifyRequest,
   reply: FastifyReply,
   keys: readonly ApiKey[],
-  countRequest: CountRequest,
+  { countRequest, guard }: { readonly countRequest: CountRequest; readonly guard: KeyGuard },
 ): Promise<FastifyReply | undefined> {
-  const key = findKey(keys, request.headers.authorization);
-  if (!key)
-    return sendProblem(request, reply, 'unauthorized', {
-      detail: 'Send the header Authorization: Bearer KEY, with a key that is known here and has not expired.',
-    });
+  const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
+  if (token === undefined) return sendUnauthorized(request, reply);
+  const key = findKey(keys, token);
+  const verdict = guard(request.ip, key?.name);
+  if (verdict.kind === 'blocked') return sendBlocked(request, reply, verdict.seconds);
+  if (verdict.kind === 'wrong' && verdict.isLast) request.log.warn({ ip: request.ip }, 'too many wrong API keys');
+  if (!key) return sendUnauthorized(request, reply);
   request.client = key;
   const { scope } = request.routeOptions.config;
   if (scope === undefined || key.scopes.includes(scope)) return limitRate(request, reply, key, countRequest);
   return sendProblem(request, reply, 'forbidden', { detail: `The key ${key.name} has not the scope ${scope}.` });
+}
+
+function sendUnauthorized(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const detail = 'Send the header Authorization: Bearer KEY, with a key that is known here and has not expired.';
+  return sendProblem(request, reply, 'unauthorized', { detail });
+}
+
+/** Without a word on whether the key is right. */
+function sendBlocked(request: FastifyRequest, reply: FastifyReply, seconds: number): FastifyReply {
+  const detail = `${WRONG_KEYS_MAX} wrong keys came from this address; no key is looked at for ${seconds} s.`;
+  return sendProblem(request, reply, 'too-many-wrong-keys', { detail }).header('retry-after', seconds);
 }
 
 async function checkLocal(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
@@ -74,9 +90,7 @@ async function checkLocal(request: FastifyRequest, reply: FastifyReply): Promise
   return undefined;
 }
 
-function findKey(keys: readonly ApiKey[], authorization = ''): ApiKey | undefined {
-  const token = BEARER.exec(authorization)?.[1];
-  if (token === undefined) return undefined;
+function findKey(keys: readonly ApiKey[], token: string): ApiKey | undefined {
   const hash = createHash('sha256').update(token).digest();
   // Not `find`: it would stop at the first match, and its time would tell the place.
   const [key] = keys.filter((candidate) => timingSafeEqual(candidate.hash, hash));

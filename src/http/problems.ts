@@ -103,6 +103,12 @@ export const PROBLEMS = {
     meaning: 'The key has made as many requests as it may in a minute: `Retry-After` says when there is room again.',
     headers: { 'Retry-After': RETRY_AFTER_SECONDS },
   },
+  'too-many-wrong-keys': {
+    status: 429,
+    title: 'Too many wrong API keys',
+    meaning: 'So many wrong keys came from this address that none is looked at for now: `Retry-After` says how long.',
+    headers: { 'Retry-After': '60' },
+  },
   'client-queue-full': {
     status: 429,
     title: 'Too much queued for this key',

@@ -122,6 +122,8 @@ describe('the environment', () => {
     ['a body key that is no Base64', { BODY_KEYS: `a:${'-'.repeat(44)}` }, /^BODY_KEYS must be name:key/],
     ['a body key without a name', { BODY_KEYS: BODY_KEY }, /^BODY_KEYS must be name:key/],
     ['two body keys of one name', { BODY_KEYS: `a:${BODY_KEY},a:${BODY_KEY}` }, /^BODY_KEYS must have each name once/],
+    ['a proxy that is no address', { TRUSTED_PROXIES: 'proxy.internal' }, /^TRUSTED_PROXIES must be addresses/],
+    ['proxies of all the world', { TRUSTED_PROXIES: '0.0.0.0/0' }, /^TRUSTED_PROXIES must be addresses/],
     ['an open host without keys', { HOST: '0.0.0.0' }, /^API_KEYS is needed with HOST=0.0.0.0/],
     ['an API without Redis', FIVE, /^REDIS_URL is needed/, 'api'],
     ['a worker without a mailbox', { REDIS_URL: 'redis://localhost' }, /^M365_MAILBOX is needed/, 'worker'],

@@ -15,6 +15,8 @@ interface Case {
   readonly code: ProblemCode;
   readonly request: InjectOptions;
   readonly options: TestAppOptions | undefined;
+  /** How often the same request comes before. */
+  readonly before: number;
 }
 
 /** A message that failed, and whose content is gone. */
@@ -24,7 +26,12 @@ const LIMITED: TestAppOptions = {
   countRequest: async () => ({ count: 3, leftMs: 20_000 }),
 };
 
-const ROWS: readonly (readonly [code: ProblemCode, request: InjectOptions, options?: TestAppOptions])[] = [
+const ROWS: readonly (readonly [
+  code: ProblemCode,
+  request: InjectOptions,
+  options?: TestAppOptions,
+  before?: number,
+])[] = [
   ['malformed-request', { url: '/messages/%zz' }],
   ['malformed-request', { ...SEND, headers: { ...HEADERS, 'content-length': '3' }, payload: '{}' }],
   ['invalid-json', { ...SEND, headers: HEADERS, payload: '{' }],
@@ -64,11 +71,12 @@ const ROWS: readonly (readonly [code: ProblemCode, request: InjectOptions, optio
   ['idempotency-key-reused', SEND, { enqueue: async () => ({ kind: 'key-reused' }) }],
   ['client-queue-full', SEND, { enqueue: async () => ({ kind: 'full', of: 'client', detail: 'x' }) }],
   ['queue-full', SEND, { enqueue: async () => ({ kind: 'full', of: 'all', detail: 'x' }) }],
+  ['too-many-wrong-keys', { ...SEND, headers: BEARER }, { keys: [apiKey('a', 'c')] }, 20],
   ['too-many-requests', { ...SEND, headers: BEARER }, LIMITED],
   ['queue-unavailable', { url: '/health/ready' }, { ready: async () => ({ ok: false, checks: { redis: 'x' } }) }],
 ];
 
-const CASES: readonly Case[] = ROWS.map(([code, request, options]) => ({ code, request, options }));
+const CASES: readonly Case[] = ROWS.map(([code, request, options, before = 0]) => ({ code, request, options, before }));
 
 /** Those that need a real connection: sockets.test.ts and closing.test.ts have them. */
 const ON_SOCKETS: readonly ProblemCode[] = ['request-timeout', 'headers-too-large', 'stopping'];
@@ -81,8 +89,9 @@ interface Documented {
 }
 
 describe('a problem', () => {
-  test.each(CASES)('$code: $request', async ({ code, request, options }) => {
+  test.each(CASES)('$code: $request', async ({ code, request, options, before }) => {
     const { app } = openTestApp(options);
+    for (let n = 0; n < before; n += 1) await app.inject(request);
     const response = await app.inject({ ...request, headers: { ...request.headers, 'x-request-id': 'my.id-1' } });
     const { status, title } = PROBLEMS[code];
     expect(response.statusCode).toBe(status);

@@ -59,6 +59,7 @@ const schema = {
       'malformed-request',
       'invalid-json',
       'unauthorized',
+      'too-many-wrong-keys',
       'not-local',
       'forbidden',
       'request-timeout',

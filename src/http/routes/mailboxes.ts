@@ -104,6 +104,7 @@ function checkupView({ checkedAt, steps, ...rest }: Checkup): CheckupAnswer {
 const refusals = problemAnswers(
   'malformed-request',
   'unauthorized',
+  'too-many-wrong-keys',
   'not-local',
   'forbidden',
   'mailbox-not-found',
@@ -122,7 +123,15 @@ const listSchema = {
     'How each mailbox stands: open, throttled, held or paused, why, what mends it, and what it has used of its limits.',
   response: {
     200: jsonAnswer('All mailboxes.', MailboxList, { items: [MAILBOX_EXAMPLE] }),
-    ...problemAnswers('unauthorized', 'not-local', 'forbidden', 'internal', 'queue-unavailable', 'stopping'),
+    ...problemAnswers(
+      'unauthorized',
+      'too-many-wrong-keys',
+      'not-local',
+      'forbidden',
+      'internal',
+      'queue-unavailable',
+      'stopping',
+    ),
   },
 };
 

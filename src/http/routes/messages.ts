@@ -105,6 +105,7 @@ function notRetried(
 const COMMON: readonly ProblemCode[] = [
   'malformed-request',
   'unauthorized',
+  'too-many-wrong-keys',
   'not-local',
   'forbidden',
   'internal',

@@ -34,6 +34,7 @@ const schema = {
     ...problemAnswers(
       'malformed-request',
       'unauthorized',
+      'too-many-wrong-keys',
       'not-local',
       'forbidden',
       'internal',

@@ -57,7 +57,15 @@ const listSchema = {
   description: 'Newest first. There only while no mailbox is configured.',
   response: {
     200: jsonAnswer('What the simulated Exchange took.', SandboxList, { items: SANDBOX_EXAMPLE }),
-    ...problemAnswers('unauthorized', 'not-local', 'forbidden', 'sandbox-only', 'internal', 'stopping'),
+    ...problemAnswers(
+      'unauthorized',
+      'too-many-wrong-keys',
+      'not-local',
+      'forbidden',
+      'sandbox-only',
+      'internal',
+      'stopping',
+    ),
   },
 };
 
@@ -69,6 +77,15 @@ const rawSchema = {
   params: Params,
   response: {
     200: contentAnswer('The mail (RFC 5322).', 'message/rfc822', { schema: Type.String() }),
-    ...problemAnswers('unauthorized', 'not-local', 'forbidden', 'sandbox-only', 'not-found', 'internal', 'stopping'),
+    ...problemAnswers(
+      'unauthorized',
+      'too-many-wrong-keys',
+      'not-local',
+      'forbidden',
+      'sandbox-only',
+      'not-found',
+      'internal',
+      'stopping',
+    ),
   },
 };

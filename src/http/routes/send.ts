@@ -161,6 +161,7 @@ const schema = {
       'malformed-request',
       'invalid-json',
       'unauthorized',
+      'too-many-wrong-keys',
       'not-local',
       'forbidden',
       'sender-not-allowed',
