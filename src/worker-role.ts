@@ -13,7 +13,7 @@ import type { Keys } from './queue/keys.ts';
 import type { Line } from './queue/line.ts';
 import { openRecords } from './queue/records.ts';
 import { openRedis, type RedisLocation } from './queue/redis.ts';
-import { openSeats } from './queue/seats.ts';
+import { openSeats, succeedOnlyWorker } from './queue/seats.ts';
 import { redisErrors, reportRedis } from './redis-report.ts';
 import { openStation, type Shared, type Station } from './station.ts';
 
@@ -30,6 +30,8 @@ export interface WorkerOptions {
   readonly keys: Keys;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** There is no other worker beside it, as with `npm start`. */
+  readonly isOnly?: boolean;
   /** The window of the limit of messages a minute, for tests that have no minute. */
   readonly windowMs?: number;
 }
@@ -41,6 +43,7 @@ export async function openWorker({
   keys,
   log,
   metrics,
+  isOnly = false,
   windowMs,
 }: WorkerOptions): Promise<WorkerRole> {
   const redis = openRedis(location, 'patient', 'worker');
@@ -49,6 +52,13 @@ export async function openWorker({
   await reportRedis(redis, log);
   const records = openRecords(redis, keys, config.retentionMs, makeBodyCipher(config.bodyKeys));
   const worker = randomUUID();
+  if (isOnly)
+    await succeedOnlyWorker(
+      redis,
+      keys,
+      worker,
+      config.mailboxes.map(({ mailbox }) => mailbox.id),
+    );
   const governor = openGovernor({ redis, keys, worker, ...(windowMs !== undefined && { windowMs }) });
   const events = { ...mailEvents(log, metrics), error: onError };
   const now = () => new Date();

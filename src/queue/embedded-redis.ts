@@ -39,6 +39,8 @@ export async function openEmbeddedRedis(dataDir: string, path: string): Promise<
     stdio: ['ignore', 'pipe', 'pipe'],
     // Its own process group: Ctrl-C in a terminal must reach relay365 alone, which ends Redis last.
     detached: true,
+    // It needs nothing of what stands in ours, and least of all the secrets.
+    env: {},
   });
   const output = collectOutput(child);
   const exited = once(child, 'exit').then(

@@ -27,6 +27,8 @@ export interface Keys {
   readonly deadlines: string;
   /** The sorted set of workers by the end of their lease. */
   readonly workers: string;
+  /** The worker of an installation that has one at a time. */
+  readonly onlyWorker: string;
   /** The hash of the connections that each worker may have open to a mailbox. */
   seats(mailbox: string): string;
   /** The governor's keys of a mailbox: governor-scripts.ts says what they hold. */
@@ -56,6 +58,7 @@ export function makeKeys(namespace: string): Keys {
     requests: (client) => `${prefix}:requests:${client}`,
     deadlines: `${prefix}:deadlines`,
     workers: `${prefix}:workers`,
+    onlyWorker: `${prefix}:only-worker`,
     seats: (mailbox) => `${prefix}:seats:${mailbox}`,
     standing: (mailbox) => `${prefix}:standing:${mailbox}`,
     sent: (mailbox) => `${prefix}:sent:${mailbox}`,

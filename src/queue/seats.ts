@@ -66,17 +66,36 @@ export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOpti
   };
   beat();
   const timer = setInterval(beat, BEAT_MS);
-  const leave = (mailbox: string) => redis.hdel(keys.seats(mailbox), worker);
   return {
     leave: async (mailbox) => {
-      await leave(mailbox);
+      await redis.hdel(keys.seats(mailbox), worker);
     },
     close: async () => {
       clearInterval(timer);
       await claiming;
-      await Promise.all([redis.zrem(keys.workers, worker), ...mailboxes().map(({ id }) => leave(id))]).catch(onError);
+      const ids = mailboxes().map(({ id }) => id);
+      await freeSeats(redis, keys, worker, ids).catch(onError);
     },
   };
+}
+
+async function freeSeats(redis: RedisClient, keys: Keys, worker: string, mailboxes: readonly string[]): Promise<void> {
+  const seats = mailboxes.map((mailbox) => redis.hdel(keys.seats(mailbox), worker));
+  await Promise.all([redis.zrem(keys.workers, worker), ...seats]);
+}
+
+/**
+ * For a worker that is the only one of its installation: one that was killed before it has no connections any more, so
+ * its seats need not wait for the end of their lease.
+ */
+export async function succeedOnlyWorker(
+  redis: RedisClient,
+  keys: Keys,
+  worker: string,
+  mailboxes: readonly string[],
+): Promise<void> {
+  const predecessor = await redis.getset(keys.onlyWorker, worker);
+  if (predecessor !== null) await freeSeats(redis, keys, predecessor, mailboxes);
 }
 
 /** How long a visitor waits for a worker to give up a connection: it finishes its mail first. */
