@@ -112,6 +112,7 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
     await Promise.all(roles.map((role) => role.close()));
   });
   for (let n = 0; n < (options.workers ?? 1); n += 1) await addWorker();
+  await untilReady(api);
   return {
     sandbox,
     env,
@@ -121,6 +122,11 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
     ...client(api),
     reload: (more) => reload({ ...env, ...more }, api, roles),
   };
+}
+
+/** An API listens before it is connected to Redis, and answers 503 until then. */
+async function untilReady({ url }: ApiRole): Promise<void> {
+  while (!(await fetch(`${url}/health/ready`)).ok);
 }
 
 async function reload(
