@@ -13,7 +13,7 @@ export interface Station {
   readonly config: MailboxConfig;
   readonly line: Line;
   readonly seated: SeatedMailbox;
-  /** Lets the mailbox be tried at once, if it is restrained. */
+  /** Lets the mailbox be tried at once, if it is held: whoever reloads may have mended what holds it. */
   wake(): Promise<void>;
   /** Finishes the messages under way; after `timeoutMs` they are left to other workers. */
   close(timeoutMs: number): Promise<void>;
@@ -36,6 +36,7 @@ export function openStation(config: MailboxConfig, shared: Shared): Station {
   const line = {
     mailbox,
     gate,
+    unknown,
     runAttempt: createAttempt({ compose, deliver: pool.deliver, policy, now: shared.now }),
   };
   const consumer = openConsumer({ ...shared, name: mailbox.id, lines: [line] });
@@ -44,8 +45,7 @@ export function openStation(config: MailboxConfig, shared: Shared): Station {
     line,
     seated: seatedMailbox(config, gate, pool, consumer, shared.onSeats),
     wake: async () => {
-      await shared.governor.resume(mailbox.id);
-      await consumer.wake();
+      if (await shared.governor.probe(mailbox.id)) await consumer.wake();
     },
     close: (timeoutMs) => closeStation(consumer, pool, timeoutMs),
   };

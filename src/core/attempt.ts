@@ -112,14 +112,27 @@ export function giveUpUntried(state: MessageState, explanation: string, now: Dat
 }
 
 /** The attempt that a worker left open when it died, as the record tells it. */
-export function interruptedAttempt(startedAt: Date, finalDotSent: boolean, now: Date): Attempt {
+export function interruptedAttempt(startedAt: Date, finalDotSent: boolean, now: Date, policy: UnknownPolicy): Attempt {
   const durationMs = now.getTime() - startedAt.getTime();
   if (!finalDotSent) {
     const explanation = 'The worker ended before the message was handed over. It is tried again.';
     return { at: startedAt, durationMs, outcome: 'interrupted', explanation };
   }
-  const explanation = 'The worker ended while it waited for the answer to the message, so Exchange may have taken it.';
+  const explanation =
+    'The worker ended while it waited for the answer to the message, so Exchange may have taken it. ' +
+    AFTER_UNKNOWN[policy];
   return { at: startedAt, durationMs, outcome: 'unknown', explanation };
+}
+
+/** What becomes of a message whose attempt was left open and that waits for a person now. */
+export function holdInterrupted(state: MessageState, attempt: Attempt): Conclusion {
+  const recipients = pendingRecipients(state).length;
+  return {
+    attempt,
+    recipients: state.recipients,
+    status: 'held',
+    effect: { kind: 'took', recipients, certain: false },
+  };
 }
 
 /** The recipients that an attempt addresses: those that Exchange has neither taken nor refused for good. */

@@ -37,6 +37,8 @@ export interface Governor {
   room(mailboxes: readonly GovernedMailbox[]): Promise<readonly Room[]>;
   /** Nothing is sent until it is resumed. */
   pause(mailbox: string): Promise<void>;
+  /** Lets a held mailbox be tried at once; false when it is not held. */
+  probe(mailbox: string): Promise<boolean>;
   /** Ends a pause, and lets a held or throttled mailbox be tried at once. */
   resume(mailbox: string): Promise<void>;
 }
@@ -72,6 +74,11 @@ export function openGovernor(options: GovernorOptions): Governor {
     room: (mailboxes) => Promise.all(mailboxes.map((mailbox) => roomOf(redis, keys, mailbox))),
     pause: async (mailbox) => {
       await redis.hset(keys.standing(mailbox), 'pausedMs', Date.now());
+    },
+    probe: async (mailbox) => {
+      if ((await redis.hget(keys.standing(mailbox), 'state')) !== 'held') return false;
+      await redis.hset(keys.standing(mailbox), 'untilMs', 0);
+      return true;
     },
     resume: async (mailbox) => {
       await redis.multi().hdel(keys.standing(mailbox), 'pausedMs').hset(keys.standing(mailbox), 'untilMs', 0).exec();

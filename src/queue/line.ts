@@ -1,5 +1,5 @@
 /** A worker's ways to Exchange, one through each mailbox, and which of them a message takes. */
-import type { RunAttempt } from '../core/attempt.ts';
+import type { RunAttempt, UnknownPolicy } from '../core/attempt.ts';
 import type { Gate } from './gate.ts';
 import type { Admission, Change, GovernedMailbox, Governor } from './governor.ts';
 
@@ -8,6 +8,8 @@ export interface Line {
   /** As many places as the worker may have connections to this mailbox. */
   readonly gate: Gate;
   readonly runAttempt: RunAttempt;
+  /** What follows when a worker died and nobody knows whether Exchange took its message. */
+  readonly unknown: UnknownPolicy;
 }
 
 export type Turn =

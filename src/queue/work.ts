@@ -1,5 +1,12 @@
 /** The work on one ticket: opens the attempt in the message's record, makes it, and closes it with what came of it. */
-import { type Conclusion, expireUntried, giveUpUntried, interruptedAttempt } from '../core/attempt.ts';
+import {
+  type Conclusion,
+  expireUntried,
+  giveUpUntried,
+  holdInterrupted,
+  interruptedAttempt,
+  pendingRecipients,
+} from '../core/attempt.ts';
 import type { Attempt, Content, Message, MessageState } from '../core/message.ts';
 import { CorruptRecordError, type StoredMessage } from './codec.ts';
 import type { Governor } from './governor.ts';
@@ -36,10 +43,13 @@ export async function work(
     return undefined;
   }
   if (begun.kind === 'over') return undefined;
-  const stored = begun.leftOpen
-    ? await noteInterruption(begun.stored, begun.leftOpen, line, dependencies)
-    : begun.stored;
-  const conclusion = await concludeOne(stored, token, line, dependencies);
+  const { stored } = begun;
+  const left = begun.leftOpen && leftAttempt(begun.leftOpen, line, now());
+  if (left) events.interrupted(stored.message, left);
+  const conclusion =
+    left?.outcome === 'unknown' && line.unknown === 'hold'
+      ? holdInterrupted(stored.state, left)
+      : await concludeOne(left ? await note(stored, left, line, dependencies) : stored, token, line, dependencies);
   // Exchange may have taken it from this mailbox: another one would send other bytes.
   if (conclusion.attempt.outcome === 'unknown') await records.pin(id);
   await records.finish(id, token, conclusion);
@@ -76,25 +86,27 @@ async function loadContent(id: string, records: Records): Promise<Content | stri
   }
 }
 
-async function noteInterruption(
-  stored: StoredMessage,
-  left: LeftOpen,
+function leftAttempt({ startedAt, finalDotAt }: LeftOpen, { unknown }: Line, now: Date): Attempt {
+  return interruptedAttempt(startedAt, finalDotAt !== undefined, now, unknown);
+}
+
+/** Adds what a worker left behind to the message's attempts, before the next one begins. */
+async function note(
+  { message, state, ...rest }: StoredMessage,
+  attempt: Attempt,
   { mailbox }: Line,
-  { records, governor, events, now }: WorkDependencies,
+  { records, governor }: WorkDependencies,
 ): Promise<StoredMessage> {
-  const { message, state } = stored;
-  const attempt = interruptedAttempt(left.startedAt, left.finalDotAt !== undefined, now());
   await records.noteAttempt(message.id, attempt);
   if (attempt.outcome === 'unknown') {
     // Exchange may have taken it, so it counts against the limits, apart from the attempt that begins now.
     await governor.settle(mailbox, `${message.id}:interrupted`, {
       kind: 'took',
-      recipients: state.recipients.length,
+      recipients: pendingRecipients(state).length,
       certain: false,
     });
   }
-  events.interrupted(message, attempt);
-  return { ...stored, state: { ...state, attempts: [...state.attempts, attempt] } };
+  return { ...rest, message, state: { ...state, attempts: [...state.attempts, attempt] } };
 }
 
 function interruptionsInARow(state: MessageState): number {

@@ -320,8 +320,8 @@ describe('an outcome that nobody knows', () => {
   });
 
   test('is what a worker leaves that died after the final dot, and not one that died before', () => {
-    expect(interruptedAttempt(START, true, END)).toMatchObject({ outcome: 'unknown', durationMs: 2_000 });
-    expect(interruptedAttempt(START, false, END)).toMatchObject({ outcome: 'interrupted', at: START });
+    expect(interruptedAttempt(START, true, END, 'retry')).toMatchObject({ outcome: 'unknown', durationMs: 2_000 });
+    expect(interruptedAttempt(START, false, END, 'retry')).toMatchObject({ outcome: 'interrupted', at: START });
   });
 });
 

@@ -73,7 +73,9 @@ describe('a message whose work fails for a fault of Redis', () => {
       redis: client,
       keys,
       name: mailbox.id,
-      lines: [{ mailbox, gate, runAttempt: () => Promise.reject(new Error('There is nothing to try.')) }],
+      lines: [
+        { mailbox, gate, unknown: 'retry', runAttempt: () => Promise.reject(new Error('There is nothing to try.')) },
+      ],
       governor: openGovernor({ redis: client, keys, worker: 'w' }),
       records: { ...openRecords(client, keys, 60_000, makeBodyCipher([])), begin },
       now: () => new Date(),
