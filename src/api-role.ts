@@ -3,11 +3,11 @@ import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config/config.ts';
-import type { Directory, Mailbox } from './core/mailbox.ts';
 import type { MessageDesk } from './core/message-desk.ts';
 import { createPrepare, createPrepareRaw, type Submission } from './core/submission.ts';
 import { createSubmit, createSubmitAll, createSubmitRaw, type EnqueueOutcome } from './core/submit.ts';
 import { openDesk } from './desk.ts';
+import { directoryOf } from './directory.ts';
 import { type MailEvents, mailEvents } from './events.ts';
 import { buildApp, type SandboxMessages } from './http/app.ts';
 import type { Logger } from './log.ts';
@@ -17,6 +17,7 @@ import { makeBodyCipher } from './queue/body-cipher.ts';
 import { withDeadline } from './queue/deadline.ts';
 import { openGovernor } from './queue/governor.ts';
 import type { Keys } from './queue/keys.ts';
+import { findLeftBehind } from './queue/left-behind.ts';
 import { openLoadGuard } from './queue/load.ts';
 import { openProducer } from './queue/producer.ts';
 import { openRecords } from './queue/records.ts';
@@ -81,6 +82,7 @@ export async function openApi({ config, location, keys, log, metrics, sandbox }:
     governor,
     producer,
     config: () => current,
+    leftBehind: () => findLeftBehind(redis, keys, directory()),
     takeSeat: ({ id, limits: { connections } }) =>
       takeSeat({ redis, keys, worker: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
   });
@@ -148,18 +150,6 @@ async function listen(app: FastifyInstance, { host, port }: Config['listen']): P
       cause,
     });
   }
-}
-
-function directoryOf({ mailboxes, pools }: Config): Directory {
-  const all = mailboxes.map(({ mailbox }) => mailbox);
-  const member = (id: string): Mailbox[] => all.filter((mailbox) => mailbox.id === id);
-  return {
-    mailboxes: all,
-    pools: pools.flatMap(({ name, mailboxes: ids }) => {
-      const [first, ...others] = ids.flatMap(member);
-      return first ? [{ name, members: [first, ...others] as const }] : [];
-    }),
-  };
 }
 
 /** A version 8 UUID (RFC 9562 5.8): random, or what follows from the seed. */

@@ -2,29 +2,37 @@
 import { examine, type TakeSeat } from './checkup.ts';
 import type { Config } from './config/config.ts';
 import type { MailboxDesk, MailboxReport } from './core/mailbox-desk.ts';
-import type { Mailbox } from './core/mailbox.ts';
+import { EXCHANGE_LIMITS, type Mailbox } from './core/mailbox.ts';
+import { notConfigured } from './core/standing.ts';
 import type { Governor } from './queue/governor.ts';
+import type { LeftBehind } from './queue/left-behind.ts';
 import type { Producer } from './queue/producer.ts';
 
 export interface DeskDependencies {
   readonly governor: Governor;
   readonly producer: Pick<Producer, 'depth' | 'wake'>;
   readonly config: () => Pick<Config, 'mailboxes' | 'pools'>;
+  readonly leftBehind: () => Promise<readonly LeftBehind[]>;
   /** For the doctor's connection, which is one of those that the mailbox may have. */
   readonly takeSeat: (mailbox: Mailbox) => ReturnType<TakeSeat>;
 }
 
-export function openDesk({ governor, producer, config, takeSeat }: DeskDependencies): MailboxDesk {
+export function openDesk({ governor, producer, config, leftBehind, takeSeat }: DeskDependencies): MailboxDesk {
   const report = async (mailbox: Mailbox): Promise<MailboxReport> => {
     const [standing, queue] = await Promise.all([governor.standing(mailbox.id), producer.depth(mailbox.id)]);
     return { mailbox, standing, queue, pools: poolsOf(mailbox.id).map(({ name }) => name) };
   };
   const poolsOf = (id: string) => config().pools.filter(({ mailboxes }) => mailboxes.includes(id));
   return {
-    list: () => Promise.all(config().mailboxes.map(({ mailbox }) => report(mailbox))),
+    list: async () => [
+      ...(await Promise.all(config().mailboxes.map(({ mailbox }) => report(mailbox)))),
+      ...(await leftBehind()).map(reportLeftBehind),
+    ],
     find: async (id) => {
       const found = config().mailboxes.find(({ mailbox }) => mailbox.id === id);
-      return found && report(found.mailbox);
+      if (found) return report(found.mailbox);
+      const left = (await leftBehind()).find(({ name }) => name === id);
+      return left && reportLeftBehind(left);
     },
     verify: async (id) => {
       const found = config().mailboxes.find(({ mailbox }) => mailbox.id === id);
@@ -42,5 +50,16 @@ export function openDesk({ governor, producer, config, takeSeat }: DeskDependenc
       await governor.resume(id);
       await Promise.all([id, ...poolsOf(id).map(({ name }) => name)].map((queue) => producer.wake(queue)));
     },
+  };
+}
+
+/** What was taken out of the configuration and has messages: shown among the others, or nobody would see that they wait. */
+function reportLeftBehind({ name, queue }: LeftBehind): MailboxReport {
+  const usage = { connections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 };
+  return {
+    mailbox: { id: name, address: name, sendAs: [], limits: EXCHANGE_LIMITS },
+    standing: { ...notConfigured(name), usage },
+    queue,
+    pools: [],
   };
 }

@@ -1,8 +1,9 @@
 /** The message desk of an API: looks messages up, lists them, cancels them and has them tried anew. */
 import type { FailureQuery, FoundMessage, MessageDesk, MessagePage, MessageQuery } from './core/message-desk.ts';
-import type { Directory, Mailbox } from './core/mailbox.ts';
+import type { Directory } from './core/mailbox.ts';
 import { type Message, type MessageState, type MessageStatus, toldStatus } from './core/message.ts';
-import type { Standing } from './core/standing.ts';
+import type { Restrained } from './core/standing.ts';
+import { standingFor, throughOf } from './directory.ts';
 import type { StoredMessage } from './queue/codec.ts';
 import type { Governor } from './queue/governor.ts';
 import type { Keys } from './queue/keys.ts';
@@ -58,9 +59,10 @@ async function complete(
 ): Promise<FoundMessage> {
   const { message, state } = stored;
   if (!waits(state)) return { message, state };
+  const through = throughOf(message, state, directory());
   const [standing, estimatedAt] = await Promise.all([
-    governor.standing(message.mailbox),
-    producer.estimate(stored, throughOf(message, directory())),
+    standingFor(message, through, governor.standing),
+    producer.estimate(stored, through),
   ]);
   return { message, state, standing, ...(estimatedAt && { estimatedAt }) };
 }
@@ -69,24 +71,20 @@ function waits({ status }: MessageState): boolean {
   return status === 'queued' || status === 'deferred' || status === 'scheduled';
 }
 
-function throughOf(message: Message, { mailboxes, pools }: Directory): readonly Mailbox[] {
-  return (
-    pools.find(({ name }) => name === message.pool)?.members ?? mailboxes.filter(({ id }) => id === message.mailbox)
-  );
-}
-
 async function list(
   { status, mailbox, client, limit, after }: MessageQuery,
   { redis, keys, governor, directory }: MessageDeskDependencies,
 ): Promise<MessagePage> {
-  const standings = new Map<string, Promise<Standing>>();
-  const standingOf = (id: string) => {
+  const standings = new Map<string, Promise<Restrained>>();
+  const standingOnce = (id: string) => {
     const known = standings.get(id) ?? governor.standing(id);
     standings.set(id, known);
     return known;
   };
-  const told = async ({ message, state }: StoredMessage) =>
-    toldStatus(state, message, waits(state) ? await standingOf(message.mailbox) : undefined, new Date());
+  const standingOf = ({ message, state }: StoredMessage) =>
+    standingFor(message, throughOf(message, state, directory()), standingOnce);
+  const told = async (stored: StoredMessage) =>
+    toldStatus(stored.state, stored.message, waits(stored.state) ? await standingOf(stored) : undefined, new Date());
   const query: ListQuery = {
     limit,
     ...(status && { statuses: TOLD_AS[status] ?? [status] }),
@@ -97,9 +95,10 @@ async function list(
       (mailbox === undefined || isThrough(stored.message, mailbox)) && (!status || (await told(stored)) === status),
   };
   const page = await listMessages(redis, keys, query);
-  const items = page.items.map(async ({ message, state }) =>
-    waits(state) ? { message, state, standing: await standingOf(message.mailbox) } : { message, state },
-  );
+  const items = page.items.map(async (stored) => {
+    const { message, state } = stored;
+    return waits(state) ? { message, state, standing: await standingOf(stored) } : { message, state };
+  });
   return { items: await Promise.all(items), ...(page.next && { next: page.next }) };
 }
 

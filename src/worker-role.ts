@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Config, PoolConfig } from './config/config.ts';
 import { openCredentialWatch } from './credential-watch.ts';
+import { notConfigured } from './core/standing.ts';
+import { directoryOf, standingFor, throughOf } from './directory.ts';
 import { mailEvents } from './events.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -10,6 +12,7 @@ import { type Consumer, openConsumer } from './queue/consumer.ts';
 import { openExpiry } from './queue/expiry.ts';
 import { openGovernor } from './queue/governor.ts';
 import type { Keys } from './queue/keys.ts';
+import { findLeftBehind } from './queue/left-behind.ts';
 import type { Line } from './queue/line.ts';
 import { openRecords } from './queue/records.ts';
 import { openRedis, type RedisLocation } from './queue/redis.ts';
@@ -18,7 +21,7 @@ import { redisErrors, reportRedis } from './redis-report.ts';
 import { openStation, type Shared, type Station } from './station.ts';
 
 export interface WorkerRole {
-  /** Takes over another configuration: mailboxes that have changed are opened anew, and tried at once. */
+  /** Takes over another configuration: mailboxes that have changed are opened anew, and held ones tried at once. */
   reload(config: Config): Promise<void>;
   /** Finishes the messages under way; those that take longer than the time that is left go back to the queue. */
   close(): Promise<void>;
@@ -62,6 +65,7 @@ export async function openWorker({
   const governor = openGovernor({ redis, keys, worker, ...(windowMs !== undefined && { windowMs }) });
   const events = { ...mailEvents(log, metrics), error: onError };
   const now = () => new Date();
+  let directory = directoryOf(config);
   const floor = makeFloor(
     { redis, keys, governor, records, now, events, retryDelaysMs: config.retryDelaysMs, onToken: metrics.token },
     config,
@@ -75,19 +79,26 @@ export async function openWorker({
   });
   const expiry = openExpiry({
     records,
-    governor,
+    standingOf: ({ message, state }) => standingFor(message, throughOf(message, state, directory), governor.standing),
     now,
     onExpired: events.concluded,
     onUnreadable: events.unreadable,
     onError,
   });
   const credentials = openCredentialWatch(config.mailboxes, log, metrics);
+  const warnOfLeftBehind = async () => {
+    for (const { name, queue } of await findLeftBehind(redis, keys, directory))
+      log.warn({ mailbox: name, queue }, notConfigured(name).reason?.explanation);
+  };
+  await warnOfLeftBehind();
   log.info({ mailboxes: config.mailboxes.map(({ mailbox }) => mailbox.id) }, 'worker ready');
   return {
     reload: async (changed) => {
+      directory = directoryOf(changed);
       await floor.reload(changed, seats.leave);
       credentials.watch(changed.mailboxes);
       log.info({ mailboxes: changed.mailboxes.map(({ mailbox }) => mailbox.id) }, 'configuration taken over');
+      await warnOfLeftBehind();
     },
     close: async () => {
       credentials.close();
@@ -108,7 +119,7 @@ interface Floor {
 
 function makeFloor(common: Omit<Shared, 'onSeats'>, config: Config): Floor {
   const stations = new Map<string, Station>();
-  let pools: readonly { readonly consumer: Consumer; readonly lines: readonly Line[] }[] = [];
+  let pools: readonly PoolQueue[] = [];
   const onSeats = () => {
     for (const { consumer, lines } of pools)
       consumer.setConcurrency(lines.reduce((sum, { gate }) => sum + gate.limit, 0));
@@ -119,23 +130,26 @@ function makeFloor(common: Omit<Shared, 'onSeats'>, config: Config): Floor {
       const { id } = mailbox.mailbox;
       if (!stations.has(id)) stations.set(id, openStation(mailbox, shared));
     }
-    pools = next.pools.map((pool) => openPoolQueue(pool, stations, common));
+    const missing = next.pools.filter(({ name }) => !pools.some(({ pool }) => pool.name === name));
+    pools = [...pools, ...missing.map((pool) => openPoolQueue(pool, stations, common))];
   };
   open(config);
   return {
     stations: () => [...stations.values()],
     reload: async (next, onClosed) => {
       const outdated = [...stations.values()].filter((station) => !isSame(station, next));
+      const outdatedPools = pools.filter((pool) => !isSamePool(pool, next, outdated));
       await Promise.all([
-        ...pools.map(({ consumer }) => consumer.close()),
+        ...outdatedPools.map(({ consumer }) => consumer.close()),
         ...outdated.map((one) => one.close(config.shutdownTimeoutMs)),
       ]);
+      pools = pools.filter((pool) => !outdatedPools.includes(pool));
       for (const { line } of outdated) {
         stations.delete(line.mailbox.id);
         await onClosed(line.mailbox.id);
       }
       open(next);
-      await Promise.all(outdated.map(({ line }) => stations.get(line.mailbox.id)?.wake()));
+      await Promise.all([...stations.values(), ...pools.map(({ consumer }) => consumer)].map((one) => one.wake()));
       onSeats();
     },
     close: async (timeoutMs) => {
@@ -150,16 +164,27 @@ function isSame({ config }: Station, { mailboxes }: Config): boolean {
   return JSON.stringify(next) === JSON.stringify(config);
 }
 
+/** The queue of a pool, and the ways that its messages may take. */
+interface PoolQueue {
+  readonly pool: PoolConfig;
+  readonly consumer: Consumer;
+  readonly lines: readonly Line[];
+}
+
+function isSamePool({ pool, lines }: PoolQueue, { pools }: Config, outdated: readonly Station[]): boolean {
+  const next = pools.find(({ name }) => name === pool.name);
+  return JSON.stringify(next) === JSON.stringify(pool) && !outdated.some(({ line }) => lines.includes(line));
+}
+
 function openPoolQueue(
-  { name, mailboxes, stickyBy }: PoolConfig,
+  pool: PoolConfig,
   stations: ReadonlyMap<string, Station>,
   common: Omit<Shared, 'onSeats'>,
-): { readonly consumer: Consumer; readonly lines: readonly Line[] } {
+): PoolQueue {
+  const { name, mailboxes, stickyBy } = pool;
   const lines = mailboxes.flatMap((id) => stations.get(id)?.line ?? []);
   const [first, ...others] = lines;
   if (!first) throw new Error(`The pool ${name} has no mailbox.`);
-  return {
-    consumer: openConsumer({ ...common, name, lines: [first, ...others], sticky: stickyBy === 'recipient' }),
-    lines,
-  };
+  const consumer = openConsumer({ ...common, name, lines: [first, ...others], sticky: stickyBy === 'recipient' });
+  return { pool, consumer, lines };
 }

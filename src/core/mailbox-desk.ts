@@ -21,6 +21,7 @@ export interface QueueDepth {
 }
 
 export interface MailboxDesk {
+  /** Those that are not in the configuration any more and have messages come last. */
   list(): Promise<readonly MailboxReport[]>;
   /** Undefined when there is no such mailbox. */
   find(id: string): Promise<MailboxReport | undefined>;

@@ -1,12 +1,12 @@
 /** What a person sees of messages, and can do with them. */
 import type { Message, MessageState, MessageStatus } from './message.ts';
-import type { Standing } from './standing.ts';
+import type { Restrained } from './standing.ts';
 
 export interface FoundMessage {
   readonly message: Message;
   readonly state: MessageState;
-  /** How its mailbox stands; told while the message waits for it. */
-  readonly standing?: Standing;
+  /** How its mailbox or pool stands; told while the message waits for it. */
+  readonly standing?: Restrained;
   /** When its turn comes, while it waits for it. */
   readonly estimatedAt?: Date;
 }

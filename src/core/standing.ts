@@ -43,14 +43,18 @@ export type MailboxEffect =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'restrained'; readonly restraint: Restraint };
 
-/** A mailbox's standing, as the API shows it. */
-export interface Standing {
+/** Whether a mailbox may send, and if not, why. */
+export interface Restrained {
   readonly state: MailboxState;
   /** Since when it is not open. */
   readonly since?: Date;
   /** When it goes on, or when it is tried again. */
   readonly until?: Date;
   readonly reason?: Reason;
+}
+
+/** A mailbox's standing, as the API shows it. */
+export interface Standing extends Restrained {
   readonly usage: Usage;
 }
 
@@ -80,5 +84,28 @@ export function dayLimitReached(recipientsPerDay: number, waitMs: number): Restr
     },
     firstWaitMs: waitMs,
     longestWaitMs: waitMs,
+  };
+}
+
+/** A pool is held when all of its mailboxes are held or paused, and by the one that is tried first. */
+export function standingOfPool(members: readonly [Restrained, ...Restrained[]]): Restrained {
+  const working = members.find(({ state }) => state === 'open' || state === 'throttled');
+  const held = members.filter(({ state }) => state === 'held').sort((a, b) => time(a.until) - time(b.until));
+  return working ?? held[0] ?? members[0];
+}
+
+function time(date: Date | undefined): number {
+  return date?.getTime() ?? 0;
+}
+
+/** Where messages stand whose mailbox or pool was taken out of the configuration: they wait until it is back. */
+export function notConfigured(name: string): Restrained {
+  return {
+    state: 'held',
+    reason: {
+      rule: 'not-configured',
+      explanation: `${name} is not in the configuration any more, so nobody sends its messages.`,
+      fix: 'Put it back into relay365.yaml (or M365_MAILBOX) and send SIGHUP; or cancel its messages: DELETE /messages/{id}.',
+    },
   };
 }

@@ -1,7 +1,7 @@
 /** A message as the API tells it. Its content is never told. */
 import type { FoundMessage } from '../core/message-desk.ts';
 import { type Attempt, toldStatus } from '../core/message.ts';
-import type { Standing } from '../core/standing.ts';
+import type { Restrained } from '../core/standing.ts';
 import type { MessageAnswer } from './schemas/message.ts';
 
 export function messageView({ message, state, standing, estimatedAt }: FoundMessage): MessageAnswer {
@@ -32,7 +32,7 @@ export function messageView({ message, state, standing, estimatedAt }: FoundMess
 }
 
 /** What holds a message back that could go out but for its mailbox. */
-function heldBy({ since, until, reason }: Standing): MessageAnswer['held'] {
+function heldBy({ since, until, reason }: Restrained): MessageAnswer['held'] {
   return {
     ...(since && { since: since.toISOString() }),
     ...(until && { until: until.toISOString() }),

@@ -5,13 +5,14 @@
 import { expireUntried } from '../core/attempt.ts';
 import type { Conclusion } from '../core/attempt.ts';
 import type { Message } from '../core/message.ts';
-import { CorruptRecordError } from './codec.ts';
-import type { Governor } from './governor.ts';
+import type { Restrained } from '../core/standing.ts';
+import { CorruptRecordError, type StoredMessage } from './codec.ts';
 import type { Records } from './records.ts';
 
 export interface ExpiryOptions {
   readonly records: Pick<Records, 'overdue' | 'find' | 'endIdle' | 'sweep' | 'forgetDeadline'>;
-  readonly governor: Pick<Governor, 'standing'>;
+  /** What the message waits for. */
+  readonly standingOf: (stored: StoredMessage) => Promise<Restrained>;
   readonly now: () => Date;
   readonly onExpired: (message: Message, conclusion: Conclusion) => void;
   /** A record that can't be read can't be ended either. */
@@ -63,11 +64,11 @@ async function expireOverdue(options: ExpiryOptions): Promise<void> {
   }
 }
 
-async function expire(id: string, { records, governor, now, onExpired }: ExpiryOptions): Promise<void> {
+async function expire(id: string, { records, standingOf, now, onExpired }: ExpiryOptions): Promise<void> {
   const stored = await records.find(id);
   if (!stored) return records.forgetDeadline(id);
   const { message, state } = stored;
-  const { reason } = await governor.standing(message.mailbox);
+  const { reason } = await standingOf(stored);
   const conclusion = expireUntried(message, state, now(), reason);
   const { attempt, recipients } = conclusion;
   const status = conclusion.status === 'sent' ? 'sent' : 'expired';

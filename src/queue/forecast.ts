@@ -68,6 +68,7 @@ export async function forecast(
   { message, ticket }: StoredMessage,
   through: readonly Mailbox[],
 ): Promise<Date | undefined> {
+  if (through.length === 0) return undefined;
   const transaction = redis.multi();
   transaction.zrank(queue.toKey('prioritized'), ticket);
   askForecast(transaction, keys, queue, message, through);

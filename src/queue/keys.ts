@@ -19,6 +19,8 @@ export interface Keys {
   readonly finished: string;
   /** The hash that counts what is not finished: `messages`, `bytes`, and both for each client (`messages:NAME`). */
   readonly load: string;
+  /** The set of all queues that ever had a message: those of mailboxes and pools, past ones included. */
+  readonly queues: string;
   /** The hash of an Idempotency-Key: of its request (`fingerprint`) and of a message (`id`, `estimatedAt`). */
   idempotency(key: string): string;
   /** The number of requests of a client in its window. */
@@ -54,6 +56,7 @@ export function makeKeys(namespace: string): Keys {
     indexOfStatus: (status) => `${prefix}:index:status:${status}`,
     finished: `${prefix}:finished`,
     load: `${prefix}:load`,
+    queues: `${prefix}:queues`,
     idempotency: (key) => `${prefix}:idempotency:${key}`,
     requests: (client) => `${prefix}:requests:${client}`,
     deadlines: `${prefix}:deadlines`,

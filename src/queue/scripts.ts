@@ -75,6 +75,7 @@ redis.call('ZADD', prefix .. ':deadlines', ARGV[5], id)
 redis.call('ZADD', prefix .. ':index', ARGV[4], id)
 redis.call('ZADD', prefix .. ':index:client:' .. ARGV[6], ARGV[4], id)
 redis.call('ZADD', prefix .. ':index:queue:' .. ARGV[7], ARGV[4], id)
+redis.call('SADD', prefix .. ':queues', ARGV[7])
 moveTo(prefix, KEYS[1], id, redis.call('HGET', KEYS[1], 'status'))
 count(prefix, KEYS[1], 1)
 return {'written', now}
@@ -97,7 +98,7 @@ local status = redis.call('HGET', KEYS[1], 'status')
 if status == 'sent' or status == 'failed' or status == 'expired' or status == 'canceled' then return before end
 moveTo(ARGV[1], KEYS[1], ARGV[2], 'sending')
 redis.call('HSET', KEYS[1], 'openAt', ARGV[3], 'openToken', ARGV[4], 'through', ARGV[5])
-redis.call('HDEL', KEYS[1], 'finalDotAt', 'nextAttemptAt')
+redis.call('HDEL', KEYS[1], 'nextAttemptAt')
 return before
 `;
 
@@ -193,7 +194,7 @@ return 1
 `;
 
 /**
- * Adds an attempt to the record without changing anything else.
+ * Adds the attempt that a worker left open to the record, which until then keeps the mark of its final dot.
  *
  * KEYS[1] record   ARGV[1] attempt (JSON)
  * Returns the attempt's number.
@@ -201,6 +202,7 @@ return 1
 const NOTE = `
 local n = redis.call('HINCRBY', KEYS[1], 'attempts', 1)
 redis.call('HSET', KEYS[1], 'attempt:' .. n, ARGV[1])
+redis.call('HDEL', KEYS[1], 'finalDotAt')
 return n
 `;
 

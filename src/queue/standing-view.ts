@@ -1,5 +1,5 @@
 /** Reads how a mailbox stands from the governor's keys, for people and for the status of its messages. */
-import type { Reason, Standing, Usage } from '../core/standing.ts';
+import type { Reason, Restrained, Standing, Usage } from '../core/standing.ts';
 import type { Keys } from './keys.ts';
 import type { RedisClient } from './redis.ts';
 
@@ -23,7 +23,7 @@ export async function readStanding(redis: RedisClient, keys: Keys, mailbox: stri
 }
 
 /** A restraint stands until a message has shown that the mailbox works again, however long ago its time was over. */
-function restraintOf(fields: Readonly<Record<string, string>>): Omit<Standing, 'usage'> {
+function restraintOf(fields: Readonly<Record<string, string>>): Restrained {
   const { state, sinceMs, untilMs, reason, pausedMs } = fields;
   if (pausedMs) return { state: 'paused', since: new Date(Number(pausedMs)) };
   if (state !== 'held' && state !== 'throttled') return { state: 'open' };
