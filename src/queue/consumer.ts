@@ -118,7 +118,7 @@ function setConcurrency(worker: Worker, messages: number, onError: (error: Error
 }
 
 async function processJob(job: Job, token: string, options: Processing): Promise<void> {
-  const { governor, events, lines, queue } = options;
+  const { governor, events, lines } = options;
   const id = messageIdOf(job);
   const pinned = lines.length > 1 ? await options.records.pinnedTo(id) : undefined;
   const candidates = pinned === undefined ? lines : lines.filter(({ mailbox }) => mailbox.id === pinned);
@@ -128,7 +128,7 @@ async function processJob(job: Job, token: string, options: Processing): Promise
     for (const { mailbox, change } of turn.changes) events.mailbox(mailbox, change);
     // Another message to the pool may go through another mailbox: only this one waits.
     if (options.sticky || pinned !== undefined) return delay(job, token, new Date(Date.now() + turn.waitMs));
-    return putBack(queue, turn.waitMs);
+    return putBack(turn.waitMs, turn.restrained, options);
   }
   const { gate } = turn.line;
   try {
@@ -162,10 +162,22 @@ async function workAndSettle(
   }
 }
 
-/** The message keeps its place and has used up no attempt; no worker takes one of this queue before the time is over. */
-async function putBack(queue: Queue, waitMs: number): Promise<never> {
-  await queue.rateLimit(waitMs);
+/** The message keeps its place and has used up no attempt. */
+async function putBack(waitMs: number, restrained: readonly string[], options: Processing): Promise<never> {
+  await rest(waitMs, restrained, options);
   throw new RateLimitError();
+}
+
+/** No worker takes a message of this queue before the time is over, or one of the restrained mailboxes is resumed. */
+async function rest(
+  waitMs: number,
+  restrained: readonly string[],
+  { queue, governor }: Pick<Processing, 'queue' | 'governor'>,
+): Promise<void> {
+  await queue.rateLimit(waitMs);
+  // Whoever resumes a mailbox lifts its restraint first and ends the rest then: if that came before the rest, it is seen here.
+  const resumed = await Promise.all(restrained.map(async (mailbox) => !(await governor.isRestrained(mailbox))));
+  if (resumed.includes(true)) await queue.removeRateLimitKey();
 }
 
 /** Keeps the ticket of a message that is not over; one that is over, or waits for a person, needs no ticket. */
@@ -176,12 +188,12 @@ async function setAside(
   change: Change,
   options: Processing,
 ): Promise<void> {
-  const { queue, lines } = options;
+  const { lines } = options;
   if (conclusion.status === 'deferred') return delay(job, token, conclusion.nextAttemptAt ?? new Date());
   if (conclusion.status !== 'queued') return;
   // A pool goes on with its other mailboxes at once.
   if (change.kind === 'restrained' && lines.length === 1)
-    await queue.rateLimit(Math.max(1, change.until.getTime() - Date.now()));
+    await rest(Math.max(1, change.until.getTime() - Date.now()), [lines[0].mailbox.id], options);
   // To the end of its lane: the mailbox is tried with another message, in case it was this one's fault after all.
   return delay(job, token, new Date(Date.now() + END_OF_LANE_MS));
 }

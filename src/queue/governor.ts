@@ -33,6 +33,8 @@ export interface Governor {
   /** Takes a message's result into account. */
   settle(mailbox: GovernedMailbox, message: string, effect: MailboxEffect): Promise<Change>;
   standing(mailbox: string): Promise<Standing>;
+  /** Whether it is paused, or held or throttled for some more time. */
+  isRestrained(mailbox: string): Promise<boolean>;
   /** How many messages each may send now, and whether it is neither held nor paused. */
   room(mailboxes: readonly GovernedMailbox[]): Promise<readonly Room[]>;
   /** Nothing is sent until it is resumed. */
@@ -71,6 +73,7 @@ export function openGovernor(options: GovernorOptions): Governor {
     admit: (mailbox, message, recipients) => admit(settings, mailbox, message, recipients),
     settle: (mailbox, message, effect) => settle(settings, mailbox, message, effect),
     standing: (mailbox) => readStanding(redis, keys, mailbox),
+    isRestrained: (mailbox) => isRestrained(redis, keys, mailbox),
     room: (mailboxes) => Promise.all(mailboxes.map((mailbox) => roomOf(redis, keys, mailbox))),
     pause: async (mailbox) => {
       await redis.hset(keys.standing(mailbox), 'pausedMs', Date.now());
@@ -170,4 +173,9 @@ async function roomOf(redis: RedisClient, keys: Keys, { id, limits }: GovernedMa
   ]);
   const limit = limits.messagesPerMinute || Number.MAX_SAFE_INTEGER;
   return { messages: limit - sent - underWay, works: state !== 'held' && !paused };
+}
+
+async function isRestrained(redis: RedisClient, keys: Keys, mailbox: string): Promise<boolean> {
+  const [state, untilMs, paused] = await redis.hmget(keys.standing(mailbox), 'state', 'untilMs', 'pausedMs');
+  return Boolean(paused) || (Boolean(state) && Number(untilMs) > Date.now());
 }

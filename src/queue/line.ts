@@ -15,7 +15,13 @@ export interface Line {
 export type Turn =
   /** The line's gate has been entered: whoever gets the turn leaves it in the end. */
   | { readonly kind: 'go'; readonly line: Line }
-  | { readonly kind: 'wait'; readonly waitMs: number; readonly changes: readonly MailboxChange[] };
+  | {
+      readonly kind: 'wait';
+      readonly waitMs: number;
+      /** The mailboxes that may not send now for another reason than their rate. */
+      readonly restrained: readonly string[];
+      readonly changes: readonly MailboxChange[];
+    };
 
 export interface MailboxChange {
   readonly mailbox: string;
@@ -24,6 +30,8 @@ export interface MailboxChange {
 
 /** How soon to ask again when this worker has no connection for the message. */
 const NO_SEAT_WAIT_MS = 500;
+/** And when all connections of a mailbox that might take it are busy. */
+const BUSY_WAIT_MS = 100;
 
 /** Finds a mailbox that may send this message now: the first of the lines that has a connection and is admitted. */
 export async function takeTurn(
@@ -32,20 +40,30 @@ export async function takeTurn(
   message: string,
   recipients: number,
 ): Promise<Turn> {
-  const admit = (line: Line) => enter(line, () => governor.admit(line.mailbox, message, recipients));
-  const free = lines.filter(({ gate }) => gate.taken < gate.limit);
-  const busy = lines.find(({ gate }) => gate.taken >= gate.limit && gate.limit > 0);
-  const changes: MailboxChange[] = [];
-  let waitMs = Number.POSITIVE_INFINITY;
-  // Whose connections are all busy is waited for only when no other takes the message.
-  for (const line of busy ? [...free, busy] : free) {
-    const admission = await admit(line);
-    if (!admission) continue;
-    if (admission.kind === 'admitted') return { kind: 'go', line };
-    waitMs = Math.min(waitMs, admission.waitMs);
-    if (admission.change) changes.push({ mailbox: line.mailbox.id, change: admission.change });
+  const refusals: Refusal[] = [];
+  for (const line of lines) {
+    // A pool has other ways, and one whose connections are busy for minutes must not keep the message from them.
+    if (lines.length > 1 && line.gate.taken >= line.gate.limit) continue;
+    const admission = await enter(line, () => governor.admit(line.mailbox, message, recipients));
+    if (admission?.kind === 'admitted') return { kind: 'go', line };
+    if (admission) refusals.push({ ...admission, mailbox: line.mailbox.id });
   }
-  return { kind: 'wait', waitMs: Number.isFinite(waitMs) ? waitMs : NO_SEAT_WAIT_MS, changes };
+  const isBusy = lines.length > 1 && lines.some(({ gate }) => gate.limit > 0 && gate.taken >= gate.limit);
+  if (isBusy) return waitAfter(refusals, BUSY_WAIT_MS);
+  return waitAfter(refusals, refusals.length > 0 ? Number.POSITIVE_INFINITY : NO_SEAT_WAIT_MS);
+}
+
+type Refusal = Extract<Admission, { kind: 'wait' }> & { readonly mailbox: string };
+
+function waitAfter(refusals: readonly Refusal[], waitMsMax: number): Turn {
+  return {
+    kind: 'wait',
+    waitMs: Math.min(waitMsMax, ...refusals.map(({ waitMs }) => waitMs)),
+    restrained: refusals
+      .filter(({ reason }) => reason !== 'rate' && reason !== 'recovering')
+      .map(({ mailbox }) => mailbox),
+    changes: refusals.flatMap(({ mailbox, change }) => (change ? [{ mailbox, change }] : [])),
+  };
 }
 
 /** Waits for a place and asks; undefined when the worker has no connection to this mailbox any more. */
