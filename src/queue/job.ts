@@ -5,7 +5,6 @@
 import { createHash } from 'node:crypto';
 import type { Job, JobsOptions } from 'bullmq';
 import { type Message, recipientsOf } from '../core/message.ts';
-import { LANES } from './lanes.ts';
 
 export const JOB_NAME = 'send';
 
@@ -16,20 +15,17 @@ export const JOB_NAME = 'send';
 const FAULT_RETRIES = 1_000_000;
 const FAULT_DELAY_MS = 5_000;
 
+/** What BullMQ is told of each ticket, beside its lane and its delay. */
+export const JOB_OPTIONS = {
+  attempts: FAULT_RETRIES,
+  backoff: { type: 'fixed', delay: FAULT_DELAY_MS },
+  removeOnComplete: true,
+  removeOnFail: true,
+} as const satisfies JobsOptions;
+
 /** A message that is to be sent later comes when its time has come. */
-export function jobOptions({
-  priority,
-  acceptedAt,
-  sendAt,
-}: Pick<Message, 'priority' | 'acceptedAt' | 'sendAt'>): JobsOptions {
-  return {
-    priority: LANES[priority],
-    ...(sendAt && { delay: sendAt.getTime() - acceptedAt.getTime() }),
-    attempts: FAULT_RETRIES,
-    backoff: { type: 'fixed', delay: FAULT_DELAY_MS },
-    removeOnComplete: true,
-    removeOnFail: true,
-  };
+export function delayOf({ acceptedAt, sendAt }: Pick<Message, 'acceptedAt' | 'sendAt'>): number {
+  return sendAt ? sendAt.getTime() - acceptedAt.getTime() : 0;
 }
 
 /** Not allowed in a message's id, and BullMQ's own sign is the colon. */
@@ -52,12 +48,15 @@ export interface JobData {
   /** How many the message counts against the mailbox's limit of recipients. */
   readonly recipients: number;
   /** Of a message to a pool: the same for the same first recipient. */
-  readonly sticky: number;
+  readonly sticky?: number;
 }
 
-export function jobData(message: Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo'>): JobData {
+export function jobData(message: Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo' | 'pool'>): JobData {
   const recipients = recipientsOf(message);
-  return { recipients: recipients.length, sticky: hashOf(recipients[0] ?? '') };
+  return {
+    recipients: recipients.length,
+    ...(message.pool !== undefined && { sticky: hashOf(recipients[0] ?? '') }),
+  };
 }
 
 function hashOf(address: string): number {

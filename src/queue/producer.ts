@@ -6,18 +6,20 @@ import type { Mailbox } from '../core/mailbox.ts';
 import { type Message, type MessageStatus, queueOf, type RecipientState } from '../core/message.ts';
 import type { Submission } from '../core/submission.ts';
 import type { EnqueueAll, EnqueueOutcome } from '../core/submit.ts';
-import { type AcceptDependencies, acceptAll, addTicket, contentBytes, readyFor } from './accept.ts';
+import { type AcceptRequest, acceptAll } from './accept.ts';
 import type { BodyCipher } from './body-cipher.ts';
 import { encodeMessage, type StoredMessage } from './codec.ts';
 import { withDeadline } from './deadline.ts';
 import { forecast } from './forecast.ts';
-import { retryTicket } from './job.ts';
+import { makeGather } from './gather.ts';
+import { jobData, retryTicket } from './job.ts';
 import type { Keys } from './keys.ts';
+import { LANES } from './lanes.ts';
 import type { LoadGuard } from './load.ts';
 import type { Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
 import { makeRedisClock } from './redis-clock.ts';
-import { defineScripts, transactionScripts } from './scripts.ts';
+import { defineScripts, type Scripts } from './scripts.ts';
 
 export interface Producer {
   readonly enqueueAll: EnqueueAll;
@@ -48,12 +50,15 @@ export interface ProducerOptions {
 /** How long Redis may take for a small message, and more for each further megabyte. */
 const DEADLINE_MS = 1_000;
 const DEADLINE_MS_PER_MEGABYTE = 200;
+/** Messages that come at the same time are written together, up to so many: larger ones don't hold up the others. */
+const TOGETHER_BYTES_MAX = 256 * 1024;
+const TOGETHER_MESSAGES_MAX = 100;
 /** What is left of it for the way back: so late, Redis begins with nothing that was asked of it. */
 const ANSWER_MS = 250;
 
 export function openProducer(options: ProducerOptions): Producer {
   const { redis, keys } = options;
-  defineScripts(redis);
+  const scripts = defineScripts(redis);
   const queues = new Map<string, Queue>();
   const openQueueOf = (name: string): Queue => {
     const known = queues.get(name);
@@ -62,7 +67,14 @@ export function openProducer(options: ProducerOptions): Producer {
     queues.set(name, queue);
     return queue;
   };
-  const dependencies = { ...options, queueOf: openQueueOf, clock: makeRedisClock() };
+  const clock = makeRedisClock();
+  const accept = makeGather({
+    write: (requests: readonly AcceptRequest[]) => acceptAll(requests, { ...options, scripts, clock }),
+    bytesOf: ({ submission }) => submission.message.sizeBytes,
+    bytesMax: TOGETHER_BYTES_MAX,
+    itemsMax: TOGETHER_MESSAGES_MAX,
+  });
+  const dependencies = { ...options, scripts, queueOf: openQueueOf, accept };
   const enqueue = (submissions: readonly Submission[]) => enqueueInTime(submissions, dependencies);
   return {
     enqueueAll: enqueue,
@@ -85,7 +97,11 @@ export function openProducer(options: ProducerOptions): Producer {
   };
 }
 
-type Dependencies = ProducerOptions & Pick<AcceptDependencies, 'queueOf' | 'clock'>;
+interface Dependencies extends ProducerOptions {
+  readonly scripts: Scripts;
+  readonly queueOf: (name: string) => Queue;
+  readonly accept: (requests: readonly AcceptRequest[]) => Promise<readonly EnqueueOutcome[]>;
+}
 
 function openQueue(name: string, { redis, keys, onError }: ProducerOptions): Queue {
   const queue = new Queue(name, { connection: redis, prefix: keys.prefix });
@@ -95,26 +111,33 @@ function openQueue(name: string, { redis, keys, onError }: ProducerOptions): Que
 
 async function enqueueInTime(
   submissions: readonly Submission[],
-  dependencies: Dependencies,
+  { load, accept }: Dependencies,
 ): Promise<readonly EnqueueOutcome[]> {
   const [first] = submissions;
   if (!first) return [];
-  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(contentBytes(submissions) / 1024 ** 2);
+  const deadlineMs = deadlineFor(submissions);
   let sent = false;
   const onSent = () => {
     sent = true;
   };
-  const timing = { latestAt: performance.now() + deadlineMs - ANSWER_MS, onSent };
-  const accept = async () => {
-    const full = await dependencies.load.findFull(first.client);
-    return full ? submissions.map(() => full) : acceptAll(submissions, timing, dependencies);
+  const latestAt = performance.now() + deadlineMs - ANSWER_MS;
+  const enqueue = async () => {
+    const full = await load.findFull(first.client);
+    return full
+      ? submissions.map(() => full)
+      : accept(submissions.map((submission) => ({ submission, latestAt, onSent })));
   };
   try {
-    return await withDeadline(accept(), deadlineMs);
+    return await withDeadline(enqueue(), deadlineMs);
   } catch (cause) {
     const kind = sent && !(cause instanceof ReplyError) ? 'unanswered' : 'unavailable';
     return submissions.map(() => ({ kind, cause }));
   }
+}
+
+function deadlineFor(submissions: readonly Submission[]): number {
+  const bytes = submissions.reduce((sum, { message }) => sum + message.sizeBytes, 0);
+  return DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(bytes / 1024 ** 2);
 }
 
 async function cancel(
@@ -139,21 +162,17 @@ const RETRIABLE: readonly MessageStatus[] = ['failed', 'expired', 'held'];
 async function retry(
   { message, state }: StoredMessage,
   expiresAt: Date,
-  dependencies: Dependencies,
+  { scripts, keys }: Dependencies,
 ): Promise<'queued' | 'wrong-state' | 'content-gone'> {
   // A ticket for a message in another state could bring it to a worker before its time, or to two at once.
   if (!RETRIABLE.includes(state.status)) return 'wrong-state';
-  const { redis, keys } = dependencies;
-  const ticket = retryTicket(message.id, state.attempts.length);
   const { sendAt: _past, ...rest } = message;
   const again: Message = { ...rest, expiresAt };
   const recipients = state.recipients.map(
     (recipient): RecipientState =>
       recipient.status === 'sent' ? recipient : { address: recipient.address, status: 'pending' },
   );
-  await readyFor([again], dependencies);
-  const transaction = redis.multi();
-  transactionScripts(transaction).retry(
+  const taken = await scripts.retry(
     keys.record(message.id),
     keys.body(message.id),
     keys.prefix,
@@ -162,11 +181,10 @@ async function retry(
     encodeMessage(again),
     JSON.stringify(recipients),
     expiresAt.getTime(),
-    ticket,
+    queueOf(again),
+    retryTicket(message.id, state.attempts.length),
+    LANES[again.priority],
+    JSON.stringify(jobData(again)),
   );
-  await addTicket(transaction, again, ticket, dependencies);
-  const results = await transaction.exec();
-  const [failure, taken] = results?.[0] ?? [new Error('Redis discarded the transaction.'), undefined];
-  if (failure) throw failure;
   return taken === 1 ? 'queued' : taken === 0 ? 'wrong-state' : 'content-gone';
 }

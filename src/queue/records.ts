@@ -4,7 +4,7 @@
  */
 import type { Conclusion } from '../core/attempt.ts';
 import type { Attempt, Content, Message, RecipientState } from '../core/message.ts';
-import { isFinal, newState, queueOf } from '../core/message.ts';
+import { isFinal, newState } from '../core/message.ts';
 import type { BodyCipher } from './body-cipher.ts';
 import {
   CorruptRecordError,
@@ -70,15 +70,10 @@ export interface Records {
   loadContent(id: string): Promise<Content | undefined>;
 }
 
-/** The record's fields of a message that has just been accepted. */
-export function newRecord(message: Message): RecordFields {
+/** What the record of a message holds that has just been accepted. */
+export function newRecord(message: Message): Readonly<Record<'message' | 'status' | 'recipients', string>> {
   const { status, recipients } = newState(message);
-  return {
-    message: encodeMessage(message),
-    queue: queueOf(message),
-    status,
-    recipients: JSON.stringify(recipients),
-  };
+  return { message: encodeMessage(message), status, recipients: JSON.stringify(recipients) };
 }
 
 export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number, cipher: BodyCipher): Records {

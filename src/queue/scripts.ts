@@ -4,6 +4,7 @@
  * script is given it uses keys under the same prefix, and so in the same slot of a cluster: see keys.ts.
  */
 import type { RedisClient } from './redis.ts';
+import { TICKET } from './ticket-script.ts';
 
 /** A record outlives its retention by so much, for the sweep that takes it out of the indexes. */
 const SWEEP_GRACE_MS = 3_600_000;
@@ -42,43 +43,74 @@ local function finish(prefix, record, body, id, status, now, retention)
 end
 `;
 
+/** How many arguments each message of an accept has. */
+const ACCEPT_ARGUMENTS = 17;
+
 /**
- * Writes a message's record, content and places in the indexes, unless Redis comes to it too late (whoever asked has
- * given up by then, and was told so) or the Idempotency-Key was used before.
+ * Writes messages: record, content, ticket and places in the indexes of each, unless Redis comes to it too late (whoever
+ * asked has given up by then, and was told so) or its Idempotency-Key was used before. What many messages have in
+ * common (indexes, queues, load) is written once for all of them.
  *
- * KEYS[1] record   KEYS[2] body   KEYS[3] the Idempotency-Key's hash for this message   KEYS[4] its hash for the whole
- * request, which of a request for one message is the same; both are the record when there is no key
- * ARGV[1] prefix   ARGV[2] id   ARGV[3] content   ARGV[4] accepted (ms)   ARGV[5] the end of its time (ms)
- * ARGV[6] client   ARGV[7] queue   ARGV[8] fingerprint, '' without a key   ARGV[9] how long the key is kept (ms)
- * ARGV[10] the latest time for it (ms, Redis's clock)   ARGV[11…] the record's fields
- * Returns {written | late | used | other, Redis's time (ms), with `used` the message's hash, flat}. `other`: the key was
- * used for another request.
+ * KEYS[1] index
+ * ARGV[1] prefix, then for each message:
+ *   id, content, accepted (ms), the end of its time (ms), client, queue, status, the rest of its record: message (JSON)
+ *   and recipients (JSON), its ticket: lane, delay (ms) and data (JSON), its Idempotency-Key: the name of the message's
+ *   hash ('' = none), that of the request's, which of a request for one message is the same, fingerprint and how long it
+ *   is kept (ms), the latest time for it (ms, Redis's clock)
+ * Returns {Redis's time (ms), {written, messages before it} | {late} | {used, the message's hash, flat} | {other}, …}.
+ * `other`: the key was used for another request.
  */
 const ACCEPT = `
-${STEPS}
-local prefix, id = ARGV[1], ARGV[2]
+${TICKET}
+local prefix = ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if now > tonumber(ARGV[10]) then return {'late', now} end
-if ARGV[8] ~= '' then
-  if (redis.call('HGET', KEYS[4], 'fingerprint') or ARGV[8]) ~= ARGV[8] then return {'other', now} end
-  local used = redis.call('HGETALL', KEYS[3])
-  if #used > 0 then return {'used', now, unpack(used)} end
-  redis.call('HSET', KEYS[4], 'fingerprint', ARGV[8])
-  redis.call('HSET', KEYS[3], 'id', id)
-  redis.call('PEXPIRE', KEYS[3], ARGV[9])
-  if redis.call('PTTL', KEYS[4]) < tonumber(ARGV[9]) then redis.call('PEXPIRE', KEYS[4], ARGV[9]) end
+local indexes, load, queues = {}, {}, {}
+local function place(index, score, id)
+  local places = indexes[index] or {}
+  places[#places + 1] = score
+  places[#places + 1] = id
+  indexes[index] = places
 end
-redis.call('SET', KEYS[2], ARGV[3])
-redis.call('HSET', KEYS[1], 'acceptedAtMs', ARGV[4], 'client', ARGV[6], 'bytes', #ARGV[3], unpack(ARGV, 11))
-redis.call('ZADD', prefix .. ':deadlines', ARGV[5], id)
-redis.call('ZADD', prefix .. ':index', ARGV[4], id)
-redis.call('ZADD', prefix .. ':index:client:' .. ARGV[6], ARGV[4], id)
-redis.call('ZADD', prefix .. ':index:queue:' .. ARGV[7], ARGV[4], id)
-redis.call('SADD', prefix .. ':queues', ARGV[7])
-moveTo(prefix, KEYS[1], id, redis.call('HGET', KEYS[1], 'status'))
-count(prefix, KEYS[1], 1)
-return {'written', now}
+local function count(field, by)
+  load[field] = (load[field] or 0) + by
+end
+local function accept(id, content, acceptedAt, expiresAt, client, queue, status, message, recipients, lane, delay, data,
+  key, requestKey, fingerprint, kept, latest)
+  if now > tonumber(latest) then return {'late'} end
+  if key ~= '' then
+    if (redis.call('HGET', requestKey, 'fingerprint') or fingerprint) ~= fingerprint then return {'other'} end
+    local used = redis.call('HGETALL', key)
+    if #used > 0 then return {'used', unpack(used)} end
+    redis.call('HSET', requestKey, 'fingerprint', fingerprint)
+    redis.call('HSET', key, 'id', id)
+    redis.call('PEXPIRE', key, kept)
+    if redis.call('PTTL', requestKey) < tonumber(kept) then redis.call('PEXPIRE', requestKey, kept) end
+  end
+  redis.call('SET', prefix .. ':body:' .. id, content)
+  redis.call('HSET', prefix .. ':record:' .. id, 'acceptedAtMs', acceptedAt, 'client', client, 'bytes', #content,
+    'queue', queue, 'status', status, 'message', message, 'recipients', recipients)
+  place('deadlines', expiresAt, id)
+  for _, index in ipairs({'index', 'index:client:' .. client, 'index:queue:' .. queue, 'index:status:' .. status}) do
+    place(index, acceptedAt, id)
+  end
+  queues[queue] = true
+  count('messages', 1)
+  count('bytes', #content)
+  count('messages:' .. client, 1)
+  count('bytes:' .. client, #content)
+  local before = messagesBefore(prefix .. ':' .. queue, tonumber(lane))
+  writeTicket(prefix .. ':' .. queue, id, tonumber(acceptedAt), tonumber(lane), tonumber(delay), data)
+  return {'written', before}
+end
+local answers = {now}
+for at = 2, #ARGV, ${ACCEPT_ARGUMENTS} do
+  answers[#answers + 1] = accept(unpack(ARGV, at, at + ${ACCEPT_ARGUMENTS} - 1))
+end
+for index, places in pairs(indexes) do redis.call('ZADD', prefix .. ':' .. index, unpack(places)) end
+for queue in pairs(queues) do redis.call('SADD', prefix .. ':queues', queue) end
+for field, by in pairs(load) do redis.call('HINCRBY', prefix .. ':load', field, by) end
+return answers
 `;
 
 /**
@@ -173,23 +205,25 @@ return 1
  *
  * KEYS[1] record   KEYS[2] body
  * ARGV[1] prefix   ARGV[2] id   ARGV[3] now (ms)   ARGV[4] message (JSON)   ARGV[5] recipients (JSON)
- * ARGV[6] the end of its new time (ms)   ARGV[7] ticket
+ * ARGV[6] the end of its new time (ms)   ARGV[7] queue   ARGV[8] ticket   ARGV[9] its lane   ARGV[10] its data (JSON)
  * Returns 1, 0 when its status is another, -1 when its content is gone.
  */
 const RETRY = `
 ${STEPS}
+${TICKET}
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'failed' and status ~= 'expired' and status ~= 'held' then return 0 end
 if redis.call('EXISTS', KEYS[2]) == 0 then return -1 end
 if status ~= 'held' then count(ARGV[1], KEYS[1], 1) end
 moveTo(ARGV[1], KEYS[1], ARGV[2], 'queued')
 redis.call('HSET', KEYS[1], 'message', ARGV[4], 'recipients', ARGV[5], 'retriedAt', ARGV[3],
-  'ticket', ARGV[7])
+  'ticket', ARGV[8])
 redis.call('HDEL', KEYS[1], 'finishedAt', 'nextAttemptAt')
 redis.call('PERSIST', KEYS[1])
 redis.call('PERSIST', KEYS[2])
 redis.call('ZREM', ARGV[1] .. ':finished', ARGV[2])
 redis.call('ZADD', ARGV[1] .. ':deadlines', ARGV[6], ARGV[2])
+writeTicket(ARGV[1] .. ':' .. ARGV[7], ARGV[8], tonumber(ARGV[3]), tonumber(ARGV[9]), 0, ARGV[10])
 return 1
 `;
 
@@ -231,24 +265,27 @@ return #ids
 
 type Arguments = readonly (string | number | Buffer)[];
 
+/** What became of one message of an accept. */
+export type AcceptAnswer =
+  | readonly ['written', before: number]
+  | readonly ['late']
+  | readonly ['used', ...hash: string[]]
+  | readonly ['other'];
+
 /** The scripts as methods, run by digest and loaded again by ioredis when Redis has forgotten them. */
 export interface Scripts {
+  accept(index: string, ...args: Arguments): Promise<readonly [redisMs: number, ...answers: AcceptAnswer[]]>;
   begin(record: string, ...args: Arguments): Promise<string[]>;
   note(record: string, attempt: string): Promise<number>;
   finalDot(record: string, ...args: Arguments): Promise<number>;
   finish(record: string, body: string, ...args: Arguments): Promise<number>;
   endIdle(record: string, body: string, ...args: Arguments): Promise<number>;
+  retry(record: string, body: string, ...args: Arguments): Promise<number>;
   sweep(finished: string, ...args: Arguments): Promise<number>;
 }
 
-/** Those that are added to a transaction. */
-export interface TransactionScripts {
-  accept(record: string, body: string, message: string, request: string, ...args: Arguments): void;
-  retry(record: string, body: string, ...args: Arguments): void;
-}
-
 const SCRIPTS = {
-  accept: { numberOfKeys: 4, lua: ACCEPT },
+  accept: { numberOfKeys: 1, lua: ACCEPT },
   begin: { numberOfKeys: 1, lua: BEGIN },
   note: { numberOfKeys: 1, lua: NOTE },
   finalDot: { numberOfKeys: 1, lua: FINAL_DOT },
@@ -260,24 +297,10 @@ const SCRIPTS = {
 
 export function defineScripts(redis: RedisClient): Scripts {
   for (const [name, script] of Object.entries(SCRIPTS)) redis.defineCommand(`relay365_${name}`, script);
-  return methodsOf(redis) as unknown as Scripts;
-}
-
-/** `transaction` is of a connection whose scripts are defined. */
-export function transactionScripts(transaction: object): TransactionScripts {
-  return methodsOf(transaction) as unknown as TransactionScripts;
-}
-
-function methodsOf(commander: object): Record<string, (...args: Arguments) => unknown> {
-  const commands = commander as Record<string, (...args: Arguments) => unknown>;
-  return Object.fromEntries(
-    Object.keys(SCRIPTS).map((name) => [name, (...args: Arguments) => call(commands, `relay365_${name}`, args)]),
-  );
-}
-
-/** A transaction knows the scripts that its connection knew when it began: one that is missing must not be passed over. */
-function call(commands: Record<string, (...args: Arguments) => unknown>, name: string, args: Arguments): unknown {
-  const command = commands[name];
-  if (!command) throw new Error(`The script ${name} is not defined on this connection.`);
-  return command.apply(commands, [...args]);
+  const commands = redis as unknown as Record<string, (...args: Arguments) => unknown>;
+  const run =
+    (name: string) =>
+    (...args: Arguments) =>
+      commands[`relay365_${name}`]?.(...args);
+  return Object.fromEntries(Object.keys(SCRIPTS).map((name) => [name, run(name)])) as unknown as Scripts;
 }

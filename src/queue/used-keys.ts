@@ -5,14 +5,16 @@
 import { createHash } from 'node:crypto';
 import type { Submission } from '../core/submission.ts';
 import type { EnqueueOutcome } from '../core/submit.ts';
+import { delayOf } from './job.ts';
 import type { Keys } from './keys.ts';
 import type { Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
 
-/** What came of an earlier request with the same key: a message, or that it was another request. */
-export type UsedKey =
-  | { readonly kind: 'same'; readonly id: string; readonly estimatedAt?: string }
-  | { readonly kind: 'other' };
+/** What came of an earlier request with the same key. */
+export interface UsedKey {
+  readonly id: string;
+  readonly estimatedAt?: string;
+}
 
 /** How long an Idempotency-Key is kept, from the time of sending on. */
 const KEPT_MS = 24 * 3_600_000;
@@ -31,29 +33,15 @@ export function usedKeysOf(
   return { request, message: index === undefined ? request : nameOf(client.name, key, index) };
 }
 
-export function keptMs({ acceptedAt, sendAt }: Submission['message']): number {
-  return KEPT_MS + (sendAt ? sendAt.getTime() - acceptedAt.getTime() : 0);
+export function keptMs(message: Submission['message']): number {
+  return KEPT_MS + delayOf(message);
 }
 
-/** Undefined when the key is new. */
-export async function findUsedKey(
-  submission: Submission,
-  redis: RedisClient,
-  keys: Keys,
-): Promise<UsedKey | undefined> {
-  const names = usedKeysOf(submission, keys);
-  if (!names) return undefined;
-  const [fingerprint, fields] = await Promise.all([
-    redis.hget(names.request, 'fingerprint'),
-    redis.hgetall(names.message),
-  ]);
-  if (fingerprint !== null && fingerprint !== submission.idempotency?.fingerprint) return { kind: 'other' };
-  return asUsedKey(fields);
-}
-
-/** The fields of a message's hash. */
-export function asUsedKey({ id, estimatedAt }: Readonly<Record<string, string>>): UsedKey | undefined {
-  return id === undefined ? undefined : { kind: 'same', id, ...(estimatedAt && { estimatedAt }) };
+/** From the fields of a message's hash, name and value in turns. */
+export function asUsedKey(flat: readonly string[]): UsedKey | undefined {
+  const pairs = flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? ''] as const] : []));
+  const { id, estimatedAt } = Object.fromEntries<string | undefined>(pairs);
+  return id === undefined ? undefined : { id, ...(estimatedAt && { estimatedAt }) };
 }
 
 /** The first answer again. */
@@ -62,7 +50,6 @@ export async function replay(
   used: UsedKey,
   { redis, keys, records }: { redis: RedisClient; keys: Keys; records: Pick<Records, 'find'> },
 ): Promise<EnqueueOutcome> {
-  if (used.kind === 'other') return { kind: 'key-reused' };
   const stored = await records.find(used.id);
   // A record that is gone was finished long ago: the repeat is answered with what the first one must have been.
   const message = stored?.message ?? { ...submission.message, id: used.id };

@@ -5,9 +5,10 @@ import { EXCHANGE_LIMITS } from '../../src/core/mailbox.ts';
 import { openConsumer } from '../../src/queue/consumer.ts';
 import { makeGate } from '../../src/queue/gate.ts';
 import { openGovernor } from '../../src/queue/governor.ts';
-import { jobOptions } from '../../src/queue/job.ts';
-import { makeKeys } from '../../src/queue/keys.ts';
+import { JOB_OPTIONS } from '../../src/queue/job.ts';
 import { makeBodyCipher } from '../../src/queue/body-cipher.ts';
+import { makeKeys } from '../../src/queue/keys.ts';
+import { LANES } from '../../src/queue/lanes.ts';
 import { openRecords } from '../../src/queue/records.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../helpers/redis.ts';
 import { isFinal, openTestService } from '../helpers/service.ts';
@@ -91,11 +92,7 @@ describe('a message whose work fails for a fault of Redis', () => {
     await client.zadd(keys.workers, Date.now() + 60_000, 'w');
     consumer.setConcurrency(1);
     const queue = new Queue(mailbox.id, { connection: client, prefix: keys.prefix });
-    await queue.add(
-      'send',
-      { recipients: 1 },
-      { ...jobOptions({ priority: 'normal', acceptedAt: new Date() }), jobId: 'm' },
-    );
+    await queue.add('send', { recipients: 1 }, { ...JOB_OPTIONS, priority: LANES.normal, jobId: 'm' });
     while (begins === 0) await client.ping();
     while ((await client.hlen(keys.underWay(mailbox.id))) > 0);
     while (begins === 1) await client.ping();
