@@ -6,7 +6,8 @@ import { makeBodyCipher } from '../../src/queue/body-cipher.ts';
 import { openConsumer } from '../../src/queue/consumer.ts';
 import { makeGate } from '../../src/queue/gate.ts';
 import { type Admission, openGovernor } from '../../src/queue/governor.ts';
-import { jobOptions } from '../../src/queue/job.ts';
+import { JOB_OPTIONS } from '../../src/queue/job.ts';
+import { LANES } from '../../src/queue/lanes.ts';
 import { openRecords } from '../../src/queue/records.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../helpers/redis.ts';
 
@@ -55,7 +56,7 @@ test('is not overtaken by the rest', async () => {
   });
   onTestFinished(() => consumer.close());
   await client.zadd(keys.workers, Date.now() + 60_000, 'w');
-  await queue.add('send', {}, { ...jobOptions({ priority: 'normal', acceptedAt: new Date() }), jobId: 'm' });
+  await queue.add('send', {}, { ...JOB_OPTIONS, priority: LANES.normal, jobId: 'm' });
   consumer.setConcurrency(1);
   expect(await worked.promise).toBe('m');
 });
