@@ -5,7 +5,9 @@
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import type { LoginConfig, MailboxConfig } from './config/mailbox-config.ts';
+import { CLOUDS } from './core/clouds.ts';
 import { type Checkup, makeCheckup, ok, skipped, type Step, warning } from './core/checkup.ts';
+import { isManaged } from './entra/credential.ts';
 import { CREDENTIAL_WARNING_DAYS, credentialEnd, daysUntil } from './entra/credential-end.ts';
 import { type EntraExamination, examineEntra } from './entra/examine.ts';
 import type { Proof } from './smtp/connection.ts';
@@ -46,6 +48,7 @@ const LOGINS = {
   secret: 'client secret',
   certificate: 'certificate',
   federated: 'federated token (workload identity)',
+  'managed-identity': 'managed identity',
 } as const;
 
 const PASSWORDS_END = {
@@ -116,7 +119,9 @@ const ONLINE_TIMEOUT_MS = 5_000;
 /** Whether Entra's host can be reached: then a silent SMTP port is a blocked one. */
 async function isOnline(login: LoginConfig): Promise<boolean> {
   const { hostname, port } = new URL(
-    login.kind === 'oauth' ? login.application.authorityHost : 'https://login.microsoftonline.com',
+    login.kind === 'oauth' && !isManaged(login.application)
+      ? login.application.authorityHost
+      : CLOUDS.global.authorityHost,
   );
   try {
     await lookup(hostname);

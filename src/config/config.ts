@@ -165,6 +165,7 @@ const VARIABLE_OF: Readonly<Partial<Record<keyof MailboxFields, string>>> = {
   clientSecret: 'AZURE_CLIENT_SECRET',
   certificatePath: 'AZURE_CLIENT_CERTIFICATE_PATH',
   federatedTokenFile: 'AZURE_FEDERATED_TOKEN_FILE',
+  managedIdentity: 'AZURE_MANAGED_IDENTITY',
   smtpPort: 'SMTP_PORT',
 };
 
@@ -182,6 +183,7 @@ function fieldsOf(
     clientSecret: values.AZURE_CLIENT_SECRET,
     certificatePath: values.AZURE_CLIENT_CERTIFICATE_PATH,
     federatedTokenFile: values.AZURE_FEDERATED_TOKEN_FILE,
+    managedIdentity: values.AZURE_MANAGED_IDENTITY,
     authorityHost: values.AZURE_AUTHORITY_HOST,
     smtpHost: values.SMTP_HOST,
     user: values.SMTP_USER,
@@ -208,6 +210,7 @@ function withoutCredential(
     'clientSecretFile',
     'certificatePath',
     'federatedTokenFile',
+    'managedIdentity',
     'password',
     'passwordFile',
   ] as const;
@@ -216,8 +219,9 @@ function withoutCredential(
     clientSecret: _,
     certificatePath: __,
     federatedTokenFile: ___,
-    password: ____,
-    user: _____,
+    managedIdentity: ____,
+    password: _____,
+    user: ______,
     ...rest
   } = common;
   return rest;

@@ -39,6 +39,13 @@ const MailboxEntry = Type.Object(
     ),
     certificatePath: Type.Optional(Type.String({ description: 'A PEM file with certificate and private key.' })),
     federatedTokenFile: Type.Optional(Type.String({ description: 'Workload identity: the file with the token.' })),
+    managedIdentity: Type.Optional(
+      Type.String({
+        pattern: '^(system|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$',
+        description:
+          'On Azure: `system`, or the client id of a user-assigned identity; tenantId and clientId are not needed. Not tried against a tenant.',
+      }),
+    ),
     authorityHost: Type.Optional(Type.String({ description: 'Default: that of the cloud.' })),
     smtpHost: Type.Optional(Type.String({ description: 'Default: that of the cloud.' })),
     smtpPort: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),

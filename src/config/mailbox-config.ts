@@ -3,7 +3,7 @@ import { addressKey, parseAddress } from '../core/address.ts';
 import type { UnknownPolicy } from '../core/attempt.ts';
 import { CLOUDS } from '../core/clouds.ts';
 import { EXCHANGE_LIMITS, type Mailbox, type MailboxLimits } from '../core/mailbox.ts';
-import type { Application, Credential } from '../entra/credential.ts';
+import type { Application, Credential, ManagedIdentityCredential } from '../entra/credential.ts';
 import type { Fault } from './fault.ts';
 import type { MailboxFields } from './file-schema.ts';
 
@@ -83,7 +83,10 @@ function makeLogin(fields: MailboxFields, address: string, context: MailboxConte
   if (password !== undefined) return { kind: 'password', user: fields.user ?? address, password };
   const { tenantId, clientId } = fields;
   const { faults, place } = context;
+  const cloud = CLOUDS[fields.cloud ?? 'global'];
   const credential = makeCredential(fields, context);
+  if (credential?.kind === 'managed-identity')
+    return { kind: 'oauth', application: { credential, scope: cloud.scope } };
   if (tenantId === undefined) {
     faults.push({ where: place('tenantId'), message: 'is needed: Directory (tenant) ID of the app registration' });
   }
@@ -91,26 +94,36 @@ function makeLogin(fields: MailboxFields, address: string, context: MailboxConte
     faults.push({ where: place('clientId'), message: 'is needed: Application (client) ID of the app registration' });
   }
   if (!credential || tenantId === undefined || clientId === undefined) return undefined;
-  const cloud = CLOUDS[fields.cloud ?? 'global'];
   const authorityHost = fields.authorityHost ?? cloud.authorityHost;
   return { kind: 'oauth', application: { tenantId, clientId, credential, authorityHost, scope: cloud.scope } };
 }
 
-function makeCredential(fields: MailboxFields, context: MailboxContext): Credential | undefined {
+function makeCredential(
+  fields: MailboxFields,
+  context: MailboxContext,
+): Credential | ManagedIdentityCredential | undefined {
   const secret = fields.clientSecret ?? secretIn(fields.clientSecretFile, 'clientSecretFile', context);
-  const given: Credential[] = [];
+  const given: (Credential | ManagedIdentityCredential)[] = [];
   if (secret !== undefined) given.push({ kind: 'secret', secret });
   if (fields.certificatePath !== undefined) given.push({ kind: 'certificate', path: fields.certificatePath });
   if (fields.federatedTokenFile !== undefined) given.push({ kind: 'federated', path: fields.federatedTokenFile });
+  if (fields.managedIdentity !== undefined) given.push(managedIdentity(fields.managedIdentity));
   if (given.length === 1) return given[0];
   const { place, faults } = context;
-  const others = `${name(place('certificatePath'))}, ${name(place('federatedTokenFile'))}`;
+  const others = (['certificatePath', 'federatedTokenFile', 'managedIdentity'] as const)
+    .map((field) => name(place(field)))
+    .join(', ');
   const message =
     given.length === 0
       ? `is needed (or one of ${others}): the app registration proves itself with it`
       : `is one credential too many: give only one of ${name(place('clientSecret'))}, ${others}`;
   faults.push({ where: place('clientSecret'), message });
   return undefined;
+}
+
+/** `system`, or the client id of a user-assigned one. */
+function managedIdentity(text: string): ManagedIdentityCredential {
+  return { kind: 'managed-identity', ...(text !== 'system' && { clientId: text }) };
 }
 
 /** The field alone, without its file and line. */

@@ -39,6 +39,7 @@ export const VARIABLES = {
   AZURE_CLIENT_SECRET: { read: text, secret: true },
   AZURE_CLIENT_CERTIFICATE_PATH: { read: text },
   AZURE_FEDERATED_TOKEN_FILE: { read: text },
+  AZURE_MANAGED_IDENTITY: { read: managedIdentity },
   AZURE_AUTHORITY_HOST: { read: httpsUrl },
   M365_CLOUD: { read: cloud, fallback: 'global' },
   SMTP_HOST: { read: text },
@@ -119,7 +120,14 @@ function misspelt(env: Readonly<Record<string, string | undefined>>): Fault[] {
 
 /** A credential without a mailbox would run the sandbox while its owner believes that mail goes out. */
 export function orphans(values: Values): Fault[] {
-  const names = ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET', 'SMTP_PASSWORD', 'SMTP_HOST'] as const;
+  const names = [
+    'AZURE_TENANT_ID',
+    'AZURE_CLIENT_ID',
+    'AZURE_CLIENT_SECRET',
+    'AZURE_MANAGED_IDENTITY',
+    'SMTP_PASSWORD',
+    'SMTP_HOST',
+  ] as const;
   const given = names.filter((name) => values[name] !== undefined);
   if (given.length === 0) return [];
   const are = given.length > 1 ? 'are' : 'is';
@@ -166,6 +174,12 @@ function cloud(value: string): CloudName {
 
 function unknownPolicy(value: string): 'retry' | 'hold' {
   return oneOf(['retry', 'hold'])(value) as 'retry' | 'hold';
+}
+
+function managedIdentity(value: string): string {
+  if (!/^(system|[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12})$/i.test(value))
+    throw new Error('must be system, or the client id of a user-assigned identity');
+  return value.toLowerCase();
 }
 
 function httpsUrl(value: string): string {

@@ -1,8 +1,8 @@
-/** Entra's refusals of a token (AADSTS codes) and what each means. All of them hold the mailbox: none is a mail's fault. */
+/** Entra's refusals of a token (AADSTS codes, and a platform that gives none) and what each means. All of them hold the mailbox: none is a mail's fault. */
 import { type Fault, SHORT_WAIT, SOURCES } from './judgement.ts';
 
 export interface EntraFault extends Fault {
-  /** As they stand in Entra's answer. */
+  /** As they stand in Entra's answer, or as src/entra calls a failure that has none. */
   readonly codes: readonly string[];
 }
 
@@ -96,6 +96,13 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
     looks: 'AADSTS50034 The user account does not exist in the directory',
     explanation: 'The account does not exist in this tenant.',
     fix: 'Check M365_MAILBOX and AZURE_TENANT_ID.',
+  }),
+  row({
+    id: 'managed-identity-unavailable',
+    codes: ['managed_identity_unavailable'],
+    looks: 'no token from the platform for AZURE_MANAGED_IDENTITY',
+    explanation: 'The platform that relay365 runs on gives no token for the managed identity.',
+    fix: 'Give the machine, app or container this identity (its page in the Azure portal > Identity). AZURE_MANAGED_IDENTITY is "system", or the client id of a user-assigned one; elsewhere than on Azure use a certificate.',
   }),
   row({
     id: 'entra-throttled',

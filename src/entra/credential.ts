@@ -1,4 +1,4 @@
-/** What an application proves itself to Entra with, and where. */
+/** What relay365 proves itself to Entra with, and where. */
 
 /** Exactly one of the ways that client credentials allow. */
 export type Credential =
@@ -8,7 +8,14 @@ export type Credential =
   /** Workload identity: a file with a token that the platform renews. */
   | { readonly kind: 'federated'; readonly path: string };
 
-export interface Application {
+/** The identity of the Azure machine that this runs on; without a client id, the one that the platform made for it. */
+export interface ManagedIdentityCredential {
+  readonly kind: 'managed-identity';
+  readonly clientId?: string;
+}
+
+/** An app registration. */
+export interface Registration {
   readonly tenantId: string;
   readonly clientId: string;
   readonly credential: Credential;
@@ -16,4 +23,16 @@ export interface Application {
   readonly authorityHost: string;
   /** `https://outlook.office365.com/.default` or a national cloud's. */
   readonly scope: string;
+}
+
+/** The platform knows tenant and authority, and asks Entra itself. */
+export interface ManagedIdentity {
+  readonly credential: ManagedIdentityCredential;
+  readonly scope: string;
+}
+
+export type Application = Registration | ManagedIdentity;
+
+export function isManaged(application: Application): application is ManagedIdentity {
+  return application.credential.kind === 'managed-identity';
 }

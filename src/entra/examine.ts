@@ -2,7 +2,7 @@
 import { failed, ok, skipped, type Step } from '../core/checkup.ts';
 import { findEntra } from '../core/entra-table.ts';
 import { findNetworkToEntra } from '../core/network-table.ts';
-import type { Application } from './credential.ts';
+import { type Application, isManaged, type Registration } from './credential.ts';
 import { openTokenSource } from './tokens.ts';
 
 export interface EntraExamination {
@@ -16,7 +16,9 @@ const ROLE = 'SMTP.SendAsApp';
 
 /** Asks for a new token, so that a credential is tried and not a memory of it. */
 export async function examineEntra(application: Application): Promise<EntraExamination> {
-  const authority = await checkAuthority(application);
+  const authority = isManaged(application)
+    ? skipped('authority', 'The platform asks Entra for its managed identity.')
+    : await checkAuthority(application);
   if (authority.status === 'failed') {
     const because = 'Entra could not be asked.';
     return { steps: [authority, skipped('token', because), skipped('consent', because)], token: undefined };
@@ -27,12 +29,19 @@ export async function examineEntra(application: Application): Promise<EntraExami
     const steps = [authority, failed('token', result.error, fault), skipped('consent', 'There is no token.')];
     return { steps, token: undefined };
   }
-  const seen = `of ${application.credential.kind === 'secret' ? 'the client secret' : `the ${application.credential.kind} credential`}, good until ${result.expiresAt.toISOString()}`;
+  const seen = `of ${CREDENTIALS[application.credential.kind]}, good until ${result.expiresAt.toISOString()}`;
   return { steps: [authority, ok('token', seen), checkClaims(result.token, application)], token: result.token };
 }
 
+const CREDENTIALS = {
+  secret: 'the client secret',
+  certificate: 'the certificate credential',
+  federated: 'the federated credential',
+  'managed-identity': 'the managed identity',
+} as const;
+
 /** The tenant's metadata: it needs no credential, so that a fault here is one of the way or of the tenant's id. */
-async function checkAuthority({ authorityHost, tenantId }: Application): Promise<Step> {
+async function checkAuthority({ authorityHost, tenantId }: Registration): Promise<Step> {
   const url = `${authorityHost.replace(/\/+$/, '')}/${tenantId}/v2.0/.well-known/openid-configuration`;
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
@@ -71,13 +80,14 @@ interface Claims {
 }
 
 /** A token without the role is given all the same, and Exchange then says only 535 5.7.3. */
-function checkClaims(token: string, { scope }: Application): Step {
+function checkClaims(token: string, { credential, scope }: Application): Step {
   const claims = readClaims(token);
   if (!claims) return ok('consent', 'The token can not be looked into; Exchange will say.');
   const { aud = 'nobody', roles = [] } = claims;
   const seen = `for ${aud}, with the roles ${roles.join(', ') || '(none)'}`;
   if (!isForExchange(aud, scope)) return failed('consent', seen, WRONG_AUDIENCE);
-  return roles.includes(ROLE) ? ok('consent', seen) : failed('consent', seen, NO_CONSENT);
+  if (roles.includes(ROLE)) return ok('consent', seen);
+  return failed('consent', seen, credential.kind === 'managed-identity' ? NOT_ASSIGNED : NO_CONSENT);
 }
 
 const WRONG_AUDIENCE = {
@@ -88,6 +98,11 @@ const WRONG_AUDIENCE = {
 const NO_CONSENT = {
   explanation: `The app has no consent to ${ROLE}, so Exchange will answer 535 5.7.3.`,
   fix: `Entra admin center > App registrations > the app > API permissions > Add > APIs my organization uses > Office 365 Exchange Online > Application permissions > ${ROLE}, then "Grant admin consent".`,
+};
+
+const NOT_ASSIGNED = {
+  explanation: `The managed identity does not have the role ${ROLE}, so Exchange will answer 535 5.7.3.`,
+  fix: `No portal page can give it: assign the app role ${ROLE} of Office 365 Exchange Online to it, as docs/connect-your-tenant.md shows.`,
 };
 
 function isForExchange(aud: string, scope: string): boolean {

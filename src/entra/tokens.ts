@@ -5,7 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { X509Certificate } from 'node:crypto';
 import { ConfidentialClientApplication, LogLevel, type NodeAuthOptions } from '@azure/msal-node';
-import type { Application, Credential } from './credential.ts';
+import { type Application, type Credential, isManaged, type Registration } from './credential.ts';
+import { type AcquireToken, MANAGED_IDENTITY_UNAVAILABLE, managedIdentityTokens } from './managed-identity.ts';
 import { type Network, type NetworkTrouble, openNetwork } from './network.ts';
 
 export type TokenResult = { readonly ok: true; readonly token: string; readonly expiresAt: Date } | Failure;
@@ -58,7 +59,7 @@ const CREDENTIAL_REFUSED = /^AADSTS7000/;
  */
 function openAsker(application: Application): Asker {
   const network = openNetwork(TOKEN_TIMEOUT_MS);
-  let client: Promise<ConfidentialClientApplication> | undefined;
+  let client: Promise<AcquireToken> | undefined;
   return {
     ask: async (fresh) => {
       client ??= makeClient(application, network).catch((error: unknown) => {
@@ -67,9 +68,9 @@ function openAsker(application: Application): Asker {
       });
       network.takeTrouble();
       try {
-        return await acquire(await client, application.scope, fresh);
+        return await acquire(await client, fresh);
       } catch (error) {
-        const failure = describe(error, network.takeTrouble());
+        const failure = describe(error, network.takeTrouble(), application);
         if (CREDENTIAL_REFUSED.test(failure.code ?? '')) client = undefined;
         return failure;
       }
@@ -77,12 +78,18 @@ function openAsker(application: Application): Asker {
   };
 }
 
-async function makeClient(
-  { tenantId, clientId, credential, authorityHost }: Application,
+async function makeClient(application: Application, network: Network): Promise<AcquireToken> {
+  return isManaged(application)
+    ? managedIdentityTokens(application, network)
+    : registrationTokens(application, network);
+}
+
+async function registrationTokens(
+  { tenantId, clientId, credential, authorityHost, scope }: Registration,
   networkClient: Network,
-): Promise<ConfidentialClientApplication> {
+): Promise<AcquireToken> {
   const { host } = new URL(authorityHost);
-  return new ConfidentialClientApplication({
+  const client = new ConfidentialClientApplication({
     auth: {
       clientId,
       authority: `${authorityHost.replace(/\/+$/, '')}/${tenantId}`,
@@ -95,6 +102,7 @@ async function makeClient(
       loggerOptions: { logLevel: LogLevel.Error, piiLoggingEnabled: false, loggerCallback: () => {} },
     },
   });
+  return (fresh) => client.acquireTokenByClientCredential({ scopes: [scope], skipCache: fresh });
 }
 
 type Proof = Pick<NodeAuthOptions, 'clientSecret' | 'clientCertificate' | 'clientAssertion'>;
@@ -119,8 +127,8 @@ function readCertificate(pem: string): NonNullable<Proof['clientCertificate']> {
   return { privateKey, thumbprintSha256, x5c: pem };
 }
 
-async function acquire(client: ConfidentialClientApplication, scope: string, fresh: boolean): Promise<TokenResult> {
-  const result = await withTimeout(client.acquireTokenByClientCredential({ scopes: [scope], skipCache: fresh }));
+async function acquire(ask: AcquireToken, fresh: boolean): Promise<TokenResult> {
+  const result = await withTimeout(ask(fresh));
   if (!result) return { ok: false, error: 'Entra answered without a token.' };
   return { ok: true, token: result.accessToken, expiresAt: result.expiresOn ?? new Date() };
 }
@@ -139,10 +147,12 @@ async function withTimeout<T>(promise: Promise<T>): Promise<T> {
 }
 
 /** What Entra says counts first, then what the network says, then MSAL. */
-function describe(error: unknown, trouble: NetworkTrouble | undefined): Failure {
+function describe(error: unknown, trouble: NetworkTrouble | undefined, application: Application): Failure {
   const { message, code } = error as Error & { code?: string };
   const aadsts = /AADSTS\d+/.exec(message)?.[0];
   if (aadsts) return { ok: false, error: message, code: aadsts };
+  if (isManaged(application))
+    return { ok: false, error: trouble?.message ?? message, code: MANAGED_IDENTITY_UNAVAILABLE };
   if (trouble) return { ok: false, error: trouble.message, ...(trouble.code && { code: trouble.code }) };
   return { ok: false, error: message, ...(code && { code }) };
 }

@@ -84,6 +84,13 @@ export const ENTRA_SAID: readonly RealCodes[] = [
   },
   {
     ...held,
+    rule: 'managed-identity-unavailable',
+    codes: ['managed_identity_unavailable'],
+    explanation: /platform that relay365 runs on gives no token/,
+    fix: /client id of a user-assigned one/,
+  },
+  {
+    ...held,
     rule: 'entra-throttled',
     codes: ['AADSTS90055', 'AADSTS90033', 'AADSTS50196'],
     explanation: /busy or throttles the app/,
