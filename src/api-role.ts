@@ -1,9 +1,10 @@
-/** The API: takes messages over HTTP, puts them into the queue and tells what became of them. */
+/** The API: takes messages over HTTP and SMTP, puts them into the queue and tells what became of them. */
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config/config.ts';
 import type { MessageDesk } from './core/message-desk.ts';
+import type { CountRequest } from './core/request-rate.ts';
 import { createPrepare, createPrepareRaw, type Submission } from './core/submission.ts';
 import { createSubmit, createSubmitAll, createSubmitRaw, type EnqueueOutcome } from './core/submit.ts';
 import { openDesk } from './desk.ts';
@@ -27,11 +28,15 @@ import { takeSeat } from './queue/seats.ts';
 import { redisErrors } from './redis-report.ts';
 import { compose } from './smtp/compose.ts';
 import { headerValues } from './smtp/header-values.ts';
+import type { SmtpInLimits } from './smtp-in/limits.ts';
+import { openSmtpInRole, type SmtpInDefaults, type SmtpInRole } from './smtp-in-role.ts';
 import { VERSION } from './version.ts';
 
 export interface ApiRole {
   /** `http://127.0.0.1:3000` */
   readonly url: string;
+  /** Where mail comes in by SMTP, if it does. */
+  readonly smtpIn: Pick<SmtpInRole, 'port' | 'tlsPort'> | undefined;
   /** Takes over another configuration's mailboxes, pools and keys. */
   reload(config: Config): void;
   /** Answers what it has taken, refuses the rest, and ends. */
@@ -46,6 +51,8 @@ export interface ApiOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly sandbox?: SandboxMessages;
+  readonly smtpInDefaults?: SmtpInDefaults;
+  readonly smtpInLimits?: Partial<SmtpInLimits>;
 }
 
 /** How long a question to Redis may take before the API says that Redis is away. */
@@ -54,7 +61,8 @@ const LIST_DEADLINE_MS = 5_000;
 const CONNECT_DEADLINE_MS = 5_000;
 
 /** Opens the API. When Redis is away it starts without it, and says 503 until there is one. */
-export async function openApi({ config, location, keys, log, metrics, sandbox }: ApiOptions): Promise<ApiRole> {
+export async function openApi({ config, location, keys, log, metrics, ...options }: ApiOptions): Promise<ApiRole> {
+  const { sandbox } = options;
   const redis = openRedis(location, 'fail-fast', 'api');
   const onError = redisErrors(log);
   redis.on('error', onError);
@@ -87,14 +95,16 @@ export async function openApi({ config, location, keys, log, metrics, sandbox }:
       takeSeat({ redis, keys, worker: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
   });
   metrics.watchMailboxes(() => withDeadline(desk.list(), REDIS_DEADLINE_MS));
+  const submitRaw = createSubmitRaw({
+    ...submission,
+    headerValues,
+    enqueue: async (one) => told(one, await enqueue(one), events),
+  });
+  const countInTime: CountRequest = (client) => withDeadline(countRequest(redis, keys, client), REDIS_DEADLINE_MS);
   const app = buildApp({
     metrics,
     submit: createSubmit({ ...submission, enqueue: async (one) => told(one, await enqueue(one), events) }),
-    submitRaw: createSubmitRaw({
-      ...submission,
-      headerValues,
-      enqueue: async (one) => told(one, await enqueue(one), events),
-    }),
+    submitRaw,
     submitAll: createSubmitAll({
       ...submission,
       enqueueAll: async (all) => (await enqueueAll(all)).map((outcome, i) => told(all[i], outcome, events)),
@@ -107,24 +117,37 @@ export async function openApi({ config, location, keys, log, metrics, sandbox }:
     desk,
     ready: () => readiness(redis),
     keys: () => current.apiKeys,
-    countRequest: (client) => withDeadline(countRequest(redis, keys, client), REDIS_DEADLINE_MS),
+    countRequest: countInTime,
     logger: log,
     ...(config.trustedProxies.length > 0 && { trustProxy: [...config.trustedProxies] }),
     version: VERSION,
     ...(sandbox && { sandbox }),
   });
+  let smtpIn: SmtpInRole | undefined;
   const close = async () => {
-    await app.close();
+    await Promise.all([app.close(), smtpIn?.close()]);
     await producer.close();
     redis.disconnect();
   };
   try {
     await connected(redis);
     const url = await listen(app, config.listen);
+    smtpIn = await openSmtpInRole({
+      config: () => current,
+      directory,
+      submit: submitRaw,
+      countRequest: countInTime,
+      log,
+      metrics,
+      defaults: options.smtpInDefaults,
+      ...(options.smtpInLimits && { limits: options.smtpInLimits }),
+    });
     return {
       url,
+      smtpIn,
       reload: (changed) => {
         current = changed;
+        smtpIn?.reload();
       },
       close,
     };

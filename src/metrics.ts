@@ -13,6 +13,8 @@ export interface Metrics {
   readonly canceled: (message: Message) => void;
   /** Entra gave another token, or none. */
   readonly token: (mailbox: string, outcome: 'renewed' | 'failed') => void;
+  /** A reply of the submission server to one of its clients. */
+  readonly smtpInReply: (code: number) => void;
   /** Asks for the mailboxes with each scrape. */
   readonly watchMailboxes: (list: () => Promise<readonly MailboxReport[]>) => void;
   /** The day on which the mailbox's credential ends. */
@@ -36,6 +38,12 @@ export function openMetrics({ withProcess = false } = {}): Metrics {
     labelNames: ['mailbox', 'outcome'],
     registers,
   });
+  const smtpInReplies = new Counter({
+    name: 'relay365_smtp_in_replies_total',
+    help: 'Replies to clients that submit by SMTP, by code.',
+    labelNames: ['code'],
+    registers,
+  });
   const credentialEnd = new Gauge({
     name: 'relay365_credential_end_timestamp_seconds',
     help: "When the mailbox's credential ends, where that is known.",
@@ -50,6 +58,7 @@ export function openMetrics({ withProcess = false } = {}): Metrics {
     },
     contentType: registry.contentType,
     token: (mailbox, outcome) => token.inc({ mailbox, outcome }),
+    smtpInReply: (code) => smtpInReplies.inc({ code }),
     watchMailboxes: (list) => {
       refresh = mailboxGauges(registers, list);
     },
@@ -60,7 +69,7 @@ export function openMetrics({ withProcess = false } = {}): Metrics {
 function makeMailMetrics(registers: Registry[]): Pick<Metrics, 'accepted' | 'concluded' | 'canceled'> {
   const accepted = new Counter({
     name: 'relay365_messages_accepted_total',
-    help: 'Messages that were answered 202.',
+    help: 'Messages that were answered 202, or 250 by SMTP.',
     labelNames: ['mailbox'],
     registers,
   });

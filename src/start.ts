@@ -2,8 +2,10 @@
  * `npm start`: API and worker in one process, with a Redis and a sandbox of their own when none are configured. What is
  * opened first is closed last: the API stops taking mail, the worker finishes, then Redis ends.
  */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import tls from 'node:tls';
-import { openApi } from './api-role.ts';
+import { type ApiRole, openApi } from './api-role.ts';
 import type { Config } from './config/config.ts';
 import type { MailboxConfig } from './config/mailbox-config.ts';
 import { addressKey } from './core/address.ts';
@@ -17,6 +19,9 @@ import type { RedisLocation } from './queue/redis.ts';
 import type { Lifetime } from './run.ts';
 import { openSandbox, type Sandbox } from './sandbox/sandbox.ts';
 import { openWorker } from './worker-role.ts';
+
+/** Of the sandbox; Postfix and others have it free where 587 is not. */
+const SMTP_IN_PORT = 2_525;
 
 await enter('all', async (config, log, lifetime) => {
   const location = config.redis ?? (await embeddedRedis(config, log, lifetime));
@@ -34,6 +39,7 @@ await enter('all', async (config, log, lifetime) => {
     log,
     metrics,
     ...(messages && { sandbox: messages }),
+    ...(sandbox && { smtpInDefaults: { port: SMTP_IN_PORT, certificate: sandbox.certificate } }),
   });
   lifetime.stack.defer(api.close);
   lifetime.onReload(async (changed) => {
@@ -41,7 +47,7 @@ await enter('all', async (config, log, lifetime) => {
     api.reload(changed);
     await worker.reload(changed);
   });
-  welcome(api.url, complete.mailboxes, sandbox !== undefined, log);
+  welcome(api, complete, sandbox, log);
 });
 
 async function embeddedRedis(config: Config, log: Logger, { stack, fail }: Lifetime): Promise<RedisLocation> {
@@ -80,7 +86,12 @@ function sandboxMailbox({ mailbox, smtp, authorityHost }: Sandbox, config: Confi
   };
 }
 
-function welcome(url: string, mailboxes: readonly MailboxConfig[], sandbox: boolean, log: Logger): void {
+function welcome(
+  { url, smtpIn }: ApiRole,
+  { mailboxes, dataDir }: Config,
+  sandbox: Sandbox | undefined,
+  log: Logger,
+): void {
   log.info(`API ready at ${url}, its documentation at ${url}/docs`);
   if (sandbox) {
     log.warn(
@@ -89,7 +100,17 @@ function welcome(url: string, mailboxes: readonly MailboxConfig[], sandbox: bool
     log.warn(
       `SANDBOX: see what it took at ${url}/sandbox/messages. To send for real, see "Connect your tenant" in README.md.`,
     );
+    if (smtpIn)
+      log.warn(`SANDBOX: ${caFile(sandbox, dataDir)} is what SMTP clients that check certificates must trust.`);
   } else {
     for (const { mailbox, host, port } of mailboxes) log.info(`sending as ${mailbox.address} through ${host}:${port}`);
   }
+}
+
+/** The authority is a new one with each start. */
+function caFile({ caCertificate }: Sandbox, dataDir: string): string {
+  const file = join(dataDir, 'sandbox-ca.pem');
+  mkdirSync(dataDir, { recursive: true });
+  writeFileSync(file, caCertificate);
+  return file;
 }

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { addressKey } from '../core/address.ts';
+import type { ApiKey, Scope } from '../core/api-key.ts';
 import { EXCHANGE_LIMITS, type MailboxLimits } from '../core/mailbox.ts';
 import type { BodyKey } from '../queue/body-cipher.ts';
 import type { LoadLimits } from '../queue/load.ts';
@@ -13,27 +14,11 @@ import { type ConfigFile, readConfigFile } from './config-file.ts';
 import type { Fault } from './fault.ts';
 import type { MailboxFields } from './file-schema.ts';
 import { type MailboxConfig, makeMailboxConfig, readDay } from './mailbox-config.ts';
+import { readSmtpIn, type SmtpInConfig } from './smtp-in-config.ts';
 import { orphans, readVariables, type Values } from './variables.ts';
 
 /** `all` is `npm start`; it alone may do without Redis and without a mailbox. */
 export type Role = 'all' | 'api' | 'worker' | 'doctor';
-
-/** What a key may do: send messages, look at its own, and everything else. */
-export type Scope = 'send' | 'read' | 'admin';
-
-export interface ApiKeyConfig {
-  readonly name: string;
-  /** The SHA-256 of the key. */
-  readonly hash: Buffer;
-  readonly scopes: readonly Scope[];
-  /** Mailboxes and pools that it may use, senders that it may send from; undefined: all. */
-  readonly mailboxes?: readonly string[];
-  readonly senders?: readonly string[];
-  readonly expires?: Date;
-  readonly requestsPerMinute?: number;
-  readonly queuedMessagesMax?: number;
-  readonly queuedBytesMax?: number;
-}
 
 export interface PoolConfig {
   readonly name: string;
@@ -48,7 +33,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** Where a worker on its own tells its metrics; undefined: nowhere. */
   readonly metricsPort: number | undefined;
-  readonly apiKeys: readonly ApiKeyConfig[];
+  readonly apiKeys: readonly ApiKey[];
+  readonly smtpIn: SmtpInConfig;
   /** Undefined: the embedded one. */
   readonly redis: RedisLocation | undefined;
   readonly dataDir: string;
@@ -90,11 +76,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
   const file = openFile(values, faults);
   const limits = limitsOf(values);
   const mailboxes = mailboxesOf(values, limits, file, faults);
+  const apiKeys = [...keysOfVariable(values), ...keysOfFile(file, faults)];
+  const server = role === 'api' || mailboxes.length > 0 ? 'own' : 'sandbox';
   const config: Config = {
     listen: { host: values.HOST, port: values.PORT },
     trustedProxies: values.TRUSTED_PROXIES,
     metricsPort: values.METRICS_PORT,
-    apiKeys: [...keysOfVariable(values), ...keysOfFile(file, faults)],
+    apiKeys,
+    smtpIn: readSmtpIn(values, { keys: apiKeys, file, server: isServing(role) ? server : 'none', faults }),
     redis: redisLocation(values),
     dataDir: values.DATA_DIR,
     bodyKeys: values.BODY_KEYS,
@@ -243,12 +232,12 @@ function poolsOf(file: ConfigFile | undefined, mailboxes: readonly MailboxConfig
 }
 
 /** The only key of the variable is its owner's and may do everything; of several, each may see only its own messages. */
-function keysOfVariable({ API_KEYS: keys }: Values): ApiKeyConfig[] {
+function keysOfVariable({ API_KEYS: keys }: Values): ApiKey[] {
   const scopes: Scope[] = keys.length === 1 ? ['send', 'read', 'admin'] : ['send', 'read'];
   return keys.map(({ name, secret }) => ({ name, hash: createHash('sha256').update(secret).digest(), scopes }));
 }
 
-function keysOfFile(file: ConfigFile | undefined, faults: Fault[]): ApiKeyConfig[] {
+function keysOfFile(file: ConfigFile | undefined, faults: Fault[]): ApiKey[] {
   return (file?.content.apiKeys ?? []).map(
     ({ hash, scopes = ['send', 'read'], expires, queuedMegabytesMax, ...rest }, i) => {
       const end = readDay(expires, file?.place(['apiKeys', i, 'expires']) ?? 'expires', faults);
@@ -293,13 +282,17 @@ function roleFaults(config: Config, role: Role): Fault[] {
   if (role !== 'all' && config.mailboxes.length === 0) {
     faults.push({ where: 'M365_MAILBOX', message: 'is needed: the sandbox runs only with npm start' });
   }
-  if ((role === 'all' || role === 'api') && config.apiKeys.length === 0 && !isLoopback(config.listen.host)) {
+  if (isServing(role) && config.apiKeys.length === 0 && !isLoopback(config.listen.host)) {
     faults.push({
       where: 'API_KEYS',
       message: `is needed with HOST=${config.listen.host}: without a key anyone there could send as you. Set name:secret, or HOST=127.0.0.1`,
     });
   }
   return faults;
+}
+
+function isServing(role: Role): boolean {
+  return role === 'all' || role === 'api';
 }
 
 export function isLoopback(host: string): boolean {

@@ -109,11 +109,25 @@ const ApiKeyEntry = Type.Object(
   strict,
 );
 
+const SmtpIn = Type.Object(
+  {
+    rewriteFrom: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          "API keys whose mails get the mailbox's own address as From when theirs is one that no mailbox may send as; " +
+          'the display name stays, and the old address becomes Reply-To if there is none. Default: such mails are refused.',
+      }),
+    ),
+  },
+  { ...strict, description: 'Mail that comes in by SMTP.' },
+);
+
 export const FileSchema = Type.Object(
   {
     mailboxes: Type.Optional(Type.Array(MailboxEntry, { description: 'The first is the default.' })),
     pools: Type.Optional(Type.Array(PoolEntry)),
     apiKeys: Type.Optional(Type.Array(ApiKeyEntry)),
+    smtpIn: Type.Optional(SmtpIn),
   },
   { ...strict, title: 'relay365.yaml' },
 );

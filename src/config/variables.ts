@@ -1,5 +1,5 @@
 /** The environment variables: one table gives each its type, its default, its check and its words. */
-import { isIP } from 'node:net';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { CLOUDS, type CloudName } from '../core/clouds.ts';
 import type { BodyKey } from '../queue/body-cipher.ts';
 import type { Fault } from './fault.ts';
@@ -25,6 +25,11 @@ export const VARIABLES = {
   PORT: { read: integer(0, PORT_MAX), fallback: '3000' },
   TRUSTED_PROXIES: { read: networks, fallback: '' },
   METRICS_PORT: { read: integer(0, PORT_MAX) },
+  SMTP_IN_PORT: { read: integer(0, PORT_MAX) },
+  SMTP_IN_TLS_PORT: { read: integer(0, PORT_MAX) },
+  SMTP_IN_TLS_CERT: { read: text },
+  SMTP_IN_TLS_KEY: { read: text },
+  SMTP_IN_TRUSTED_NETWORKS: { read: trustedNetworks, fallback: '' },
   REDIS_URL: { read: redisUrl, secret: true },
   REDIS_SENTINELS: { read: nodes, fallback: '' },
   REDIS_SENTINEL_MASTER: { read: text, fallback: 'mymaster' },
@@ -107,15 +112,17 @@ function secretFile(
   }
 }
 
+const OWN_PREFIXES = ['M365_', 'SMTP_IN_'];
+
 /** A variable of relay365's own prefix that does not exist is a slip of the pen that would go unnoticed. */
 function misspelt(env: Readonly<Record<string, string | undefined>>): Fault[] {
   const names = Object.keys(VARIABLES);
-  return Object.keys(env)
-    .filter((name) => name.startsWith('M365_') && !names.includes(name))
-    .map((where) => ({
-      where,
-      message: `is no variable of relay365; those are ${names.filter((name) => name.startsWith('M365_')).join(', ')}`,
-    }));
+  return Object.keys(env).flatMap((where) => {
+    const prefix = OWN_PREFIXES.find((own) => where.startsWith(own));
+    if (prefix === undefined || names.includes(where)) return [];
+    const others = names.filter((name) => name.startsWith(prefix)).join(', ');
+    return [{ where, message: `is no variable of relay365; those are ${others}` }];
+  });
 }
 
 /** A credential without a mailbox would run the sandbox while its owner believes that mail goes out. */
@@ -259,6 +266,30 @@ function bodyKey(entry: string): BodyKey {
     );
   }
   return { id, secret };
+}
+
+/** Wider ones hold strangers: to trust them would be an open relay. */
+const PREFIX_MIN = { ipv4: 8, ipv6: 16 };
+const PREFIX_MAX = { ipv4: 32, ipv6: 128 };
+
+function trustedNetworks(
+  value: string,
+): readonly { readonly address: string; readonly prefix: number; readonly key: string }[] {
+  return value
+    .split(',')
+    .map((pair) => pair.trim())
+    .filter(Boolean)
+    .map((pair) => {
+      const [, address = '', digits, key = ''] = /^([\da-f.:]+)(?:\/(\d{1,3}))?=([\w.-]{1,64})$/i.exec(pair) ?? [];
+      const family = isIPv4(address) ? 'ipv4' : isIPv6(address) ? 'ipv6' : undefined;
+      if (!family) throw new Error('must be cidr=key[,cidr=key], such as 192.168.10.0/24=printer');
+      const prefix = digits === undefined ? PREFIX_MAX[family] : Number(digits);
+      if (prefix < PREFIX_MIN[family] || prefix > PREFIX_MAX[family])
+        throw new Error(
+          `must not trust ${pair}: the prefix must be from /${PREFIX_MIN[family]} to /${PREFIX_MAX[family]}`,
+        );
+      return { address, prefix, key };
+    });
 }
 
 function delays(value: string): readonly [number, ...number[]] {

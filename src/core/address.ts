@@ -26,6 +26,7 @@ const ADDRESS_BYTES_MAX = 254;
 const NAME_LENGTH_MAX = 320;
 /** Longer input is refused unread. */
 const INPUT_LENGTH_MAX = 2 * NAME_LENGTH_MAX;
+const ENCODED_WORD_BYTES_MAX = 45;
 
 // Control characters, and the line and paragraph separators that some software takes for line ends.
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
@@ -53,6 +54,11 @@ export function parseAddress(input: AddressInput): ParsedAddress {
   // Who reads only the first address must not see another one than who reads the last.
   if (!isQuoted(name) && /[<>]/.test(name)) return no('has "<" or ">" in its name: put the name in quotes');
   return makeAddress(unquote(name), text.slice(open + 1, -1).trim());
+}
+
+/** The address as a header field has it: RFC 5322 3.4; a name beyond ASCII as encoded words (RFC 2047). */
+export function formatAddress({ name, address }: Address): string {
+  return name === undefined ? `<${address}>` : `${isAscii(name) ? quoteName(name) : encodeName(name)} <${address}>`;
 }
 
 /** The form by which two addresses are the same mailbox: Exchange ignores case in both parts. */
@@ -92,6 +98,25 @@ function asciiDomain(domain: string): string | undefined {
   const labels = ascii.split('.');
   if (ascii.length > DOMAIN_BYTES_MAX || !labels.every((label) => DOMAIN_LABEL.test(label))) return undefined;
   return ascii;
+}
+
+function isAscii(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text);
+}
+
+function quoteName(name: string): string {
+  return `"${name.replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** An encoded word has at most 75 characters, of which 60 are left for Base64; no character is cut apart. */
+function encodeName(name: string): string {
+  const words: string[] = [''];
+  for (const character of name) {
+    const last = words.at(-1) ?? '';
+    if (Buffer.byteLength(last + character) <= ENCODED_WORD_BYTES_MAX) words[words.length - 1] = last + character;
+    else words.push(character);
+  }
+  return words.map((word) => `=?UTF-8?B?${Buffer.from(word).toString('base64')}?=`).join(' ');
 }
 
 function isQuoted(name: string): boolean {

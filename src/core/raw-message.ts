@@ -2,7 +2,7 @@
  * A ready mail (RFC 5322) as a program hands it over. It goes out byte for byte but for what a submission server must
  * do (RFC 6409 8): Bcc is taken out, and Date, Message-ID and From are added when they are missing.
  */
-import { type Address, addressKey, parseAddress } from './address.ts';
+import { type Address, addressKey, formatAddress, parseAddress } from './address.ts';
 import { FieldErrors, type FieldError } from './field-errors.ts';
 
 /** One field of the header, with the place of all its lines. */
@@ -45,6 +45,8 @@ const ONCE = ['from', 'sender', 'to', 'cc', 'subject', 'date', 'message-id', 're
 const SUBJECT_LENGTH_MAX = 998;
 /** An older way to give the name: `name@example.com (Name)`. */
 const TRAILING_COMMENT = /\s*\([^()]*\)$/;
+const CR = 0x0d;
+const LF = 0x0a;
 
 /** Reads a mail's header; the errors name the header's fields. */
 export function readRawMessage(
@@ -97,11 +99,28 @@ export function withFrom(bytes: Buffer, from: string): Buffer {
   );
 }
 
+/** The mail without a sender, for one to be added; who wrote it gets the answers, unless the mail says who does. */
+export function withoutSender({ from, bytes, ...rest }: RawMessage): RawMessage {
+  const { fields } = readHeader(bytes, new FieldErrors());
+  const others = without(
+    bytes,
+    fields.filter(({ name }) => name === 'from' || name === 'sender'),
+  );
+  const saysWho = !from || fields.some(({ name }) => name === 'reply-to');
+  return { ...rest, bytes: saysWho ? others : withFields(others, [`Reply-To: ${formatAddress(from)}`]) };
+}
+
 /** Bare LF and bare CR become CRLF: no server may take one of them for a line's end where another does not. */
 function withCrlf(bytes: Buffer): Buffer {
-  const text = bytes.toString('latin1');
-  if (!/(?<!\r)\n|\r(?!\n)/.test(text)) return bytes;
-  return Buffer.from(text.replace(/\r\n|\r|\n/g, '\r\n'), 'latin1');
+  if (!hasBareLineEnds(bytes)) return bytes;
+  return Buffer.from(bytes.toString('latin1').replace(/\r\n|\r|\n/g, '\r\n'), 'latin1');
+}
+
+/** Looked for in place: a large mail is seldom wrong, and its text would be another copy of it. */
+function hasBareLineEnds(bytes: Buffer): boolean {
+  for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, at + 1)) if (bytes[at - 1] !== CR) return true;
+  for (let at = bytes.indexOf(CR); at >= 0; at = bytes.indexOf(CR, at + 1)) if (bytes[at + 1] !== LF) return true;
+  return false;
 }
 
 /** The fields up to the empty line; `end` is 0 when there are none. */

@@ -4,7 +4,8 @@
  */
 import { type Client, maySendFrom, mayUseMailbox } from './client.ts';
 import { type Draft, readDraft, type ReadDraft } from './draft.ts';
-import { completeRaw, type RawDraft, readRawDraft, type ReadRawDraft } from './raw-draft.ts';
+import type { Idempotency } from './idempotency.ts';
+import { completeRaw, type RawDraft, readRawDraft, type ReadRawDraft, repeatOf, withoutFrom } from './raw-draft.ts';
 import type { HeaderValues } from './raw-message.ts';
 import { type FieldError, FieldErrors } from './field-errors.ts';
 import { type Directory, type Mailbox, maySendAs, ownerOf, poolAsMailbox } from './mailbox.ts';
@@ -20,16 +21,6 @@ export interface Submission {
   readonly through: readonly Mailbox[];
   readonly client: Client;
   readonly idempotency?: Idempotency;
-}
-
-/** How a client marks requests of which only one is to count: draft-ietf-httpapi-idempotency-key-header-07. */
-export interface Idempotency {
-  /** The client's own. */
-  readonly key: string;
-  /** The same for the same request. */
-  readonly fingerprint: string;
-  /** The message's place in a request for several. */
-  readonly index?: number;
 }
 
 export type Refusal =
@@ -64,9 +55,21 @@ export function createPrepare(dependencies: PrepareDependencies): Prepare {
 
 export function createPrepareRaw(dependencies: PrepareRawDependencies): PrepareRaw {
   return (draft, client, idempotency) => {
-    const { read, errors } = readRawDraft(draft, dependencies.headerValues);
-    return finish(read, errors, draft, { client, ...(idempotency && { idempotency }) }, dependencies);
+    const given = readRawDraft(draft, dependencies.headerValues);
+    const { read, errors } =
+      draft.foreignFrom === 'rewrite' ? rewriteFrom(given, client, dependencies.directory()) : given;
+    const mark = idempotency ?? repeatOf(draft, read);
+    return finish(read, errors, draft, { client, ...(mark && { idempotency: mark }) }, dependencies);
   };
+}
+
+type ReadRaw = ReturnType<typeof readRawDraft>;
+
+/** A From that can not be sent from gives way to the mailbox's own. */
+function rewriteFrom({ read, errors }: ReadRaw, client: Client, directory: Directory): ReadRaw {
+  const others = errors.filter(({ field }) => field !== 'From' && field !== 'Sender');
+  const isOurs = others.length === errors.length && chooseMailbox(read, client, directory).kind === 'chosen';
+  return isOurs ? { read, errors } : { read: withoutFrom(read), errors: others };
 }
 
 /** What is common to all drafts: the mailbox that sends, the times, the size. */
@@ -151,7 +154,7 @@ function makeSubmission(
   { newId, directory }: PrepareDependencies,
 ): Submission {
   const id = newId(idempotency && seedOf(client, idempotency, acceptedAt));
-  const from = read.from ?? { address: mailbox.address };
+  const from = read.from ?? { ...nameOf(read), address: mailbox.address };
   const pool = directory().pools.find(({ name }) => name === mailbox.id);
   const { content, messageId, sizeBytes, fields } = contentOf(read, { id, from, acceptedAt });
   const message: Message = {
@@ -170,11 +173,15 @@ function makeSubmission(
   return { message, content, through, client, ...(idempotency && { idempotency }) };
 }
 
+function nameOf(read: ReadDraft | ReadRawDraft): { readonly name?: string } {
+  return 'fromName' in read && read.fromName !== undefined ? { name: read.fromName } : {};
+}
+
 /** The content as it is kept, and what follows from it. */
 function contentOf(read: ReadDraft | ReadRawDraft, of: Pick<Message, 'id' | 'from' | 'acceptedAt'>) {
   const messageId = `<${of.id}@${of.from.address.slice(of.from.address.lastIndexOf('@') + 1)}>`;
   if ('raw' in read) {
-    const { raw, mailbox: _asked, ...fields } = read;
+    const { raw, mailbox: _asked, fromName: _name, ...fields } = read;
     const bytes = completeRaw(raw, { ...of, messageId });
     return { content: { raw: bytes }, messageId: raw.message.messageId ?? messageId, sizeBytes: bytes.length, fields };
   }

@@ -4,12 +4,12 @@
  */
 import type { Client } from './client.ts';
 import type { Draft } from './draft.ts';
+import type { Idempotency } from './idempotency.ts';
 import type { Message } from './message.ts';
 import type { RawDraft } from './raw-draft.ts';
 import {
   createPrepare,
   createPrepareRaw,
-  type Idempotency,
   type PrepareDependencies,
   type Prepared,
   type PrepareRawDependencies,

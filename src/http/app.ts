@@ -11,16 +11,17 @@ import Fastify, {
   type HTTPMethods,
   LogController,
 } from 'fastify';
+import type { ApiKey } from '../core/api-key.ts';
+import type { CountRequest } from '../core/request-rate.ts';
 import { logAnswers } from './answer-log.ts';
 import { closeGracefully } from './closing.ts';
 import { makeRequestId, setHeaders } from './every-answer.ts';
 import { answerClientError, answerError } from './errors.ts';
 import { readJsonBodies } from './json.ts';
-import { type ApiKey, requireKey } from './keys.ts';
+import { requireKey } from './keys.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { describeApi } from './openapi.ts';
 import { sendProblem } from './problems.ts';
-import type { CountRequest } from './rate-limit.ts';
 import { batchRoute } from './routes/batch.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { type HealthDependencies, healthRoutes } from './routes/health.ts';

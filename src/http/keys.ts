@@ -1,26 +1,15 @@
 /**
- * Who may use the API. A key is compared by its SHA-256 in constant time with all keys, so that neither a key nor its
- * place in the list can be measured, and an address that guesses is soon not listened to. Without any key everything is
+ * Who may use the API: clients with a key. An address that guesses is soon not listened to. Without any key everything is
  * allowed, but only from this machine.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ANYONE, type ApiKey, findKey, type Scope } from '../core/api-key.ts';
 import type { Client } from '../core/client.ts';
-import { type KeyGuard, makeKeyGuard, WRONG_KEYS_MAX } from './key-guard.ts';
+import { type KeyGuard, makeKeyGuard, WRONG_KEYS_MAX } from '../core/key-guard.ts';
+import type { CountRequest } from '../core/request-rate.ts';
 import { localProblem } from './loopback.ts';
 import { sendProblem } from './problems.ts';
-import { type CountRequest, type LimitedKey, limitRate } from './rate-limit.ts';
-
-/** What a key may do: send messages, look at its own, and everything else. */
-export type Scope = 'send' | 'read' | 'admin';
-
-export interface ApiKey extends Client, LimitedKey {
-  /** The SHA-256 of the secret. */
-  readonly hash: Buffer;
-  readonly scopes: readonly Scope[];
-  /** From then on it is refused. */
-  readonly expires?: Date;
-}
+import { limitRate } from './rate-limit.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -33,8 +22,6 @@ declare module 'fastify' {
   }
 }
 
-/** The client where no key is configured: this machine is its owner's. */
-const ANYONE = { name: 'anonymous', scopes: ['send', 'read', 'admin'] as const };
 /** RFC 6750 2.1: the scheme's name in any case, then the token. */
 const BEARER = /^Bearer +([\x21-\x7e]{1,1024}) *$/i;
 
@@ -88,11 +75,4 @@ async function checkLocal(request: FastifyRequest, reply: FastifyReply): Promise
   if (detail !== undefined) return sendProblem(request, reply, 'not-local', { detail });
   request.client = ANYONE;
   return undefined;
-}
-
-function findKey(keys: readonly ApiKey[], token: string): ApiKey | undefined {
-  const hash = createHash('sha256').update(token).digest();
-  // Not `find`: it would stop at the first match, and its time would tell the place.
-  const [key] = keys.filter((candidate) => timingSafeEqual(candidate.hash, hash));
-  return key?.expires && key.expires <= new Date() ? undefined : key;
 }

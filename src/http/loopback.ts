@@ -3,6 +3,7 @@
  * that was rebound to 127.0.0.1 is known by its Host, a page of another origin by the headers that browsers set.
  */
 import type { IncomingMessage } from 'node:http';
+import { isLoopbackAddress } from '../core/api-key.ts';
 
 const REMEDY = 'Set API_KEYS to serve others.';
 
@@ -16,10 +17,6 @@ export function localProblem({ headers, socket }: Pick<IncomingMessage, 'headers
   if (site !== undefined && site !== 'same-origin' && site !== 'none')
     return `The request comes from a page of another site. ${REMEDY}`;
   return undefined;
-}
-
-function isLoopbackAddress(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address);
 }
 
 function isLoopbackHost(host: string): boolean {

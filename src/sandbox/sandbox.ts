@@ -30,6 +30,8 @@ export interface SandboxMailbox {
 export interface Sandbox {
   /** PEM: what a client must trust. */
   readonly caCertificate: string;
+  /** PEM of the servers' certificate and its key, for another server of this machine. */
+  readonly certificate: { readonly cert: string; readonly key: string };
   /** `https://localhost:PORT`, in the place of login.microsoftonline.com. */
   readonly authorityHost: string;
   /** In the place of smtp.office365.com:587. */
@@ -72,6 +74,7 @@ export async function openSandbox(options: SandboxOptions = {}): Promise<Sandbox
   exchange.addMailbox({ address });
   return {
     caCertificate: certificate.caCertificate,
+    certificate: { cert: certificate.certificate, key: certificate.privateKey },
     authorityHost: entra.authorityHost,
     smtp: { host: 'localhost', port: exchange.port },
     mailbox: SANDBOX_MAILBOX,

@@ -8,6 +8,7 @@ import { Writable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
+import type { ApiKey, Scope } from '../../src/core/api-key.ts';
 import { EXCHANGE_LIMITS, type Mailbox } from '../../src/core/mailbox.ts';
 import type { MessageDesk } from '../../src/core/message-desk.ts';
 import { createPrepare, createPrepareRaw, type Submission } from '../../src/core/submission.ts';
@@ -16,7 +17,6 @@ import type { MailboxDesk } from '../../src/core/mailbox-desk.ts';
 import { compose } from '../../src/smtp/compose.ts';
 import { headerValues } from '../../src/smtp/header-values.ts';
 import { type AppDependencies, buildApp } from '../../src/http/app.ts';
-import type { ApiKey, Scope } from '../../src/http/keys.ts';
 
 export const MAILBOX: Mailbox = {
   id: 'noreply@contoso.com',

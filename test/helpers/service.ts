@@ -14,6 +14,7 @@ import { type Config, readConfig } from '../../src/config/config.ts';
 import { openMetrics } from '../../src/metrics.ts';
 import { makeKeys } from '../../src/queue/keys.ts';
 import type { RedisLocation } from '../../src/queue/redis.ts';
+import type { SmtpInLimits } from '../../src/smtp-in/limits.ts';
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import { openWorker, type WorkerRole } from '../../src/worker-role.ts';
 
@@ -25,6 +26,7 @@ export interface TestServiceOptions {
   readonly workers?: number;
   readonly sandbox?: SandboxOptions;
   readonly windowMs?: number;
+  readonly smtpInLimits?: Partial<SmtpInLimits>;
   /** Takes what is to be closed; by default it is closed at the test's end. */
   readonly atEnd?: AtEnd;
 }
@@ -42,6 +44,8 @@ export interface Answer {
 export interface TestService {
   readonly sandbox: Sandbox;
   readonly url: string;
+  /** The ports of SMTP in, where they are configured. */
+  readonly smtpIn: ApiRole['smtpIn'];
   readonly env: Readonly<Record<string, string>>;
   readonly namespace: string;
   /** What the processes log, line by line. */
@@ -55,6 +59,8 @@ export interface TestService {
   /** A further worker; the variables are its own, beside those of the service. */
   addWorker(env?: Readonly<Record<string, string>>): Promise<WorkerRole>;
   reload(env: Readonly<Record<string, string>>): Promise<void>;
+  /** Closes the API, as its process does when it is told to end. */
+  close(): Promise<void>;
 }
 
 const MAIL = { to: 'someone@example.com', subject: 'Hello', text: 'Hello there.' };
@@ -99,7 +105,8 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
   const config = readConfig(env, 'all');
   const roles: WorkerRole[] = [];
   const shared = { location: options.location, keys, log, metrics: openMetrics() };
-  const api = await openApi({ config, ...shared });
+  const { smtpInLimits } = options;
+  const api = await openApi({ config, ...shared, ...(smtpInLimits && { smtpInLimits }) });
   const addWorker = async (more: Readonly<Record<string, string>> = {}) => {
     const { windowMs } = options;
     const config = readConfig({ ...env, ...more }, 'all');
@@ -119,6 +126,8 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
     namespace,
     log: lines,
     addWorker,
+    smtpIn: api.smtpIn,
+    close: api.close,
     ...client(api),
     reload: (more) => reload({ ...env, ...more }, api, roles),
   };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { makeKeyGuard, networkOf, WRONG_KEYS_MAX } from '../../src/http/key-guard.ts';
+import { makeKeyGuard, networkOf, WRONG_KEYS_MAX } from '../../src/core/key-guard.ts';
 
 function openGuard() {
   const clock = { now: 0 };

@@ -1,0 +1,99 @@
+/** The submission server beside the API: the same `submit`, the same keys, opened after it and closed with it. */
+import type { Config } from './config/config.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { type Certificate, type CertificateWatch, readCertificate, watchCertificate } from './smtp-in/certificate.ts';
+import { openSmtpIn, type SmtpIn, type SmtpInOptions } from './smtp-in/server.ts';
+
+export interface SmtpInRole extends Pick<SmtpIn, 'port' | 'tlsPort'> {
+  /** Looks for another certificate; keys and networks are asked for each time. */
+  reload(): void;
+  close(): Promise<void>;
+}
+
+/** What stands in where the configuration says nothing: the sandbox's. */
+export interface SmtpInDefaults {
+  readonly port: number;
+  readonly certificate: Certificate;
+}
+
+export interface SmtpInRoleOptions extends Pick<SmtpInOptions, 'directory' | 'submit' | 'countRequest' | 'limits'> {
+  readonly config: () => Config;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly defaults?: SmtpInDefaults | undefined;
+}
+
+/** Undefined when none is configured, or the port that nobody asked for is taken. */
+export async function openSmtpInRole(options: SmtpInRoleOptions): Promise<SmtpInRole | undefined> {
+  const { config, log, defaults } = options;
+  const { port, tlsPort, certificate: files } = config().smtpIn;
+  const isAsked = port !== undefined || tlsPort !== undefined;
+  if (!isAsked && !defaults) return undefined;
+  const certificate = files ? readCertificate(files) : defaults?.certificate;
+  try {
+    const smtp = await open(options, certificate);
+    const watch =
+      files && certificate ? watchCertificate(files, certificate, (found) => smtp.renew(found), log) : undefined;
+    tellStart(smtp, certificate, config(), log);
+    return roleOf(smtp, watch);
+  } catch (error) {
+    if (isAsked || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw explain(error, config());
+    log.warn(`SMTP: port ${defaults?.port} is taken by another program, so no mail is taken by SMTP: set SMTP_IN_PORT`);
+    return undefined;
+  }
+}
+
+function open(
+  { config, log, metrics, defaults, ...options }: SmtpInRoleOptions,
+  certificate: Certificate | undefined,
+): Promise<SmtpIn> {
+  const { port, tlsPort } = config().smtpIn;
+  const starttlsPort = port ?? (tlsPort === undefined ? defaults?.port : undefined);
+  return openSmtpIn({
+    ...options,
+    host: config().listen.host,
+    ...(starttlsPort !== undefined && { port: starttlsPort }),
+    ...(tlsPort !== undefined && { tlsPort }),
+    ...(certificate && { certificate }),
+    keys: () => config().apiKeys,
+    trustedNetworks: () => config().smtpIn.trustedNetworks,
+    rewritesFrom: (client) => config().smtpIn.rewriteFrom.includes(client),
+    onReply: metrics.smtpInReply,
+    log,
+  });
+}
+
+function roleOf(smtp: SmtpIn, watch: CertificateWatch | undefined): SmtpInRole {
+  return {
+    port: smtp.port,
+    tlsPort: smtp.tlsPort,
+    reload: () => watch?.look(),
+    close: async () => {
+      watch?.close();
+      await smtp.close();
+    },
+  };
+}
+
+function tellStart(
+  { port, tlsPort }: SmtpIn,
+  certificate: Certificate | undefined,
+  { listen: { host }, apiKeys, smtpIn }: Config,
+  log: Logger,
+): void {
+  if (port !== undefined) log.info(`SMTP ready at ${host}:${port}${certificate ? ', with STARTTLS' : ''}`);
+  if (tlsPort !== undefined) log.info(`SMTP ready at ${host}:${tlsPort}, with TLS from the first byte`);
+  for (const { address, prefix, key } of smtpIn.trustedNetworks)
+    log.info(`SMTP: clients of ${address}/${prefix} send as the key ${key}, without TLS or login`);
+  if (!certificate && apiKeys.length > 0)
+    log.warn('SMTP: without SMTP_IN_TLS_CERT nobody may log in: only clients of SMTP_IN_TRUSTED_NETWORKS can send');
+}
+
+function explain(error: unknown, { listen: { host } }: Config): unknown {
+  const { code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
+  if (code !== 'EADDRINUSE') return error;
+  return new Error(`${host}:${port} is taken by another program: end that one, or set SMTP_IN_PORT to another port.`, {
+    cause: error,
+  });
+}

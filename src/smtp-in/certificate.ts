@@ -1,0 +1,60 @@
+/** The server's certificate from its files. A renewed one is taken over while the server runs; a wrong one is not. */
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import type { Log } from './log.ts';
+
+/** PEM, the chain with the certificate. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface CertificateFiles {
+  readonly certPath: string;
+  readonly keyPath: string;
+}
+
+/** Files are looked at, not listened to: renewed ones often come by a changed link, of which no one tells. */
+const LOOK_MS = 10_000;
+
+/** @throws Error when a file can't be read, or the two do not fit together. */
+export function readCertificate({ certPath, keyPath }: CertificateFiles): Certificate {
+  const certificate = { cert: readFileSync(certPath, 'utf8'), key: readFileSync(keyPath, 'utf8') };
+  createSecureContext(certificate);
+  return certificate;
+}
+
+export interface CertificateWatch {
+  readonly look: () => void;
+  readonly close: () => void;
+}
+
+/** Tells of another certificate in the files. */
+export function watchCertificate(
+  files: CertificateFiles,
+  first: Certificate,
+  onChange: (certificate: Certificate) => void,
+  log: Log,
+): CertificateWatch {
+  let known = first;
+  const look = () => {
+    try {
+      const found = readCertificate(files);
+      if (found.cert === known.cert && found.key === known.key) return;
+      known = found;
+      onChange(found);
+      log.info({ ...files }, 'SMTP: another certificate');
+    } catch (err) {
+      // Between the writing of one file and the other they do not fit: the next look may find both.
+      log.warn({ err, ...files }, 'SMTP: the certificate is not taken over, the old one stays');
+    }
+  };
+  const paths = [files.certPath, files.keyPath];
+  for (const path of paths) watchFile(path, { interval: LOOK_MS, persistent: false }, look);
+  return {
+    look,
+    close: () => {
+      for (const path of paths) unwatchFile(path, look);
+    },
+  };
+}

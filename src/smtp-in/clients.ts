@@ -1,0 +1,62 @@
+/** Who a client is: by its login, by its network, or, where no key is configured, by being this machine. */
+import type { SMTPServerSession } from 'smtp-server';
+import { BlockList, isIPv6 } from 'node:net';
+import { ANYONE, type ApiKey, hasExpired, isLoopbackAddress } from '../core/api-key.ts';
+
+/** Clients of these addresses need neither TLS nor a login: they are this key. */
+export interface TrustedNetwork {
+  readonly address: string;
+  readonly prefix: number;
+  /** The name of an API key. */
+  readonly key: string;
+}
+
+export type SmtpClient = Pick<ApiKey, 'name' | 'scopes'> & Partial<ApiKey>;
+
+export interface Clients {
+  /** Who may send in this session, by the keys of now; undefined before the login. */
+  readonly clientOf: (session: SMTPServerSession) => SmtpClient | undefined;
+  readonly isTrusted: (address: string) => boolean;
+}
+
+export function openClients(keys: () => readonly ApiKey[], networks: () => readonly TrustedNetwork[]): Clients {
+  const keyOfNetwork = openLookup(networks);
+  return {
+    clientOf: ({ user, remoteAddress }) => {
+      const known = keys();
+      if (known.length === 0) return isLoopbackAddress(remoteAddress) ? ANYONE : undefined;
+      if (user !== undefined && user !== false) return known.find((key) => isSame(key, user as ApiKey));
+      const name = keyOfNetwork(remoteAddress);
+      return name === undefined ? undefined : known.find((key) => key.name === name && !hasExpired(key));
+    },
+    isTrusted: (address) => keyOfNetwork(address) !== undefined,
+  };
+}
+
+/** The key of a session that is open may have been taken back since. */
+function isSame(key: ApiKey, { name, hash }: ApiKey): boolean {
+  return key.name === name && key.hash.equals(hash) && !hasExpired(key);
+}
+
+/** The lists are made anew only with another configuration. */
+function openLookup(networks: () => readonly TrustedNetwork[]): (address: string) => string | undefined {
+  let known: readonly TrustedNetwork[] = [];
+  let lists: readonly { readonly list: BlockList; readonly key: string }[] = [];
+  return (address) => {
+    if (networks() !== known) {
+      known = networks();
+      lists = known.map(({ key, ...network }) => ({ key, list: listOf(network) }));
+    }
+    return lists.find(({ list }) => list.check(address, familyOf(address)))?.key;
+  };
+}
+
+function listOf({ address, prefix }: Omit<TrustedNetwork, 'key'>): BlockList {
+  const list = new BlockList();
+  list.addSubnet(address, prefix, familyOf(address));
+  return list;
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIPv6(address) ? 'ipv6' : 'ipv4';
+}

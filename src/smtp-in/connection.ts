@@ -1,0 +1,73 @@
+/**
+ * One client's connection: smtp-server's, with our enhanced codes in its replies, and an end to clients that only play,
+ * that dawdle, or that this server has no more time for.
+ */
+import type { Socket } from 'node:net';
+import type { SMTPServer, SMTPServerSession } from 'smtp-server';
+import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
+import type { SmtpInLimits } from './limits.ts';
+import { hasEnhancedCode, MUST_STARTTLS, STOPPING } from './reply.ts';
+
+export interface ConnectionContext {
+  readonly limits: SmtpInLimits;
+  readonly isKnown: (session: SMTPServerSession) => boolean;
+  readonly isStopping: () => boolean;
+  readonly onReply: (code: number) => void;
+  readonly onEnd: (connection: Connection) => void;
+}
+
+const CLOSING = 421;
+const ACCEPTED = /^2\.0\.0 OK queued/;
+
+export class Connection extends SMTPConnection {
+  /** Whether a mail is being received, or submitted. */
+  isReceiving = false;
+  readonly #context: ConnectionContext;
+  #replies = 0;
+  #errors = 0;
+  #deadline: NodeJS.Timeout | undefined;
+
+  constructor(server: SMTPServer, socket: Socket, context: ConnectionContext) {
+    super(server, socket);
+    this.#context = context;
+    this.endsIn(context.limits.loginMs, '4.4.2 Too long without a login');
+  }
+
+  /** Each reply of smtp-server and of ours goes through here. */
+  override send(code: number, text?: string | string[] | null, about?: string | false): void {
+    // smtp-server knows no AUTH where it is turned off, and would not say why.
+    if (code === 500 && about === 'AUTH') super.send(530, MUST_STARTTLS, false);
+    else super.send(code, text, hasEnhancedCode(text) ? false : about);
+    this.#context.onReply(code);
+    if (code === CLOSING) return;
+    if (this.#context.isStopping() && !this.isReceiving) this.send(CLOSING, STOPPING);
+    else this.#count(code, text);
+  }
+
+  /** The connection ends then, whatever it is doing, unless it is given another time. */
+  endsIn(ms: number, text: string): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.send(CLOSING, text), ms).unref();
+  }
+
+  /** Ends it without another word. */
+  cut(): void {
+    this._socket.destroy();
+  }
+
+  override _onClose(): void {
+    clearTimeout(this.#deadline);
+    super._onClose();
+    this.#context.onEnd(this);
+  }
+
+  #count(code: number, text?: string | string[] | null): void {
+    const { limits, isKnown } = this.#context;
+    const accepted = code === 250 && typeof text === 'string' && ACCEPTED.test(text);
+    this.#replies = accepted ? 0 : this.#replies + 1;
+    this.#errors = accepted ? 0 : this.#errors + (code >= 500 ? 1 : 0);
+    const most = isKnown(this.session) ? limits.replies : limits.repliesBeforeLogin;
+    if (this.#errors >= limits.errors) this.send(CLOSING, '4.7.0 Too many errors');
+    else if (this.#replies >= most) this.send(CLOSING, '4.7.0 Too many commands without a mail');
+  }
+}

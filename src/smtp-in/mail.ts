@@ -1,0 +1,118 @@
+/** One mail of a session, from MAIL FROM to the end of its data: it is queued when its client hears 250. */
+import { createHash } from 'node:crypto';
+import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
+import { parseAddress } from '../core/address.ts';
+import { type CountRequest, countAgainstLimit } from '../core/request-rate.ts';
+import type { SubmitOutcome, SubmitRaw } from '../core/submit.ts';
+import type { SmtpClient } from './clients.ts';
+import { hasFalseEnd } from './false-end.ts';
+import type { Budget } from './limits.ts';
+import type { Log } from './log.ts';
+import { receivedLine } from './received.ts';
+import { answerOf, Reply } from './reply.ts';
+
+export interface MailContext {
+  readonly clientOf: (session: SMTPServerSession) => SmtpClient | undefined;
+  readonly countRequest: CountRequest;
+  readonly submit: SubmitRaw;
+  /** Whether a From of this client that no mailbox may send as gives way to the mailbox's own. */
+  readonly rewritesFrom: (client: string) => boolean;
+  readonly sizeBytesMax: () => number;
+  readonly budget: Budget;
+  readonly log: Log;
+}
+
+/** @throws Reply when the session may not begin a mail. */
+export async function beginMail(session: SMTPServerSession, { clientOf, countRequest }: MailContext): Promise<void> {
+  const client = requireClient(session, clientOf);
+  const rate = await countAgainstLimit(client, countRequest);
+  if (rate?.excess !== undefined) throw new Reply(451, `4.7.1 ${rate.excess}`);
+}
+
+/** Also asked for at the end of the data: a key may have been taken back since. @throws Reply without one. */
+function requireClient(session: SMTPServerSession, clientOf: MailContext['clientOf']): SmtpClient {
+  const client = clientOf(session);
+  if (!client) throw new Reply(530, '5.7.0 Authentication required: log in with the name of an API key and its secret');
+  if (!client.scopes.includes('send')) throw new Reply(550, `5.7.1 The key ${client.name} has not the scope send`);
+  return client;
+}
+
+/** @throws Reply when it is no address that a mail could go to. */
+export function checkRecipient({ address }: SMTPServerAddress): void {
+  const parsed = parseAddress(address);
+  if (!parsed.ok) throw new Reply(501, `5.1.3 The address ${parsed.problem}`);
+}
+
+/** The answer to the mail. @throws Reply when it is refused; another error when the client has gone. */
+export async function takeMail(
+  stream: SMTPServerDataStream,
+  session: SMTPServerSession,
+  context: MailContext,
+): Promise<string> {
+  const held = { bytes: 0 };
+  try {
+    const data = await collect(stream, context, held);
+    return answerOf(await submit(data, session, context));
+  } finally {
+    context.budget.give(held.bytes);
+  }
+}
+
+interface Data {
+  readonly bytes: Buffer;
+  readonly digest: string;
+}
+
+/** Reads to the end even what is refused: a client listens only then. */
+async function collect(
+  stream: SMTPServerDataStream,
+  { sizeBytesMax, budget }: MailContext,
+  held: { bytes: number },
+): Promise<Data> {
+  const most = sizeBytesMax();
+  const chunks: Buffer[] = [];
+  const hash = createHash('sha256');
+  let refusal: Reply | undefined;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    if (refusal) continue;
+    refusal = refusalOf(chunk.length, held.bytes, most, budget);
+    if (refusal) {
+      chunks.length = 0;
+      continue;
+    }
+    held.bytes += chunk.length;
+    hash.update(chunk);
+    chunks.push(chunk);
+  }
+  if (refusal) throw refusal;
+  return { bytes: Buffer.concat(chunks, held.bytes), digest: hash.digest('base64url') };
+}
+
+function refusalOf(more: number, held: number, most: number, budget: Budget): Reply | undefined {
+  if (held + more > most) return new Reply(552, `5.3.4 The mail has more than ${most} bytes, the most that is taken`);
+  if (!budget.take(more)) return new Reply(452, '4.3.1 Too many mails are being received: send it again later');
+  return undefined;
+}
+
+async function submit({ bytes, digest }: Data, session: SMTPServerSession, context: MailContext) {
+  const client = requireClient(session, context.clientOf);
+  if (hasFalseEnd(bytes))
+    throw new Reply(550, '5.6.11 A dot stands alone between bare line feeds: end each line with CR LF');
+  const outcome = await context.submit(
+    {
+      bytes,
+      digest,
+      recipients: session.envelope.rcptTo.map(({ address }) => address),
+      trace: (message) => [receivedLine(session, message)],
+      foreignFrom: context.rewritesFrom(client.name) ? 'rewrite' : 'refuse',
+    },
+    client,
+  );
+  tellTrouble(outcome, context.log);
+  return outcome;
+}
+
+function tellTrouble(outcome: SubmitOutcome, log: Log): void {
+  if (outcome.kind === 'unavailable') log.error({ err: outcome.cause }, 'the queue is unavailable');
+  if (outcome.kind === 'unanswered') log.error({ err: outcome.cause }, 'the queue did not answer');
+}

@@ -1,0 +1,60 @@
+/**
+ * What a client is answered, by what became of its mail. 4xx keeps the mail in the client's own queue, 5xx says that it
+ * would be refused again. Source: RFC 5321 4.2, RFC 3463.
+ */
+import type { SubmitOutcome } from '../core/submit.ts';
+
+/** An SMTP reply in the form in which smtp-server takes a refusal. */
+export class Reply extends Error {
+  override readonly name = 'Reply';
+  readonly responseCode: number;
+
+  /** `text` begins with the enhanced status code. */
+  constructor(responseCode: number, text: string) {
+    super(replyText(text));
+    this.responseCode = responseCode;
+  }
+}
+
+/** RFC 5321 4.5.3.1.5: a reply line has at most 512 octets, code and line end included. */
+const TEXT_LENGTH_MAX = 500;
+
+export const MUST_STARTTLS = '5.7.0 Must issue a STARTTLS command first';
+export const STOPPING = '4.3.2 This server is stopping: send again';
+
+/** What RFC 3463 has an enhanced code at its beginning. */
+export function hasEnhancedCode(text: unknown): boolean {
+  return typeof text === 'string' && /^[245]\.\d{1,3}\.\d{1,3} /.test(text);
+}
+
+/** The reply to a whole mail. @throws Reply when it was not accepted. */
+export function answerOf(outcome: SubmitOutcome): string {
+  switch (outcome.kind) {
+    case 'accepted':
+      return `2.0.0 OK queued as ${outcome.message.id}`;
+    case 'invalid':
+      throw new Reply(554, `5.6.0 ${told(outcome.errors)}`);
+    case 'sender-not-allowed':
+      throw new Reply(550, `5.7.1 ${told(outcome.errors)}`);
+    case 'too-large':
+      throw new Reply(552, `5.3.4 ${outcome.sizeBytes} bytes; ${outcome.mailbox} may send ${outcome.sizeBytesMax}`);
+    case 'full':
+      throw new Reply(452, `4.3.1 ${outcome.detail}: send again later`);
+    case 'unavailable':
+      throw new Reply(451, '4.3.0 The queue is unavailable, and has nothing of this mail: send it again later');
+    case 'unanswered':
+      throw new Reply(451, '4.3.0 The queue did not answer, and may have this mail: send it again, it counts once');
+    case 'key-reused':
+      throw new Reply(554, '5.6.0 Another mail came with the same mark');
+  }
+}
+
+function told(errors: readonly { readonly field: string; readonly message: string }[]): string {
+  return errors.map(({ field, message }) => `${field}: ${message}`).join(' ');
+}
+
+/** One line of ASCII: a client that has not asked for SMTPUTF8 need not understand more. */
+function replyText(text: string): string {
+  const ascii = text.replace(/[^\x20-\x7e]/g, '?');
+  return ascii.length > TEXT_LENGTH_MAX ? `${ascii.slice(0, TEXT_LENGTH_MAX - 3)}...` : ascii;
+}
