@@ -100,11 +100,14 @@ function welcome(
     log.warn(
       `SANDBOX: see what it took at ${url}/sandbox/messages. To send for real, see "Connect your tenant" in README.md.`,
     );
-    if (smtpIn)
-      log.warn(`SANDBOX: ${caFile(sandbox, dataDir)} is what SMTP clients that check certificates must trust.`);
+    if (smtpIn) log.warn(smtpHint(smtpIn, caFile(sandbox, dataDir)));
   } else {
     for (const { mailbox, host, port } of mailboxes) log.info(`sending as ${mailbox.address} through ${host}:${port}`);
   }
+}
+
+function smtpHint({ port, tlsPort }: NonNullable<ApiRole['smtpIn']>, file: string): string {
+  return `SANDBOX: programs that speak SMTP send to localhost:${port ?? tlsPort}; those that check its certificate trust ${file}.`;
 }
 
 /** The authority is a new one with each start. */
