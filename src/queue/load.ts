@@ -15,58 +15,94 @@ export interface LoadLimits {
 }
 
 export interface LoadGuard {
-  /** Why no more may be queued for this client now; undefined when there is room. Rejects when Redis is away. */
-  findFull(client: Client): Promise<Full | undefined>;
+  /** Has the work done if there is room for what it queues, or says why there is none. Rejects when Redis is away. */
+  admit<T>(client: Client, wanted: Amount, work: () => Promise<T>): Promise<T | Full>;
 }
 
-/** What was counted is true for so long: limits may be overstepped by what is accepted within it. */
+/** So many messages, and bytes of them. */
+export interface Amount {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+interface Admitted {
+  readonly client: Client;
+  readonly wanted: Amount;
+}
+
+/** What was counted is true for so long, but for what this process has let in since: other APIs may let in as much. */
 const FRESH_MS = 500;
 /** Of `maxmemory`: the rest is for what becomes of the messages. */
 const MEMORY_SHARE_MAX = 0.9;
 
 interface Load {
-  readonly counts: Readonly<Record<string, string>>;
+  /** By the names of the hash: see keys.ts. */
+  readonly counts: Map<string, number>;
   /** Used memory by `maxmemory`; 0 where there is no such limit. */
   readonly memoryShare: number;
 }
 
 export function openLoadGuard(redis: RedisClient, keys: Keys, limits: LoadLimits): LoadGuard {
+  const underWay = new Set<Admitted>();
   let readAt = Number.NEGATIVE_INFINITY;
   let reading: Promise<Load> | undefined;
   const load = () => {
     if (reading && Date.now() - readAt < FRESH_MS) return reading;
     readAt = Date.now();
-    reading = readLoad(redis, keys);
+    // What is on its way to Redis may not be counted there yet.
+    reading = readLoad(redis, keys, [...underWay]);
     reading.catch(() => {
       reading = undefined;
     });
     return reading;
   };
-  return { findFull: async (client) => judge(await load(), client, limits) };
+  return {
+    admit: async (client, wanted, work) => {
+      const known = await load();
+      const full = judge(known, client, wanted, limits);
+      if (full) return full;
+      const admitted = { client, wanted };
+      add(known, admitted);
+      underWay.add(admitted);
+      return work().finally(() => underWay.delete(admitted));
+    },
+  };
 }
 
-async function readLoad(redis: RedisClient, keys: Keys): Promise<Load> {
+async function readLoad(redis: RedisClient, keys: Keys, underWay: readonly Admitted[]): Promise<Load> {
   const [counts, info] = await Promise.all([redis.hgetall(keys.load), redis.info('memory')]);
   const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
   const max = field('maxmemory');
-  return { counts, memoryShare: max > 0 ? field('used_memory') / max : 0 };
+  const numbers = Object.entries(counts).map(([name, count]) => [name, Number(count)] as const);
+  const load = { counts: new Map(numbers), memoryShare: max > 0 ? field('used_memory') / max : 0 };
+  for (const admitted of underWay) add(load, admitted);
+  return load;
 }
 
-function judge({ counts, memoryShare }: Load, client: Client, { messagesMax, bytesMax }: LoadLimits): Full | undefined {
-  const count = (name: string) => Number(counts[name] ?? 0);
-  const { name, queuedMessagesMax = 0, queuedBytesMax = 0 } = client;
-  const reached = (used: number, max: number) => max > 0 && used >= max;
-  if (reached(count(`messages:${name}`), queuedMessagesMax))
-    return full('client', `${queuedMessagesMax} messages of this key wait`);
-  if (reached(count(`bytes:${name}`), queuedBytesMax))
-    return full('client', `${queuedBytesMax} bytes of this key wait`);
-  if (reached(count('messages'), messagesMax)) return full('all', `${messagesMax} messages wait`);
-  if (reached(count('bytes'), bytesMax)) return full('all', `${bytesMax} bytes wait`);
-  if (memoryShare >= MEMORY_SHARE_MAX)
-    return full('all', `Redis has used ${Math.floor(memoryShare * 100)} % of its memory`);
-  return undefined;
+function judge(
+  { counts, memoryShare }: Load,
+  { name, queuedMessagesMax = 0, queuedBytesMax = 0 }: Client,
+  { messages: wanted }: Amount,
+  { messagesMax, bytesMax }: LoadLimits,
+): Full | undefined {
+  const count = (field: string) => counts.get(field) ?? 0;
+  const tooMany = (waiting: number, max: number) =>
+    max > 0 && waiting + wanted > max
+      ? `${max} messages may wait; ${waiting} do, and ${wanted} more would be too many`
+      : undefined;
+  // A message that is larger than the whole limit must find its way, too.
+  const tooMuch = (waiting: number, max: number) =>
+    max > 0 && waiting >= max ? `${max} bytes may wait, and ${waiting} do` : undefined;
+  const ofClient =
+    tooMany(count(`messages:${name}`), queuedMessagesMax) ?? tooMuch(count(`bytes:${name}`), queuedBytesMax);
+  if (ofClient !== undefined) return { kind: 'full', of: 'client', detail: `Of this key ${ofClient}` };
+  const ofAll = tooMany(count('messages'), messagesMax) ?? tooMuch(count('bytes'), bytesMax);
+  if (ofAll !== undefined) return { kind: 'full', of: 'all', detail: `In all ${ofAll}` };
+  if (memoryShare < MEMORY_SHARE_MAX) return undefined;
+  return { kind: 'full', of: 'all', detail: `Redis has used ${Math.floor(memoryShare * 100)} % of its memory` };
 }
 
-function full(of: Full['of'], detail: string): Full {
-  return { kind: 'full', of, detail };
+function add({ counts }: Load, { client: { name }, wanted: { messages, bytes } }: Admitted): void {
+  const increments = { messages, bytes, [`messages:${name}`]: messages, [`bytes:${name}`]: bytes };
+  for (const [field, by] of Object.entries(increments)) counts.set(field, (counts.get(field) ?? 0) + by);
 }

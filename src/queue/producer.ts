@@ -115,17 +115,17 @@ async function enqueueInTime(
 ): Promise<readonly EnqueueOutcome[]> {
   const [first] = submissions;
   if (!first) return [];
-  const deadlineMs = deadlineFor(submissions);
+  const wanted = { messages: submissions.length, bytes: bytesOf(submissions) };
+  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(wanted.bytes / 1024 ** 2);
   let sent = false;
   const onSent = () => {
     sent = true;
   };
   const latestAt = performance.now() + deadlineMs - ANSWER_MS;
   const enqueue = async () => {
-    const full = await load.findFull(first.client);
-    return full
-      ? submissions.map(() => full)
-      : accept(submissions.map((submission) => ({ submission, latestAt, onSent })));
+    const all = () => accept(submissions.map((submission) => ({ submission, latestAt, onSent })));
+    const outcome = await load.admit(first.client, wanted, all);
+    return 'kind' in outcome ? submissions.map(() => outcome) : outcome;
   };
   try {
     return await withDeadline(enqueue(), deadlineMs);
@@ -135,9 +135,8 @@ async function enqueueInTime(
   }
 }
 
-function deadlineFor(submissions: readonly Submission[]): number {
-  const bytes = submissions.reduce((sum, { message }) => sum + message.sizeBytes, 0);
-  return DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(bytes / 1024 ** 2);
+function bytesOf(submissions: readonly Submission[]): number {
+  return submissions.reduce((sum, { message }) => sum + message.sizeBytes, 0);
 }
 
 async function cancel(

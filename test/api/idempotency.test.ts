@@ -251,6 +251,32 @@ describe('limits', () => {
     expect(ids).toHaveLength(2);
   });
 
+  test.each([
+    ['messages of a key', 'queuedMessagesMax: 5', {}, 429],
+    ['megabytes of a key', 'queuedMegabytesMax: 1', {}, 429],
+    ['messages', 'requestsPerMinute: 1000', { QUEUE_MESSAGES_MAX: '5' }, 503],
+    ['megabytes', 'requestsPerMinute: 1000', { QUEUE_MEGABYTES_MAX: '1' }, 503],
+  ] as const)('of many requests at once no more than so many %s are taken', async (_what, field, env, refusal) => {
+    const { request } = await open({ workers: 0, env, yaml: limited(field) });
+    const mail = { ...MAIL, text: 'x'.repeat(220_000) };
+    const answers = await Promise.all(Array.from({ length: 10 }, () => request('POST', '/send', mail, as('its-key'))));
+    const taken = answers.filter(({ status }) => status === 202);
+    // Fewer are taken when the count is read anew meanwhile: what is on its way then may count twice.
+    expect(taken.length).toBeLessThanOrEqual(5);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202, refusal]));
+  });
+
+  test('a batch that is more than may wait is refused as a whole', async () => {
+    const { request } = await open({ workers: 0, yaml: limited('queuedMessagesMax: 5') });
+    const batch = (length: number) => ({ messages: Array.from({ length }, () => MAIL) });
+    const { status, body } = await request('POST', '/send/batch', batch(6), as('its-key'));
+    expect([status, body.detail]).toEqual([
+      429,
+      'Of this key 5 messages may wait; 0 do, and 6 more would be too many.',
+    ]);
+    expect((await request('POST', '/send/batch', batch(5), as('its-key'))).status).toBe(202);
+  });
+
   test('all queues together may have so much', async () => {
     const { request } = await open({ workers: 0, env: { QUEUE_MESSAGES_MAX: '3' } });
     let answer = await request('POST', '/send', MAIL);
