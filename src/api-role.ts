@@ -94,7 +94,12 @@ export async function openApi({ config, location, keys, log, metrics, ...options
     takeSeat: ({ id, limits: { connections } }) =>
       takeSeat({ redis, keys, worker: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
   });
-  metrics.watchMailboxes(() => withDeadline(desk.list(), REDIS_DEADLINE_MS));
+  metrics.begin(namesOf(config));
+  metrics.watchFleet({
+    mailboxes: () => withDeadline(desk.list(), REDIS_DEADLINE_MS),
+    waiting: () => withDeadline(load.waiting(), REDIS_DEADLINE_MS),
+    limits: config.queueLimits,
+  });
   const submitRaw = createSubmitRaw({
     ...submission,
     headerValues,
@@ -148,6 +153,7 @@ export async function openApi({ config, location, keys, log, metrics, ...options
       reload: (changed) => {
         current = changed;
         smtpIn?.reload();
+        metrics.begin(namesOf(changed));
       },
       close,
     };
@@ -173,6 +179,11 @@ async function listen(app: FastifyInstance, { host, port }: Config['listen']): P
       cause,
     });
   }
+}
+
+/** Of the mailboxes and pools. */
+function namesOf({ mailboxes, pools }: Config): readonly string[] {
+  return [...mailboxes.map(({ mailbox }) => mailbox.id), ...pools.map(({ name }) => name)];
 }
 
 /** A version 8 UUID (RFC 9562 5.8): random, or what follows from the seed. */

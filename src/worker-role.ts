@@ -91,12 +91,14 @@ export async function openWorker({
       log.warn({ mailbox: name, queue }, notConfigured(name).reason?.explanation);
   };
   await warnOfLeftBehind();
+  metrics.begin(config.mailboxes.map(({ mailbox }) => mailbox.id));
   log.info({ mailboxes: config.mailboxes.map(({ mailbox }) => mailbox.id) }, 'worker ready');
   return {
     reload: async (changed) => {
       directory = directoryOf(changed);
       await floor.reload(changed, seats.leave);
       credentials.watch(changed.mailboxes);
+      metrics.begin(changed.mailboxes.map(({ mailbox }) => mailbox.id));
       log.info({ mailboxes: changed.mailboxes.map(({ mailbox }) => mailbox.id) }, 'configuration taken over');
       await warnOfLeftBehind();
     },

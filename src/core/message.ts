@@ -19,6 +19,7 @@ export const MESSAGE_STATUSES = [
   'canceled',
 ] as const;
 export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
+export const FINAL_STATUSES = ['sent', 'failed', 'expired', 'canceled'] as const satisfies readonly MessageStatus[];
 
 /** What is known of an accepted message without its content. Never changes after the accept. */
 export interface Message {
@@ -161,5 +162,5 @@ export function toldStatus(
 }
 
 export function isFinal(status: MessageStatus): boolean {
-  return status === 'sent' || status === 'failed' || status === 'expired' || status === 'canceled';
+  return FINAL_STATUSES.some((final) => final === status);
 }

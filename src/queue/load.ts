@@ -17,6 +17,8 @@ export interface LoadLimits {
 export interface LoadGuard {
   /** Has the work done if there is room for what it queues, or says why there is none. Rejects when Redis is away. */
   admit<T>(client: Client, wanted: Amount, work: () => Promise<T>): Promise<T | Full>;
+  /** What waits, of all clients. Rejects when Redis is away. */
+  waiting(): Promise<Amount>;
 }
 
 /** So many messages, and bytes of them. */
@@ -65,6 +67,10 @@ export function openLoadGuard(redis: RedisClient, keys: Keys, limits: LoadLimits
       add(known, admitted);
       underWay.add(admitted);
       return work().finally(() => underWay.delete(admitted));
+    },
+    waiting: async () => {
+      const { counts } = await readLoad(redis, keys, []);
+      return { messages: counts.get('messages') ?? 0, bytes: counts.get('bytes') ?? 0 };
     },
   };
 }

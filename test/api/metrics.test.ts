@@ -38,9 +38,37 @@ test('GET /metrics counts what was accepted, tried, answered and finished, and s
     `relay365_mailbox_used{${MAILBOX},limit="recipients_per_day"} 1`,
     `relay365_mailbox_limit{${MAILBOX},limit="messages_per_minute"} 30`,
     'relay365_mailboxes 1',
+    'relay365_redis_up 1',
+    'relay365_unfinished_messages 1',
+    'relay365_unfinished_messages_limit 500000',
+    `relay365_unfinished_bytes_limit ${2_048 * 1024 ** 2}`,
   ]) {
     expect(body.split('\n')).toContain(line);
   }
+});
+
+test('GET /metrics counts from 0, for a first one to be seen as a rise', async () => {
+  const { request } = await openTestService({ location: redis.location });
+  const lines = (await request('GET', '/metrics')).body.split('\n');
+  for (const status of ['sent', 'failed', 'expired', 'canceled'])
+    expect(lines).toContain(`relay365_messages_finished_total{${MAILBOX},status="${status}"} 0`);
+  for (const outcome of ['renewed', 'failed'])
+    expect(lines).toContain(`relay365_token_requests_total{${MAILBOX},outcome="${outcome}"} 0`);
+  expect(lines).toContain(`relay365_messages_accepted_total{${MAILBOX}} 0`);
+});
+
+test('GET /metrics tells of this process while Redis is away, and that it is', async () => {
+  const own = await startTestRedis();
+  const { request, send } = await openTestService({ location: own.location, workers: 0 });
+  await send();
+  expect((await request('GET', '/metrics')).body).toMatch(/^relay365_redis_up 1$/m);
+  await own.stop();
+  const { status, body } = await request('GET', '/metrics');
+  expect(status).toBe(200);
+  expect(body).toMatch(/^relay365_redis_up 0$/m);
+  expect(body).toContain(`relay365_messages_accepted_total{${MAILBOX}} 1`);
+  expect(body).not.toMatch(/^relay365_(mailbox_state|queue_messages|unfinished_messages)\b.* \d/m);
+  await own.close();
 });
 
 test('a worker on its own tells at METRICS_PORT', async () => {

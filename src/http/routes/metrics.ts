@@ -1,7 +1,6 @@
 /** `GET /metrics`: what Prometheus reads. */
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { sendProblem } from '../problems.ts';
 import { contentAnswer, problemAnswers } from '../schemas/answers.ts';
 
 export interface MetricsDependencies {
@@ -12,14 +11,9 @@ const EXAMPLE =
   '# TYPE relay365_messages_accepted_total counter\nrelay365_messages_accepted_total{mailbox="noreply@contoso.com"} 17\n';
 
 export function metricsRoute(app: FastifyInstance, { metrics }: MetricsDependencies): void {
-  app.get('/metrics', { schema, config: { scope: 'read' } }, async (request, reply) => {
-    try {
-      return await reply.type(metrics.contentType).send(await metrics.text());
-    } catch (error) {
-      request.log.error({ err: error }, 'the metrics can not be collected');
-      return sendProblem(request, reply, 'queue-unavailable', { detail: 'The metrics can not be collected now.' });
-    }
-  });
+  app.get('/metrics', { schema, config: { scope: 'read' } }, async (_request, reply) =>
+    reply.type(metrics.contentType).send(await metrics.text()),
+  );
 }
 
 const schema = {
@@ -39,7 +33,6 @@ const schema = {
       'forbidden',
       'internal',
       'too-many-requests',
-      'queue-unavailable',
       'stopping',
     ),
   },
