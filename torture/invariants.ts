@@ -1,7 +1,8 @@
 /** The promises that no fault may break, each with the check that finds its breaches. */
 import { createHash } from 'node:crypto';
+import { ANSWER_MS_MAX } from './answer.ts';
 import type { AttemptView, Evidence, Injected, MessageView } from './evidence.ts';
-import { ANSWER_MS_MAX, BODY_MARK, type Request, subjectOf, UNANSWERED } from './load.ts';
+import { BODY_MARK, bytesOf, type Request, subjectOf, UNANSWERED } from './load.ts';
 import { CONNECTIONS_MAX, MESSAGES_PER_MINUTE, SECRET, SHUTDOWN_TIMEOUT_SECONDS } from './world.ts';
 
 export interface Invariant {
@@ -19,20 +20,22 @@ const SHUTDOWN_GRACE_MS = 7_000;
 
 export const INVARIANTS: readonly Invariant[] = [
   {
-    promise: 'every mail answered 202 is known',
+    promise: 'every mail answered 202 or 250 is known',
     check: forAccepted(({ message }) => (message ? [] : ['is not known'])),
   },
   {
-    promise: 'every mail answered 202 came to an end',
+    promise: 'every mail answered 202 or 250 came to an end',
     check: forAccepted(({ message }) => (message && !isOver(message) ? [`is still ${message.status}`] : [])),
   },
   { promise: 'a recipient that is said to have it has it, and no other', check: forAccepted(checkRecipients) },
   { promise: 'a mail failed only for what Exchange said of it', check: forAccepted(checkFailure) },
   { promise: 'a mail that came twice has an attempt on record that says why', check: forAccepted(checkDoubles) },
   { promise: 'each copy of a mail has the same bytes and Message-ID', check: forAccepted(checkCopies) },
+  { promise: 'a mail that came in by SMTP goes out byte for byte', check: forAccepted(checkBytes) },
+  { promise: 'every mail by SMTP is taken in the end', check: checkTaken },
   { promise: 'no mail came whose sender was told that it was not queued', check: checkRefused },
   { promise: 'no mail came that was never sent', check: checkStrangers },
-  { promise: 'every request was answered, and each 503 at once', check: checkAnswers },
+  { promise: 'every request was answered, and each 503 or 4xx at once', check: checkAnswers },
   { promise: 'no more connections than the mailbox may have', check: checkConnections },
   { promise: 'no more messages a minute than the mailbox may send', check: checkRate },
   { promise: "a killed worker's mail is in other hands within 30 s", check: checkRecovery },
@@ -119,10 +122,26 @@ function checkCopies({ message, copies }: Accepted): string[] {
   ];
 }
 
+/** Above them stands only what this relay put there. */
+function checkBytes({ request: { mail, way }, copies }: Accepted): string[] {
+  if (way === 'HTTP') return [];
+  const bytes = bytesOf(mail);
+  return copies.every(({ raw }) => raw.subarray(-bytes.length).equals(bytes)) ? [] : ['came with other bytes'];
+}
+
+function checkTaken({ requests }: Evidence): string[] {
+  const bySmtp = requests.filter(({ way }) => way === 'SMTP');
+  return [...Map.groupBy(bySmtp, ({ mail }) => mail.n)].flatMap(([n, tries]) => {
+    const { kind, ...last } = tries.at(-1)?.answer ?? { kind: 'no-answer' };
+    return kind === 'accepted' ? [] : [`${subjectOf(n)}: ${tries.length} tries, then ${JSON.stringify(last)}`];
+  });
+}
+
+/** By SMTP a refused mail comes with a later try. */
 function checkRefused({ requests, taken }: Evidence): string[] {
   const there = new Set(taken.map(({ subject }) => subject));
-  return requests.flatMap(({ mail, answer }) =>
-    answer.kind === 'refused' && answer.type !== UNANSWERED && there.has(subjectOf(mail.n))
+  return requests.flatMap(({ mail, way, answer }) =>
+    way === 'HTTP' && answer.kind === 'refused' && answer.type !== UNANSWERED && there.has(subjectOf(mail.n))
       ? [`${subjectOf(mail.n)} came, though the answer was ${answer.status} ${answer.type}`]
       : [],
   );
@@ -134,9 +153,9 @@ function checkStrangers({ requests, taken }: Evidence): string[] {
 }
 
 function checkAnswers({ requests }: Evidence): string[] {
-  return requests.flatMap(({ mail, api, tookMs, answer }) => {
+  return requests.flatMap(({ mail, way, api, tookMs, answer }) => {
     const late = answer.kind === 'refused' ? tookMs > REFUSAL_MS_MAX : tookMs >= ANSWER_MS_MAX;
-    const wrong = answer.kind === 'refused' && answer.status !== 503;
+    const wrong = answer.kind === 'refused' && (way === 'HTTP' ? answer.status !== 503 : answer.status >= 500);
     if (!late && !wrong) return [];
     const how = answer.kind === 'refused' ? `${answer.status} ${answer.type}` : answer.kind;
     return [`${subjectOf(mail.n)}: ${how} by ${api} after ${tookMs} ms`];

@@ -34,8 +34,8 @@ export interface ProcessEnd {
 
 export interface Slot {
   readonly name: string;
-  /** The first line that said that the process is ready; undefined while there is none. */
-  readonly readyLine: string | undefined;
+  /** The lines that said what is ready, and where; none while the process does not run. */
+  readonly readyLines: readonly string[];
   readonly ends: readonly ProcessEnd[];
   /** Resolves when the process says that it is ready. */
   start(): Promise<void>;
@@ -48,29 +48,30 @@ export interface Slot {
 }
 
 const POLL_MS = 20;
+const READY = /\bready\b/;
 const CLOCK = fileURLToPath(new URL('clock.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 interface State {
   readonly ends: ProcessEnd[];
   child?: ChildProcess;
-  readyLine?: string | undefined;
+  readyLines: string[];
   asked?: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
 }
 
 export function makeSlot(options: SlotOptions): Slot {
-  const state: State = { ends: [] };
+  const state: State = { ends: [], readyLines: [] };
   const inTurn = makeTurns();
   return {
     name: options.name,
     ends: state.ends,
-    get readyLine() {
-      return state.readyLine;
+    get readyLines() {
+      return state.readyLines;
     },
     start: () =>
       inTurn(async () => {
         launch(options, state);
-        while (state.readyLine === undefined) await delay(POLL_MS);
+        while (!state.readyLines.some((line) => options.ready.test(line))) await delay(POLL_MS);
       }),
     end: (signal, downMs) =>
       inTurn(async () => {
@@ -98,7 +99,7 @@ function clockFile({ folder, name }: SlotOptions): string {
 
 /** Starts the process; it is ready when it says so, which may take as long as Redis is away. */
 function launch(options: SlotOptions, state: State): void {
-  const { folder, name, file, env, ready } = options;
+  const { folder, name, file, env } = options;
   const child = spawn(process.execPath, ['--import', CLOCK, join(ROOT, file)], {
     cwd: folder,
     env: { ...env, TORTURE_CLOCK_FILE: clockFile(options) },
@@ -109,12 +110,12 @@ function launch(options: SlotOptions, state: State): void {
   for (const stream of [child.stdout, child.stderr]) {
     createInterface(stream).on('line', (line) => {
       log.write(`${line}\n`);
-      if (ready.test(line)) state.readyLine = line;
+      if (READY.test(line)) state.readyLines.push(line);
     });
   }
   child.once('exit', (code, signal) => {
     const { asked } = state;
-    state.readyLine = undefined;
+    state.readyLines = [];
     state.asked = undefined;
     const at = asked?.at ?? Date.now();
     const result = signal ?? code ?? -1;

@@ -3,7 +3,7 @@ import type { Evidence, Injected } from './evidence.ts';
 import { type Request, UNANSWERED } from './load.ts';
 
 const OUTCOMES = ['sent', 'deferred', 'unknown', 'interrupted', 'throttled', 'held', 'failed'] as const;
-const COLUMNS = ['202', '503', '503?', 'no answer', ...OUTCOMES, 'twice'] as const;
+const COLUMNS = ['202', '503', '503?', '250', '4xx', 'no answer', ...OUTCOMES, 'twice'] as const;
 const BEFORE = '(none yet)';
 
 type Row = Map<string, number>;
@@ -38,17 +38,18 @@ function eventsOf({ requests, messages, taken }: Evidence): (readonly [number, s
   const attempts = [...messages.values()].flatMap((message) => message?.attempts ?? []);
   const copies = [...Map.groupBy(taken, ({ subject }) => subject).values()].flatMap((all) => all.slice(1));
   return [
-    ...requests.map(({ at, answer }) => [at, columnOf(answer)] as const),
+    ...requests.map((request) => [request.at, columnOf(request)] as const),
     ...attempts.map(({ at, outcome }) => [Date.parse(at), outcome] as const),
     ...copies.map(({ at }) => [at.getTime(), 'twice'] as const),
   ];
 }
 
-function columnOf(answer: Request['answer']): string {
+function columnOf({ way, answer }: Request): string {
   switch (answer.kind) {
     case 'accepted':
-      return '202';
+      return way === 'HTTP' ? '202' : '250';
     case 'refused':
+      if (way === 'SMTP') return `${String(answer.status).slice(0, 1)}xx`;
       return answer.type === UNANSWERED ? '503?' : String(answer.status);
     case 'no-answer':
       return 'no answer';

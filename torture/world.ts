@@ -88,6 +88,7 @@ function environment(folder: string, sandbox: Sandbox, redisUrl: string): Record
     REDIS_URL: redisUrl,
     HOST: '127.0.0.1',
     PORT: '0',
+    SMTP_IN_PORT: '0',
     AZURE_TENANT_ID: sandbox.mailbox.tenantId,
     AZURE_CLIENT_ID: sandbox.mailbox.clientId,
     AZURE_CLIENT_SECRET: SECRET,
@@ -103,6 +104,16 @@ function environment(folder: string, sandbox: Sandbox, redisUrl: string): Record
 }
 
 /** Where an API listens now; undefined while it does not. */
-export function urlOf({ readyLine }: Slot): string | undefined {
-  return readyLine === undefined ? undefined : /http:\/\/[\d.]+:\d+/.exec(readyLine)?.[0];
+export function urlOf({ readyLines }: Slot): string | undefined {
+  return firstOf(readyLines, /API ready at (http:\/\/[\d.]+:\d+)/);
+}
+
+/** Where the same API takes mail by SMTP. */
+export function smtpPortOf({ readyLines }: Slot): number | undefined {
+  const port = firstOf(readyLines, /SMTP ready at [\d.]+:(\d+)/);
+  return port === undefined ? undefined : Number(port);
+}
+
+function firstOf(lines: readonly string[], pattern: RegExp): string | undefined {
+  return lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined);
 }
