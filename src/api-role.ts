@@ -16,7 +16,7 @@ import type { Metrics } from './metrics.ts';
 import { openMessageDesk } from './message-desk.ts';
 import { makeBodyCipher } from './queue/body-cipher.ts';
 import { withDeadline } from './queue/deadline.ts';
-import { openGovernor } from './queue/governor.ts';
+import { openGovernor, WINDOW_MS } from './queue/governor.ts';
 import type { Keys } from './queue/keys.ts';
 import { findLeftBehind } from './queue/left-behind.ts';
 import { openLoadGuard } from './queue/load.ts';
@@ -53,6 +53,8 @@ export interface ApiOptions {
   readonly sandbox?: SandboxMessages;
   readonly smtpInDefaults?: SmtpInDefaults;
   readonly smtpInLimits?: Partial<SmtpInLimits>;
+  /** The window of the limit of messages a minute, for tests that have no minute. */
+  readonly windowMs?: number;
 }
 
 /** How long a question to Redis may take before the API says that Redis is away. */
@@ -71,7 +73,8 @@ export async function openApi({ config, location, keys, log, metrics, ...options
   const cipher = makeBodyCipher(config.bodyKeys);
   const records = openRecords(redis, keys, config.retentionMs, cipher);
   const load = openLoadGuard(redis, keys, config.queueLimits);
-  const producer = openProducer({ redis, keys, records, cipher, load, onError });
+  const { windowMs = WINDOW_MS } = options;
+  const producer = openProducer({ redis, keys, records, cipher, load, windowMs, onError });
   const governor = openGovernor({ redis, keys });
   const events = mailEvents(log, metrics);
   const messages = openMessageDesk({

@@ -64,7 +64,9 @@ async function complete(
     standingFor(message, through, governor.standing),
     producer.estimate(stored, through),
   ]);
-  return { message, state, standing, ...(estimatedAt && { estimatedAt }) };
+  // A person has stopped it, and nobody knows for how long.
+  const isTold = estimatedAt !== undefined && standing.state !== 'paused';
+  return { message, state, standing, ...(isTold && { estimatedAt }) };
 }
 
 function waits({ status }: MessageState): boolean {

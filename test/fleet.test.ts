@@ -84,6 +84,39 @@ describe('four workers and one mailbox', () => {
   );
 });
 
+describe('estimatedAt', () => {
+  test('is right within a tenth in a run of hundreds, in each lane', async () => {
+    const service = await openTestService({
+      location: redis.location,
+      windowMs: WINDOW_MS,
+      sandbox: { limits: { messageRateWindowMs: WINDOW_MS } },
+    });
+    const mails = Array.from({ length: 240 }, (_, n) => ({ priority: n < 200 ? 'normal' : 'low' }));
+    const answers = [];
+    for (const mail of mails) {
+      const { body } = await service.request('POST', '/send', { to: 'a@example.com', text: 'Hello.', ...mail });
+      answers.push(body);
+    }
+    const { exchange } = service.sandbox;
+    await exchange.waitFor(({ messages }) => messages.length === mails.length);
+    const sentAt = new Map(exchange.messages.map(({ messageId, at }) => [messageId, at.getTime()]));
+    for (const lane of ['low', 'normal']) {
+      const errors = answers
+        .filter((_, n) => mails[n]?.priority === lane)
+        .map(({ messageId, acceptedAt, estimatedAt }) => {
+          const waitedMs = (sentAt.get(messageId) ?? 0) - Date.parse(acceptedAt);
+          return { waitedMs, errorMs: Date.parse(acceptedAt) + waitedMs - Date.parse(estimatedAt) };
+        })
+        // Of those that go out at once there is nothing to estimate.
+        .filter(({ waitedMs }) => waitedMs > WINDOW_MS)
+        .map(({ waitedMs, errorMs }) => Math.abs(errorMs) / waitedMs)
+        .sort((a, b) => a - b);
+      const median = errors[Math.floor(errors.length / 2)] ?? 1;
+      expect([lane, median < 0.1, median]).toEqual([lane, true, median]);
+    }
+  }, 60_000);
+});
+
 describe('a new worker', () => {
   test('gets its share of the connections while the others give theirs up', async () => {
     const service = await openTestService({

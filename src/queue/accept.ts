@@ -2,6 +2,7 @@
  * Writes accepted messages: content, record and ticket of each by one script. They are queued whole or not at all, and
  * Redis's answer to it is what a 202 stands on.
  */
+import { aheadOf, type Backlog } from '../core/estimate.ts';
 import type { Mailbox } from '../core/mailbox.ts';
 import { queueOf } from '../core/message.ts';
 import type { Submission } from '../core/submission.ts';
@@ -25,6 +26,8 @@ export interface AcceptDependencies {
   readonly cipher: BodyCipher;
   readonly scripts: Pick<Scripts, 'accept'>;
   readonly clock: RedisClock;
+  /** That of the limit of messages a minute. */
+  readonly windowMs: number;
 }
 
 /** A message to be written. */
@@ -123,18 +126,20 @@ async function settle(
       return replay(submission, asUsedKey(answer.slice(1) as string[]) ?? gone(), dependencies);
     case 'written': {
       const { redis, keys } = dependencies;
-      const own = estimate(submission, answer[1], outlookOf);
+      const [, high, normal, low, underWay] = answer;
+      const own = estimate(submission, { high, normal, low, underWay }, outlookOf, dependencies.windowMs);
       return { kind: 'queued', estimatedAt: await agreeOnEstimate(submission, own, redis, keys) };
     }
   }
 }
 
 function estimate(
-  { message: { sendAt }, through }: Submission,
-  ahead: number,
+  { message: { sendAt, priority }, through }: Submission,
+  before: Backlog,
   outlookOf: (mailbox: Mailbox) => Outlook,
+  windowMs: number,
 ): Date {
-  const turn = estimateTurn(ahead, through.map(outlookOf), new Date());
+  const turn = estimateTurn(aheadOf(priority, before[priority], before), through.map(outlookOf), windowMs, new Date());
   return sendAt && sendAt > turn ? sendAt : turn;
 }
 

@@ -4,7 +4,8 @@
  *
  * A mailbox has four keys:
  *   standing    hash: what holds it back. state (held, throttled; none = open), untilMs, sinceMs, strikes, calmAtMs,
- *               cap (messages under way while it finds its pace), seatCap, seatCapAtMs, pausedMs, and the reason
+ *               cap (messages under way while it finds its pace), seatCap, seatCapAtMs, pausedMs, the reason, and paceMs
+ *               (how long a message was under way of late, from its admission to its result)
  *   sent        sorted set: each message that Exchange took -> when its place in the window is free again (ms)
  *   underWay    hash: message -> "expiry in ms:recipients:worker", from its admission until its result is known
  *   recipients  hash: minute -> recipients that Exchange took in it; total = their sum; oldest = the first minute
@@ -116,14 +117,21 @@ return {'admitted', 0}
  * KEYS standing, sent, underWay, recipients
  * ARGV[1] message   ARGV[2] recipients that Exchange took, or may have taken ('' = it took nothing)   ARGV[3] window (ms)
  * ARGV[4] 1 when the result shows that Exchange works with this mailbox   ARGV[5] connections of the mailbox, 0 = no limit
+ * ARGV[6] how long a message may be under way (ms), as it was admitted
  * Returns 1 when this has opened the mailbox again.
  */
 const SETTLE = `
 ${NOW}
 ${RECIPIENTS_TAKEN}
 local standing, sent, underWay, recipients = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local expiry = string.match(redis.call('HGET', underWay, ARGV[1]) or '', '^%d+')
 redis.call('HDEL', underWay, ARGV[1])
 if ARGV[2] ~= '' then
+  if expiry then
+    local took = now + tonumber(ARGV[6]) - tonumber(expiry)
+    local pace = tonumber(redis.call('HGET', standing, 'paceMs') or took)
+    redis.call('HSET', standing, 'paceMs', string.format('%.1f', pace + (took - pace) / 10))
+  end
   local windowMs = tonumber(ARGV[3])
   redis.call('ZADD', sent, now + windowMs, ARGV[1] .. ':' .. now)
   redis.call('PEXPIRE', sent, windowMs)

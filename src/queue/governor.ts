@@ -61,7 +61,7 @@ export interface GovernorOptions {
 }
 
 /** Exchange's "30 messages in any 60 seconds". */
-const WINDOW_MS = 60_000;
+export const WINDOW_MS = 60_000;
 /** The longest that an attempt can be under way (the reply to the final dot may take ten minutes), and some more. */
 const UNDER_WAY_MS_MAX = 15 * 60_000;
 
@@ -139,6 +139,7 @@ async function settle(
     settings.windowMs,
     effect.kind === 'works' || (effect.kind === 'took' && effect.certain) ? 1 : 0,
     mailbox.limits.connections,
+    UNDER_WAY_MS_MAX,
   );
   return { kind: opened === 1 ? 'opened' : 'none' };
 }

@@ -3,15 +3,15 @@
  * important mail would stop the rest for ever. So now and then the oldest message of a lower lane is lifted to the front.
  */
 import type { Queue } from 'bullmq';
+import { LIFT_EVERY } from '../core/estimate.ts';
 import type { Level } from '../core/message.ts';
 import type { RedisClient } from './redis.ts';
 
 export const LANES: Readonly<Record<Level, number>> = { high: 1, normal: 10, low: 100 };
 
-/** Of so many messages at least one comes from this lane, if one waits there. */
 const SHARES: readonly { readonly lane: number; readonly every: number }[] = [
-  { lane: LANES.low, every: 10 },
-  { lane: LANES.normal, every: 5 },
+  { lane: LANES.low, every: LIFT_EVERY.low },
+  { lane: LANES.normal, every: LIFT_EVERY.normal },
 ];
 
 /** BullMQ keeps a waiting job at priority × 2^32 + its place in the order of arrival. */

@@ -45,6 +45,8 @@ export interface ProducerOptions {
   readonly cipher: BodyCipher;
   readonly load: LoadGuard;
   readonly onError: (error: Error) => void;
+  /** The window of the limit of messages a minute: that of the governor. */
+  readonly windowMs: number;
 }
 
 /** How long Redis may take for a small message, and more for each further megabyte. */
@@ -57,7 +59,7 @@ const TOGETHER_MESSAGES_MAX = 100;
 const ANSWER_MS = 250;
 
 export function openProducer(options: ProducerOptions): Producer {
-  const { redis, keys } = options;
+  const { redis, keys, windowMs } = options;
   const scripts = defineScripts(redis);
   const queues = new Map<string, Queue>();
   const openQueueOf = (name: string): Queue => {
@@ -69,7 +71,7 @@ export function openProducer(options: ProducerOptions): Producer {
   };
   const clock = makeRedisClock();
   const accept = makeGather({
-    write: (requests: readonly AcceptRequest[]) => acceptAll(requests, { ...options, scripts, clock }),
+    write: (requests: readonly AcceptRequest[]) => acceptAll(requests, { ...options, scripts, clock, windowMs }),
     bytesOf: ({ submission }) => submission.message.sizeBytes,
     bytesMax: TOGETHER_BYTES_MAX,
     itemsMax: TOGETHER_MESSAGES_MAX,
@@ -87,7 +89,8 @@ export function openProducer(options: ProducerOptions): Producer {
       const { wait = 0, prioritized = 0, delayed = 0, active = 0 } = counts;
       return { waiting: wait + prioritized, delayed, underWay: active };
     },
-    estimate: (stored, through) => forecast(redis, keys, openQueueOf(queueOf(stored.message)), stored, through),
+    estimate: (stored, through) =>
+      forecast(redis, keys, openQueueOf(queueOf(stored.message)), stored, through, windowMs),
     wake: async (queue) => {
       await openQueueOf(queue).removeRateLimitKey();
     },

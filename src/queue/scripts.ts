@@ -57,7 +57,7 @@ const ACCEPT_ARGUMENTS = 17;
  *   and recipients (JSON), its ticket: lane, delay (ms) and data (JSON), its Idempotency-Key: the name of the message's
  *   hash ('' = none), that of the request's, which of a request for one message is the same, fingerprint and how long it
  *   is kept (ms), the latest time for it (ms, Redis's clock)
- * Returns {Redis's time (ms), {written, messages before it} | {late} | {used, the message's hash, flat} | {other}, …}.
+ * Returns {Redis's time (ms), {written, backlog before it} | {late} | {used, the message's hash, flat} | {other}, …}.
  * `other`: the key was used for another request.
  */
 const ACCEPT = `
@@ -99,9 +99,9 @@ local function accept(id, content, acceptedAt, expiresAt, client, queue, status,
   count('bytes', #content)
   count('messages:' .. client, 1)
   count('bytes:' .. client, #content)
-  local before = messagesBefore(prefix .. ':' .. queue, tonumber(lane))
+  local before = backlog(prefix .. ':' .. queue)
   writeTicket(prefix .. ':' .. queue, id, tonumber(acceptedAt), tonumber(lane), tonumber(delay), data)
-  return {'written', before}
+  return {'written', unpack(before)}
 end
 local answers = {now}
 for at = 2, #ARGV, ${ACCEPT_ARGUMENTS} do
@@ -267,7 +267,7 @@ type Arguments = readonly (string | number | Buffer)[];
 
 /** What became of one message of an accept. */
 export type AcceptAnswer =
-  | readonly ['written', before: number]
+  | readonly ['written', high: number, normal: number, low: number, underWay: number]
   | readonly ['late']
   | readonly ['used', ...hash: string[]]
   | readonly ['other'];

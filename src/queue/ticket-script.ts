@@ -4,14 +4,14 @@
  * two equal: a ticket is one that BullMQ could have written.
  */
 import { JOB_NAME, JOB_OPTIONS } from './job.ts';
-import { PRIORITY_FACTOR } from './lanes.ts';
+import { LANES, PRIORITY_FACTOR } from './lanes.ts';
 
 /** BullMQ keeps a delayed job at its time (ms) × 2^12 + its place among those of the same time. */
 const DELAY_FACTOR = 4_096;
 
 /**
  * `writeTicket`: writes a ticket, unless it is there. One that waits for its time has a delay.
- * `messagesBefore`: how many go out before one that is added now: those in its lane and above, and those under way.
+ * `backlog`: how many wait in each lane, the highest first, and how many are under way.
  */
 export const TICKET = `
 local function writeTicket(queue, ticket, now, lane, delay, data)
@@ -33,8 +33,14 @@ local function writeTicket(queue, ticket, now, lane, delay, data)
   local next = redis.call('ZRANGE', queue .. ':delayed', 0, 0, 'WITHSCORES')
   redis.call('ZADD', queue .. ':marker', next[2] / ${DELAY_FACTOR}, '1')
 end
-local function messagesBefore(queue, lane)
-  local waiting = redis.call('ZCOUNT', queue .. ':prioritized', '-inf', '(' .. (lane + 1) * ${PRIORITY_FACTOR})
-  return waiting + redis.call('LLEN', queue .. ':active')
+local function backlog(queue)
+  local counts, from = {}, '-inf'
+  for i, lane in ipairs({${Object.values(LANES).join(', ')}}) do
+    local to = '(' .. (lane + 1) * ${PRIORITY_FACTOR}
+    counts[i] = redis.call('ZCOUNT', queue .. ':prioritized', from, to)
+    from = string.sub(to, 2)
+  end
+  counts[#counts + 1] = redis.call('LLEN', queue .. ':active')
+  return counts
 end
 `;

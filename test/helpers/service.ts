@@ -106,11 +106,12 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
   const roles: WorkerRole[] = [];
   const shared = { location: options.location, keys, log, metrics: openMetrics() };
   const { smtpInLimits } = options;
-  const api = await openApi({ config, ...shared, ...(smtpInLimits && { smtpInLimits }) });
+  const { windowMs } = options;
+  const window = windowMs !== undefined && { windowMs };
+  const api = await openApi({ config, ...shared, ...window, ...(smtpInLimits && { smtpInLimits }) });
   const addWorker = async (more: Readonly<Record<string, string>> = {}) => {
-    const { windowMs } = options;
     const config = readConfig({ ...env, ...more }, 'all');
-    const worker = await openWorker({ config, ...shared, ...(windowMs !== undefined && { windowMs }) });
+    const worker = await openWorker({ config, ...shared, ...window });
     roles.push(worker);
     return worker;
   };
