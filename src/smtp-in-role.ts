@@ -2,7 +2,14 @@
 import type { Config } from './config/config.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import { type Certificate, type CertificateWatch, readCertificate, watchCertificate } from './smtp-in/certificate.ts';
+import {
+  type Certificate,
+  type CertificateFiles,
+  type CertificateWatch,
+  readCertificate,
+  watchCertificate,
+} from './smtp-in/certificate.ts';
+import { LIMITS } from './smtp-in/limits.ts';
 import { openSmtpIn, type SmtpIn, type SmtpInOptions } from './smtp-in/server.ts';
 
 export interface SmtpInRole extends Pick<SmtpIn, 'port' | 'tlsPort'> {
@@ -33,8 +40,7 @@ export async function openSmtpInRole(options: SmtpInRoleOptions): Promise<SmtpIn
   const certificate = files ? readCertificate(files) : defaults?.certificate;
   try {
     const smtp = await open(options, certificate);
-    const watch =
-      files && certificate ? watchCertificate(files, certificate, (found) => smtp.renew(found), log) : undefined;
+    const watch = files && certificate ? watchFiles(smtp, files, certificate, options) : undefined;
     tellStart(smtp, certificate, config(), log);
     return roleOf(smtp, watch);
   } catch (error) {
@@ -62,6 +68,16 @@ function open(
     onReply: metrics.smtpInReply,
     log,
   });
+}
+
+function watchFiles(
+  { renew }: SmtpIn,
+  files: CertificateFiles,
+  first: Certificate,
+  { log, limits }: SmtpInRoleOptions,
+): CertificateWatch {
+  const { certificateLookMs: lookMs } = { ...LIMITS, ...limits };
+  return watchCertificate({ files, first, onChange: renew, lookMs, log });
 }
 
 function roleOf(smtp: SmtpIn, watch: CertificateWatch | undefined): SmtpInRole {

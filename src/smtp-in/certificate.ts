@@ -14,9 +14,6 @@ export interface CertificateFiles {
   readonly keyPath: string;
 }
 
-/** Files are looked at, not listened to: renewed ones often come by a changed link, of which no one tells. */
-const LOOK_MS = 10_000;
-
 /** @throws Error when a file can't be read, or the two do not fit together. */
 export function readCertificate({ certPath, keyPath }: CertificateFiles): Certificate {
   const certificate = { cert: readFileSync(certPath, 'utf8'), key: readFileSync(keyPath, 'utf8') };
@@ -29,13 +26,17 @@ export interface CertificateWatch {
   readonly close: () => void;
 }
 
-/** Tells of another certificate in the files. */
-export function watchCertificate(
-  files: CertificateFiles,
-  first: Certificate,
-  onChange: (certificate: Certificate) => void,
-  log: Log,
-): CertificateWatch {
+export interface CertificateWatchOptions {
+  readonly files: CertificateFiles;
+  /** What is known of them. */
+  readonly first: Certificate;
+  readonly onChange: (certificate: Certificate) => void;
+  readonly lookMs: number;
+  readonly log: Log;
+}
+
+/** Tells of another certificate in the files. They are looked at: one that comes by a changed link tells nobody. */
+export function watchCertificate({ files, first, onChange, lookMs, log }: CertificateWatchOptions): CertificateWatch {
   let known = first;
   const look = () => {
     try {
@@ -50,7 +51,7 @@ export function watchCertificate(
     }
   };
   const paths = [files.certPath, files.keyPath];
-  for (const path of paths) watchFile(path, { interval: LOOK_MS, persistent: false }, look);
+  for (const path of paths) watchFile(path, { interval: lookMs, persistent: false }, look);
   return {
     look,
     close: () => {

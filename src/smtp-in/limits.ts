@@ -21,13 +21,15 @@ export interface SmtpInLimits {
   readonly sessionMs: number;
   /** For mails that are being received when the server closes. */
   readonly closeMs: number;
+  /** How often the files of the certificate are looked at. */
+  readonly certificateLookMs: number;
 }
 
 const MEGABYTE = 1024 ** 2;
 
 export const LIMITS: SmtpInLimits = {
-  connections: 200,
-  connectionsPerClient: 20,
+  connections: 500,
+  connectionsPerClient: 100,
   receivingBytes: 256 * MEGABYTE,
   replies: 1_200,
   repliesBeforeLogin: 30,
@@ -38,6 +40,7 @@ export const LIMITS: SmtpInLimits = {
   dataMs: 600_000,
   sessionMs: 3_600_000,
   closeMs: 10_000,
+  certificateLookMs: 10_000,
 };
 
 /** Counts what is open, in all and by client: an IPv4 address, or the network of an IPv6 one. */

@@ -1,0 +1,171 @@
+/**
+ * The ports of the submission server and what their connections share. The listeners are our own: a client is counted
+ * before a byte of it is read, and at the close those that are sending are known from those that are not.
+ */
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { SMTPServer, type SMTPServerSession } from 'smtp-server';
+import type { ApiKey } from '../core/api-key.ts';
+import { makeKeyGuard, networkOf } from '../core/key-guard.ts';
+import { type Directory, RECIPIENTS_MAX } from '../core/mailbox.ts';
+import type { CountRequest } from '../core/request-rate.ts';
+import type { SubmitRaw } from '../core/submit.ts';
+import type { Certificate } from './certificate.ts';
+import { type Clients, openClients, type TrustedNetwork } from './clients.ts';
+import { Connection } from './connection.ts';
+import { type HandlerContext, makeHandlers, OFF } from './handlers.ts';
+import { Budget, LIMITS, Places, type SmtpInLimits } from './limits.ts';
+import type { Log } from './log.ts';
+import { SERVER_NAME } from './received.ts';
+import { STOPPING } from './reply.ts';
+
+export interface ReceptionOptions {
+  readonly host: string;
+  /** Undefined: no TLS, and so no login. */
+  readonly certificate?: Certificate;
+  readonly keys: () => readonly ApiKey[];
+  readonly trustedNetworks: () => readonly TrustedNetwork[];
+  readonly rewritesFrom: (client: string) => boolean;
+  readonly directory: () => Directory;
+  readonly submit: SubmitRaw;
+  readonly countRequest: CountRequest;
+  readonly onReply: (code: number) => void;
+  readonly log: Log;
+  readonly limits?: Partial<SmtpInLimits>;
+}
+
+export class Reception {
+  readonly #options: ReceptionOptions;
+  readonly #limits: SmtpInLimits;
+  readonly #places: Places;
+  readonly #clients: Clients;
+  readonly #context: HandlerContext;
+  readonly #connections = new Map<SMTPServerSession, Connection>();
+  readonly #listeners: Server[] = [];
+  readonly #servers: SMTPServer[] = [];
+  #closing: Promise<void> | undefined;
+  #onEmpty: () => void = () => undefined;
+
+  constructor(options: ReceptionOptions) {
+    const limits = { ...LIMITS, ...options.limits };
+    this.#options = options;
+    this.#limits = limits;
+    this.#places = new Places(limits);
+    this.#clients = openClients(options.keys, options.trustedNetworks);
+    this.#context = {
+      ...options,
+      ...this.#clients,
+      limits,
+      hasTls: options.certificate !== undefined,
+      sizeBytesMax: () => largest(options.directory()),
+      budget: new Budget(limits.receivingBytes),
+      guard: makeKeyGuard(() => performance.now()),
+      connectionOf: (session) => this.#connections.get(session),
+    };
+  }
+
+  /** Answers with the port that it listens at. */
+  async listen(port: number, tlsFirst: boolean): Promise<number> {
+    const smtp = this.#makeServer(tlsFirst);
+    const listener = createServer((socket) => this.#accept(socket, smtp, tlsFirst));
+    this.#servers.push(smtp);
+    this.#listeners.push(listener);
+    listener.listen(port, this.#options.host);
+    await once(listener, 'listening');
+    listener.on('error', (err) => this.#options.log.error({ err }, 'SMTP: the listener failed'));
+    const address = listener.address();
+    return typeof address === 'object' && address ? address.port : port;
+  }
+
+  renew(certificate: Certificate): void {
+    for (const smtp of this.#servers) smtp.updateSecureContext({ ...certificate });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    for (const listener of this.#listeners) listener.close();
+    // First `#closing` is set: what is answered from here on ends with a 421.
+    await Promise.resolve();
+    for (const connection of this.#connections.values()) if (!connection.isReceiving) connection.send(421, STOPPING);
+    if (this.#connections.size === 0) return;
+    const late = setTimeout(() => this.#cutAll(), this.#limits.closeMs);
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+    clearTimeout(late);
+  }
+
+  #cutAll(): void {
+    for (const connection of this.#connections.values()) {
+      connection.send(421, STOPPING);
+      connection.cut();
+    }
+  }
+
+  #accept(socket: Socket, smtp: SMTPServer, tlsFirst: boolean): void {
+    const giveBack = this.#closing !== undefined ? undefined : this.#places.take(networkOf(socket.remoteAddress ?? ''));
+    if (giveBack) this.#open(socket, smtp, giveBack);
+    else refuse(socket, tlsFirst);
+  }
+
+  #open(socket: Socket, smtp: SMTPServer, giveBack: () => void): void {
+    const connection = new Connection(smtp, socket, {
+      limits: this.#limits,
+      isKnown: (session) => this.#clients.clientOf(session) !== undefined,
+      isStopping: () => this.#closing !== undefined,
+      onReply: this.#options.onReply,
+      onEnd: ({ session }) => {
+        giveBack();
+        this.#connections.delete(session);
+        if (this.#connections.size === 0) this.#onEmpty();
+      },
+    });
+    this.#connections.set(connection.session, connection);
+    smtp.connections.add(connection);
+    connection.on('error', (err) => this.#options.log.debug({ err }, 'SMTP: a connection failed'));
+    connection.init();
+  }
+
+  #makeServer(tlsFirst: boolean): SMTPServer {
+    const { sizeBytesMax } = this.#context;
+    return new SMTPServer({
+      name: SERVER_NAME,
+      heloResponse: '%s',
+      secure: tlsFirst,
+      needsUpgrade: tlsFirst,
+      ...this.#options.certificate,
+      minVersion: 'TLSv1.2',
+      // Read with each EHLO and MAIL: mailboxes may come and go.
+      get size() {
+        return sizeBytesMax();
+      },
+      maxRecipients: RECIPIENTS_MAX,
+      maxCommandLength: 4_096,
+      authMethods: ['PLAIN', 'LOGIN'],
+      // Who may send is asked at MAIL and at the end of DATA: a trusted network needs no login.
+      authOptional: true,
+      // AUTH is turned off in each session that may not log in.
+      allowInsecureAuth: true,
+      disabledCommands: [...OFF, 'AUTH', 'STARTTLS'],
+      hideENHANCEDSTATUSCODES: false,
+      disableReverseLookup: true,
+      socketTimeout: this.#limits.idleMs,
+      logger: false,
+      ...makeHandlers(this.#context),
+    });
+  }
+}
+
+function largest({ mailboxes }: Directory): number {
+  return Math.max(...mailboxes.map(({ limits }) => limits.messageSizeBytesMax));
+}
+
+function refuse(socket: Socket, tlsFirst: boolean): void {
+  socket.on('error', () => undefined);
+  if (!tlsFirst) socket.write('421 4.7.0 Too many connections: try again later\r\n');
+  socket.destroySoon();
+}
