@@ -30,7 +30,7 @@ export function makeHandlers(context: HandlerContext): Handlers {
         (error: Error) => done(error),
       );
     },
-    onMailFrom: (_address, session, done) => answer(() => beginMail(session, context), done),
+    onMailFrom: (sender, session, done) => answer(() => beginMail(sender, session, context), done),
     onRcptTo: (address, _session, done) => answer(async () => checkRecipient(address), done),
     onData: (stream, session, done) => {
       const finish = beginData(session, context);

@@ -1,10 +1,10 @@
 /** One mail of a session, from MAIL FROM to the end of its data: it is queued when its client hears 250. */
-import { createHash } from 'node:crypto';
 import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
 import { parseAddress } from '../core/address.ts';
 import { type CountRequest, countAgainstLimit } from '../core/request-rate.ts';
 import type { SubmitOutcome, SubmitRaw } from '../core/submit.ts';
 import type { SmtpClient } from './clients.ts';
+import { Collector } from './collector.ts';
 import { hasFalseEnd } from './false-end.ts';
 import type { Budget } from './limits.ts';
 import type { Log } from './log.ts';
@@ -22,11 +22,25 @@ export interface MailContext {
   readonly log: Log;
 }
 
+/** The parameters that clients send, whether they were offered or not; RFC 5321 4.1.1.11 has the others refused. */
+const MAIL_PARAMETERS = ['SIZE', 'BODY', 'SMTPUTF8', 'AUTH', 'RET', 'ENVID'];
+const RCPT_PARAMETERS = ['NOTIFY', 'ORCPT'];
+
 /** @throws Reply when the session may not begin a mail. */
-export async function beginMail(session: SMTPServerSession, { clientOf, countRequest }: MailContext): Promise<void> {
+export async function beginMail(
+  sender: SMTPServerAddress,
+  session: SMTPServerSession,
+  { clientOf, countRequest }: MailContext,
+): Promise<void> {
+  checkParameters(sender, MAIL_PARAMETERS);
   const client = requireClient(session, clientOf);
   const rate = await countAgainstLimit(client, countRequest);
   if (rate?.excess !== undefined) throw new Reply(451, `4.7.1 ${rate.excess}`);
+}
+
+function checkParameters({ args }: SMTPServerAddress, known: readonly string[]): void {
+  const unknown = Object.keys(args || {}).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Reply(555, `5.5.4 Unknown parameter ${unknown.slice(0, 40)}`);
 }
 
 /** Also asked for at the end of the data: a key may have been taken back since. @throws Reply without one. */
@@ -38,8 +52,9 @@ function requireClient(session: SMTPServerSession, clientOf: MailContext['client
 }
 
 /** @throws Reply when it is no address that a mail could go to. */
-export function checkRecipient({ address }: SMTPServerAddress): void {
-  const parsed = parseAddress(address);
+export function checkRecipient(recipient: SMTPServerAddress): void {
+  checkParameters(recipient, RCPT_PARAMETERS);
+  const parsed = parseAddress(recipient.address);
   if (!parsed.ok) throw new Reply(501, `5.1.3 The address ${parsed.problem}`);
 }
 
@@ -49,43 +64,29 @@ export async function takeMail(
   session: SMTPServerSession,
   context: MailContext,
 ): Promise<string> {
-  const held = { bytes: 0 };
+  const collector = new Collector();
   try {
-    const data = await collect(stream, context, held);
-    return answerOf(await submit(data, session, context));
+    await collect(stream, collector, context);
+    return answerOf(await submit(collector.finish(), session, context));
   } finally {
-    context.budget.give(held.bytes);
+    context.budget.give(collector.bytes);
   }
 }
 
-interface Data {
-  readonly bytes: Buffer;
-  readonly digest: string;
-}
-
-/** Reads to the end even what is refused: a client listens only then. */
+/** Reads to the end even what is refused: a client listens only then. @throws Reply when it is too much. */
 async function collect(
   stream: SMTPServerDataStream,
+  collector: Collector,
   { sizeBytesMax, budget }: MailContext,
-  held: { bytes: number },
-): Promise<Data> {
+): Promise<void> {
   const most = sizeBytesMax();
-  const chunks: Buffer[] = [];
-  const hash = createHash('sha256');
   let refusal: Reply | undefined;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    if (refusal) continue;
-    refusal = refusalOf(chunk.length, held.bytes, most, budget);
-    if (refusal) {
-      chunks.length = 0;
-      continue;
-    }
-    held.bytes += chunk.length;
-    hash.update(chunk);
-    chunks.push(chunk);
+  for await (const piece of stream as AsyncIterable<Buffer>) {
+    refusal ??= refusalOf(piece.length, collector.bytes, most, budget);
+    if (refusal) collector.drop();
+    else collector.add(piece);
   }
   if (refusal) throw refusal;
-  return { bytes: Buffer.concat(chunks, held.bytes), digest: hash.digest('base64url') };
 }
 
 function refusalOf(more: number, held: number, most: number, budget: Budget): Reply | undefined {
@@ -94,7 +95,11 @@ function refusalOf(more: number, held: number, most: number, budget: Budget): Re
   return undefined;
 }
 
-async function submit({ bytes, digest }: Data, session: SMTPServerSession, context: MailContext) {
+async function submit(
+  { bytes, digest }: ReturnType<Collector['finish']>,
+  session: SMTPServerSession,
+  context: MailContext,
+) {
   const client = requireClient(session, context.clientOf);
   if (hasFalseEnd(bytes))
     throw new Reply(550, '5.6.11 A dot stands alone between bare line feeds: end each line with CR LF');

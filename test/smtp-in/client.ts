@@ -1,107 +1,128 @@
 /** An SMTP client that says what a test tells it to, in the pieces in which it is told to. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { onTestFinished } from 'vitest';
 
-export interface TestClient {
+export interface Login {
+  readonly user: string;
+  readonly pass: string;
+}
+
+export interface TestMail {
+  readonly from?: string;
+  readonly to?: readonly string[];
+  /** Without its final dot. */
+  readonly data: string | Buffer;
+}
+
+export class TestClient {
+  #socket: Socket;
+  #received = '';
+  #ended = false;
+  #wake: () => void = () => undefined;
+  readonly #closed = Promise.withResolvers<void>();
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#listen();
+    onTestFinished(() => this.end());
+  }
+
+  /** Resolves when the server has ended the connection. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  /** The certificate's serial number. */
+  get serial(): string {
+    return (this.#socket as TLSSocket).getPeerCertificate().serialNumber;
+  }
+
   /** Writes bytes as they are. */
-  write(bytes: string | Buffer): void;
-  /** The next whole reply, without its line ends; empty once the server has ended the connection. */
-  reply(): Promise<string>;
-  /** Writes a line and answers with the reply to it. */
-  say(line: string): Promise<string>;
-  greet(): Promise<string>;
-  startTls(): Promise<string>;
-  logIn(login: { readonly user: string; readonly pass: string }): Promise<string>;
-  /** A whole mail; answers with the last reply. */
-  send(mail: {
-    readonly from?: string;
-    readonly to?: readonly string[];
-    readonly data: string | Buffer;
-  }): Promise<string>;
-  readonly closed: Promise<unknown>;
-  end(): void;
-}
+  write(bytes: string | Buffer): void {
+    this.#socket.write(bytes);
+  }
 
-const WHOLE_REPLY = /^(?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\n/;
-
-/** A client that has been greeted with 220, in clear text or in TLS. */
-export async function connectClient(port: number, options: { readonly tls?: boolean; readonly local?: string } = {}) {
-  const client = openClient(port, options);
-  await client.reply();
-  return client;
-}
-
-export function openClient(port: number, { tls = false }: { readonly tls?: boolean } = {}): TestClient {
-  let socket: Socket = tls ? connectTls(port, 'localhost') : connect(port, '127.0.0.1');
-  let received = '';
-  let ended = false;
-  let wake: () => void = () => undefined;
-  const closed = Promise.withResolvers<void>();
-  const end = () => {
-    ended = true;
-    wake();
-    closed.resolve();
-  };
-  const listen = () => {
-    socket.on('data', (chunk) => {
-      received += chunk.toString('latin1');
-      wake();
-    });
-    socket.on('error', () => undefined);
-    socket.on('close', end);
-    socket.on('end', end);
-  };
-  listen();
-  onTestFinished(() => {
-    socket.destroy();
-  });
-  const reply = async (): Promise<string> => {
+  /** The next whole reply, its lines parted by \n; empty once the server has ended the connection. */
+  async reply(): Promise<string> {
     for (;;) {
-      const [whole] = WHOLE_REPLY.exec(received) ?? [];
+      const [whole] = /^(?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\n/.exec(this.#received) ?? [];
       if (whole !== undefined) {
-        received = received.slice(whole.length);
+        this.#received = this.#received.slice(whole.length);
         return whole.trimEnd().replaceAll('\r', '');
       }
-      if (ended) return '';
+      if (this.#ended) return '';
       await new Promise<void>((resolve) => {
-        wake = resolve;
+        this.#wake = resolve;
       });
     }
-  };
-  const say = (line: string) => {
-    socket.write(`${line}\r\n`);
-    return reply();
-  };
-  const greet = () => say('EHLO client.example');
-  return {
-    write: (bytes) => void socket.write(bytes),
-    reply,
-    say,
-    greet,
-    startTls: async () => {
-      await say('STARTTLS');
-      socket.removeAllListeners();
-      socket = connectTls({ socket, host: 'localhost', servername: 'localhost' });
-      listen();
-      await once(socket, 'secureConnect');
-      return greet();
-    },
-    logIn: ({ user, pass }) => say(`AUTH PLAIN ${Buffer.from(`\0${user}\0${pass}`).toString('base64')}`),
-    send: async ({ from = 'sandbox@relay365.example', to = ['someone@example.com'], data }) => {
-      const replies = [await say(`MAIL FROM:<${from}>`)];
-      for (const one of to) replies.push(await say(`RCPT TO:<${one}>`));
-      replies.push(await say('DATA'));
-      const refused = replies.find((one) => !/^[23]/.test(one));
-      if (refused !== undefined) return refused;
-      socket.write(data);
-      socket.write('\r\n.\r\n');
-      return reply();
-    },
-    closed: closed.promise,
-    end: () => void socket.destroy(),
-  };
+  }
+
+  /** Writes a line and answers with the reply to it. */
+  say(line: string): Promise<string> {
+    this.write(`${line}\r\n`);
+    return this.reply();
+  }
+
+  greet(): Promise<string> {
+    return this.say('EHLO client.example');
+  }
+
+  /** `injected` goes out in clear text, in the same packet as STARTTLS. */
+  async startTls(injected = ''): Promise<string> {
+    await this.say(`STARTTLS${injected && `\r\n${injected}`}`);
+    this.#socket.removeAllListeners();
+    this.#socket = connectTls({ socket: this.#socket, servername: 'localhost' });
+    this.#listen();
+    await once(this.#socket, 'secureConnect');
+    return this.greet();
+  }
+
+  logIn({ user, pass }: Login): Promise<string> {
+    return this.say(`AUTH PLAIN ${Buffer.from(`\0${user}\0${pass}`).toString('base64')}`);
+  }
+
+  /** A whole mail; answers with the reply to it, or with the first refusal before. */
+  async send({ from = 'sandbox@relay365.example', to = ['someone@example.com'], data }: TestMail): Promise<string> {
+    for (const line of [`MAIL FROM:<${from}>`, ...to.map((one) => `RCPT TO:<${one}>`), 'DATA']) {
+      const reply = await this.say(line);
+      if (!/^[23]/.test(reply)) return reply;
+    }
+    this.write(data);
+    return this.say('\r\n.');
+  }
+
+  end(): void {
+    this.#socket.destroy();
+  }
+
+  #listen(): void {
+    this.#socket.on('data', (chunk) => {
+      this.#received += chunk.toString('latin1');
+      this.#wake();
+    });
+    this.#socket.on('error', () => undefined);
+    for (const event of ['end', 'close']) this.#socket.on(event, () => this.#end());
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#wake();
+    this.#closed.resolve();
+  }
+}
+
+/** A client that the server has not greeted yet. */
+export function openClient(port: number): TestClient {
+  return new TestClient(connect(port, '127.0.0.1'));
+}
+
+/** A client that has been greeted with 220. */
+export async function connectClient(port: number, { tls = false } = {}): Promise<TestClient> {
+  const client = tls ? new TestClient(connectTls(port, 'localhost')) : openClient(port);
+  await client.reply();
+  return client;
 }
 
 /** The id in the reply to a mail that was queued. */
