@@ -3,15 +3,12 @@ import { type FieldError, FieldErrors } from '../core/field-errors.ts';
 import type { FailureQuery, MessagePlace, MessageQuery } from '../core/message-desk.ts';
 import { readMoment } from '../core/schedule.ts';
 import { RequestError } from './problems.ts';
-import { ListQuery, RetryQuery } from './schemas/message.ts';
+import { LIMIT_DEFAULT, LIMIT_MAX, ListShape, RetryQuery } from './schemas/message.ts';
 import { wellShaped } from './shape.ts';
-
-export const LIMIT_DEFAULT = 25;
-export const LIMIT_MAX = 100;
 
 /** @throws RequestError that names every field that is wrong: those whose shape is, and of the others those whose value is. */
 export function readListQuery(query: object, shapeErrors: readonly FieldError[]): Omit<MessageQuery, 'client'> {
-  const { status, mailbox, limit, cursor } = wellShaped(query, ListQuery) as ListQuery;
+  const { status, mailbox, limit, cursor } = wellShaped(query, ListShape) as ListShape;
   const errors = new FieldErrors();
   const count = limit === undefined ? LIMIT_DEFAULT : Number(limit);
   if (!Number.isInteger(count) || count < 1 || count > LIMIT_MAX)

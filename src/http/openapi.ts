@@ -38,13 +38,46 @@ export function describeApi(app: FastifyInstance, version: string): void {
       tags: TAGS,
       security: [{ apiKey: [] }],
       components: {
+        headers: RATE_HEADERS,
         securitySchemes: { apiKey: { type: 'http', scheme: 'bearer', description: 'One of the keys in `API_KEYS`.' } },
       },
     },
     convertConstToEnum: false,
     transformObject: (document) =>
-      nameSchemas('openapiObject' in document ? document.openapiObject : document.swaggerObject),
+      nameSchemas(tellRates('openapiObject' in document ? document.openapiObject : document.swaggerObject)),
   });
+}
+
+/** Of a key with `requestsPerMinute`. */
+const RATE_HEADERS = {
+  RateLimit: {
+    description: 'Of a key with `requestsPerMinute`: how many requests are left (r), for how many seconds (t).',
+    schema: { type: 'string' },
+    example: '"minute";r=57;t=42',
+  },
+  'RateLimit-Policy': {
+    description: 'Of a key with `requestsPerMinute`: how many requests it may make (q) in how many seconds (w).',
+    schema: { type: 'string' },
+    example: '"minute";q=60;w=60',
+  },
+} as const;
+
+/** Adds the headers to every answer that a known key can get. draft-ietf-httpapi-ratelimit-headers-11 */
+function tellRates<Document extends object>(document: Document): Document {
+  const refs = Object.keys(RATE_HEADERS).map((name) => [name, { $ref: `#/components/headers/${name}` }]);
+  const { paths = {} } = document as { paths?: Record<string, Record<string, Operation>> };
+  for (const { security, responses } of Object.values(paths).flatMap((methods) => Object.values(methods))) {
+    if (security?.length === 0) continue;
+    for (const [status, answer] of Object.entries(responses)) {
+      if (status !== '401') answer.headers = { ...answer.headers, ...Object.fromEntries(refs) };
+    }
+  }
+  return document;
+}
+
+interface Operation {
+  readonly security?: readonly object[];
+  readonly responses: Readonly<Record<string, { headers?: object }>>;
 }
 
 function problemTable(): string {

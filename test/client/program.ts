@@ -22,7 +22,7 @@ const batch = await relay365.POST('/send/batch', {
 const refused = await relay365.POST('/send', { body: { to: 'nobody', text: 'x' } });
 const id = accepted(scheduled.data)?.id ?? '';
 const canceled = await relay365.DELETE('/messages/{id}', { params: { path: { id } } });
-const listed = await relay365.GET('/messages', { params: { query: { status: 'canceled', limit: '10' } } });
+const listed = await relay365.GET('/messages', { params: { query: { status: 'canceled', limit: 10 } } });
 const mailboxes = await relay365.GET('/mailboxes');
 
 process.stdout.write(

@@ -7,7 +7,7 @@ import type { SubmitOutcome } from '../../core/submit.ts';
 import { openFindErrors } from '../all-errors.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { RequestError } from '../problems.ts';
-import { IDEMPOTENCY_HEADERS, idempotentAnswer, problemAnswers } from '../schemas/answers.ts';
+import { IDEMPOTENCY_HEADERS, idempotentAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { BATCH_ANSWER_EXAMPLE } from '../schemas/examples.ts';
 import { BATCH_MAX, BatchAnswer, BatchRequest, BatchShape, SendRequest } from '../schemas/send.ts';
 import { answerBatch } from '../send-answers.ts';
@@ -55,25 +55,17 @@ const schema = {
   body: BatchRequest,
   response: {
     202: idempotentAnswer('What became of each, in the order of the request.', BatchAnswer, BATCH_ANSWER_EXAMPLE),
-    ...problemAnswers(
-      'malformed-request',
+    ...guardedAnswers(
       'invalid-json',
-      'unauthorized',
-      'too-many-wrong-keys',
-      'not-local',
-      'forbidden',
       'request-timeout',
       'body-too-large',
       'unsupported-media-type',
       'invalid-message',
       'idempotency-key-reused',
-      'too-many-requests',
       'client-queue-full',
-      'internal',
       'queue-unavailable',
       'queue-unanswered',
       'queue-full',
-      'stopping',
     ),
   },
 };

@@ -4,7 +4,7 @@ import { type Static, Type } from 'typebox';
 import { type Checkup, STEP_TITLES } from '../../core/checkup.ts';
 import type { MailboxDesk, MailboxReport } from '../../core/mailbox-desk.ts';
 import { sendProblem } from '../problems.ts';
-import { jsonAnswer, problemAnswers } from '../schemas/answers.ts';
+import { jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { CHECKUP_EXAMPLE, MAILBOX_EXAMPLE } from '../schemas/examples.ts';
 import { CheckupAnswer, MailboxAnswer, MailboxList } from '../schemas/mailbox.ts';
 
@@ -101,18 +101,7 @@ function checkupView({ checkedAt, steps, ...rest }: Checkup): CheckupAnswer {
   return { ...rest, checkedAt: checkedAt.toISOString(), steps: titled };
 }
 
-const refusals = problemAnswers(
-  'malformed-request',
-  'unauthorized',
-  'too-many-wrong-keys',
-  'not-local',
-  'forbidden',
-  'mailbox-not-found',
-  'url-too-long',
-  'internal',
-  'queue-unavailable',
-  'stopping',
-);
+const refusals = guardedAnswers('mailbox-not-found', 'url-too-long', 'queue-unavailable');
 const one = { 200: jsonAnswer('The mailbox as it stands.', MailboxAnswer, MAILBOX_EXAMPLE), ...refusals };
 
 const listSchema = {
@@ -123,15 +112,7 @@ const listSchema = {
     'How each mailbox stands: open, throttled, held or paused, why, what mends it, and what it has used of its limits.',
   response: {
     200: jsonAnswer('All mailboxes.', MailboxList, { items: [MAILBOX_EXAMPLE] }),
-    ...problemAnswers(
-      'unauthorized',
-      'too-many-wrong-keys',
-      'not-local',
-      'forbidden',
-      'internal',
-      'queue-unavailable',
-      'stopping',
-    ),
+    ...guardedAnswers('queue-unavailable'),
   },
 };
 

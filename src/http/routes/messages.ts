@@ -1,15 +1,15 @@
 /** `/messages`: what became of messages; to cancel one, or have it tried anew. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Static, Type } from 'typebox';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import { type Static, type TSchema, Type } from 'typebox';
 import type { FoundMessage, MessageDesk } from '../../core/message-desk.ts';
 import { maySee } from '../keys.ts';
 import { readListQuery, readRetryQuery, writeCursor } from '../message-queries.ts';
 import { messageView } from '../message-view.ts';
-import { type ProblemCode, RequestError, sendProblem } from '../problems.ts';
-import { jsonAnswer, problemAnswers } from '../schemas/answers.ts';
+import { RequestError, sendProblem } from '../problems.ts';
+import { jsonAnswer, guardedAnswers, problemAnswers } from '../schemas/answers.ts';
 import { CANCELED_EXAMPLE, MESSAGE_EXAMPLE, QUEUED_EXAMPLE } from '../schemas/examples.ts';
-import { ListQuery, MessageAnswer, MessageList, RetryAnswer, RetryQuery } from '../schemas/message.ts';
-import { attachedErrors } from '../shape.ts';
+import { ListQuery, ListShape, MessageAnswer, MessageList, RetryAnswer, RetryQuery } from '../schemas/message.ts';
+import { attachedErrors, compileShape } from '../shape.ts';
 
 export interface MessageDependencies {
   readonly messages: MessageDesk;
@@ -22,7 +22,12 @@ const Params = Type.Object({
 const ID = /^[\w-]{1,64}$/;
 
 export function messageRoutes(app: FastifyInstance, { messages }: MessageDependencies): void {
-  const list = { schema: listSchema, attachValidation: true, config: { scope: 'read' } } as const;
+  const list = {
+    schema: listSchema,
+    validatorCompiler: compileQuery,
+    attachValidation: true,
+    config: { scope: 'read' },
+  } as const;
   app.get('/messages', list, (request, reply) =>
     answered(request, reply, async () => {
       const { scopes, name } = request.client;
@@ -64,6 +69,10 @@ export function messageRoutes(app: FastifyInstance, { messages }: MessageDepende
   );
 }
 
+/** The query as it is documented, but for the numbers in it, which come as strings. */
+const compileQuery: FastifySchemaCompiler<TSchema> = (route) =>
+  compileShape(route.schema === ListQuery ? { ...route, schema: ListShape } : route);
+
 /** What is no refusal of ours is Redis's: it is all that these routes can fail for. */
 async function answered(
   request: FastifyRequest,
@@ -102,17 +111,7 @@ function notRetried(
   return sendProblem(request, reply, 'wrong-state', { detail: 'The content of the message is not kept any more.' });
 }
 
-const COMMON: readonly ProblemCode[] = [
-  'malformed-request',
-  'unauthorized',
-  'too-many-wrong-keys',
-  'not-local',
-  'forbidden',
-  'internal',
-  'queue-unavailable',
-  'stopping',
-];
-const oneRefusals = problemAnswers(...COMMON, 'message-not-found', 'url-too-long');
+const oneRefusals = guardedAnswers('message-not-found', 'url-too-long', 'queue-unavailable');
 
 const listSchema = {
   operationId: 'listMessages',
@@ -127,7 +126,7 @@ const listSchema = {
       items: [MESSAGE_EXAMPLE],
       nextCursor: 'MTc4NjAwMDAwMDAwMC43ZDBmOWMzZQ',
     }),
-    ...problemAnswers(...COMMON, 'invalid-message'),
+    ...guardedAnswers('invalid-message', 'queue-unavailable'),
   },
 };
 
@@ -175,6 +174,6 @@ const retryAllSchema = {
   querystring: RetryQuery,
   response: {
     202: jsonAnswer('They are queued.', RetryAnswer, { retried: 17 }),
-    ...problemAnswers(...COMMON, 'invalid-message'),
+    ...guardedAnswers('invalid-message', 'queue-unavailable'),
   },
 };

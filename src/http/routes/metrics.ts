@@ -1,7 +1,7 @@
 /** `GET /metrics`: what Prometheus reads. */
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { contentAnswer, problemAnswers } from '../schemas/answers.ts';
+import { contentAnswer, guardedAnswers } from '../schemas/answers.ts';
 
 export interface MetricsDependencies {
   readonly metrics: { readonly text: () => Promise<string>; readonly contentType: string };
@@ -25,15 +25,6 @@ const schema = {
     'example dashboard and alerts. A worker on its own answers at its `METRICS_PORT`.',
   response: {
     200: contentAnswer('In the text format of Prometheus.', 'text/plain', { schema: Type.String(), example: EXAMPLE }),
-    ...problemAnswers(
-      'malformed-request',
-      'unauthorized',
-      'too-many-wrong-keys',
-      'not-local',
-      'forbidden',
-      'internal',
-      'too-many-requests',
-      'stopping',
-    ),
+    ...guardedAnswers(),
   },
 };

@@ -2,8 +2,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { sendProblem } from '../problems.ts';
-import { contentAnswer, jsonAnswer, problemAnswers } from '../schemas/answers.ts';
-import { SANDBOX_EXAMPLE } from '../schemas/examples.ts';
+import { contentAnswer, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
+import { RAW_EXAMPLES, SANDBOX_EXAMPLE } from '../schemas/examples.ts';
 
 /** What the simulated Exchange took. */
 export interface SandboxMessages {
@@ -57,15 +57,7 @@ const listSchema = {
   description: 'Newest first. There only while no mailbox is configured.',
   response: {
     200: jsonAnswer('What the simulated Exchange took.', SandboxList, { items: SANDBOX_EXAMPLE }),
-    ...problemAnswers(
-      'unauthorized',
-      'too-many-wrong-keys',
-      'not-local',
-      'forbidden',
-      'sandbox-only',
-      'internal',
-      'stopping',
-    ),
+    ...guardedAnswers('sandbox-only'),
   },
 };
 
@@ -76,16 +68,10 @@ const rawSchema = {
   description: 'The bytes that the simulated Exchange took, to open in a mail program.',
   params: Params,
   response: {
-    200: contentAnswer('The mail (RFC 5322).', 'message/rfc822', { schema: Type.String() }),
-    ...problemAnswers(
-      'unauthorized',
-      'too-many-wrong-keys',
-      'not-local',
-      'forbidden',
-      'sandbox-only',
-      'not-found',
-      'internal',
-      'stopping',
-    ),
+    200: contentAnswer('The mail (RFC 5322).', 'message/rfc822', {
+      schema: Type.String(),
+      example: RAW_EXAMPLES.plain.value,
+    }),
+    ...guardedAnswers('sandbox-only', 'not-found'),
   },
 };

@@ -15,7 +15,7 @@ import { readIdempotency } from '../idempotency.ts';
 import { RequestError, sendProblem } from '../problems.ts';
 import { readRawMail, readRawMails, RFC822 } from '../raw-mails.ts';
 import { DRY_RUN_EXAMPLE, SEND_ANSWER_EXAMPLE } from '../schemas/examples.ts';
-import { IDEMPOTENCY_HEADERS, idempotentAnswer, problemAnswers, withMediaType } from '../schemas/answers.ts';
+import { IDEMPOTENCY_HEADERS, idempotentAnswer, guardedAnswers, withMediaType } from '../schemas/answers.ts';
 import { DryRunAnswer, SEND_BODY, SendAnswer, SendQuery, SendRequest } from '../schemas/send.ts';
 import { answerOne, refuse } from '../send-answers.ts';
 import { attachedErrors, compileShape, shapeErrors } from '../shape.ts';
@@ -157,13 +157,8 @@ const schema = {
     202: idempotentAnswer('The mail is queued.', SendAnswer, SEND_ANSWER_EXAMPLE, {
       Location: 'Where to ask what became of it: `/messages/{id}`.',
     }),
-    ...problemAnswers(
-      'malformed-request',
+    ...guardedAnswers(
       'invalid-json',
-      'unauthorized',
-      'too-many-wrong-keys',
-      'not-local',
-      'forbidden',
       'sender-not-allowed',
       'request-timeout',
       'body-too-large',
@@ -171,13 +166,10 @@ const schema = {
       'unsupported-media-type',
       'invalid-message',
       'idempotency-key-reused',
-      'too-many-requests',
       'client-queue-full',
-      'internal',
       'queue-unavailable',
       'queue-unanswered',
       'queue-full',
-      'stopping',
     ),
   },
 };

@@ -1,6 +1,7 @@
 /** How a route documents its answers: the good one with an example, the problems by their codes. */
 import { type TSchema, Type } from 'typebox';
 import { makeProblem, PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode, problemHeaders } from '../problems.ts';
+import { RAW_EXAMPLES } from './examples.ts';
 import { EXAMPLE_DETAILS, EXAMPLE_REQUEST_ID, ProblemSchema } from './problem.ts';
 
 /** Names of headers with what they mean. */
@@ -42,7 +43,7 @@ export function withMediaType(
   mediaType: string,
   meaning: string,
 ): TSchema {
-  const bytes = { schema: Type.String({ description: meaning }) };
+  const bytes = { schema: Type.String({ description: meaning }), example: RAW_EXAMPLES.plain.value };
   return {
     description,
     headers: headerDocs(REQUEST_ID),
@@ -74,6 +75,22 @@ export function problemAnswers(...codes: readonly ProblemCode[]): Record<number,
   const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status);
   return Object.fromEntries([...byStatus].map(([status, group]) => [status, problemAnswer(group)]));
 }
+
+/** What every route may answer that needs a key, and these problems beside. */
+export function guardedAnswers(...codes: readonly ProblemCode[]): Record<number, TSchema> {
+  return problemAnswers(...GUARDED, ...codes);
+}
+
+const GUARDED: readonly ProblemCode[] = [
+  'malformed-request',
+  'unauthorized',
+  'not-local',
+  'forbidden',
+  'too-many-wrong-keys',
+  'too-many-requests',
+  'internal',
+  'stopping',
+];
 
 function problemAnswer(codes: readonly ProblemCode[]): TSchema {
   const examples = Object.fromEntries(

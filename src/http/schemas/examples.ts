@@ -69,6 +69,13 @@ export const SEND_ANSWER_EXAMPLE = {
   estimatedAt: '2026-12-01T09:00:00.000Z',
 } as const;
 
+export const FORM_EXAMPLES = {
+  plain: {
+    summary: 'A plain mail',
+    value: { to: ['someone@example.com'], subject: 'Hello', text: 'Hello from relay365.' },
+  },
+} as const;
+
 export const RAW_EXAMPLES = {
   plain: {
     summary: 'A plain mail',

@@ -99,16 +99,31 @@ export const MessageList = Type.Object(
   { title: 'Messages' },
 );
 
-export const ListQuery = Type.Object(
+/** As it comes: a query holds strings. */
+export const ListShape = Type.Object(
   {
-    status: Type.Optional(Type.String({ enum: [...MESSAGE_STATUSES] })),
+    status: Type.Optional(Type.String({ enum: [...MESSAGE_STATUSES], description: 'Only those with this status.' })),
     mailbox: Type.Optional(Type.String({ description: "A mailbox's address, or a pool's name." })),
-    limit: Type.Optional(Type.String({ description: 'How many at most: 1 to 100, default 25.', examples: ['25'] })),
+    limit: Type.Optional(Type.String()),
     cursor: Type.Optional(Type.String({ description: 'The `nextCursor` of the page before.' })),
   },
   { additionalProperties: false },
 );
-export type ListQuery = Static<typeof ListQuery>;
+export type ListShape = Static<typeof ListShape>;
+
+export const LIMIT_DEFAULT = 25;
+export const LIMIT_MAX = 100;
+
+/** As it is documented. */
+export const ListQuery = Type.Object(
+  {
+    ...ListShape.properties,
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT, description: 'How many at most.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 export const RetryQuery = Type.Object(
   {

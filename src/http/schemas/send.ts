@@ -1,7 +1,7 @@
 /** The request and the answer of `POST /send`. What a field may hold is checked by core; here stands its shape. */
 import { type Static, type TSchema, Type } from 'typebox';
 import { described } from './described.ts';
-import { BATCH_EXAMPLE, RAW_EXAMPLES, SEND_EXAMPLES } from './examples.ts';
+import { BATCH_EXAMPLE, FORM_EXAMPLES, RAW_EXAMPLES, SEND_EXAMPLES } from './examples.ts';
 import { ProblemSchema } from './problem.ts';
 
 const level = (description: string) => Type.Enum(['high', 'normal', 'low'], { type: 'string', description });
@@ -189,7 +189,7 @@ const SendForm = Type.Object(
     attachments: Type.Optional(file('Files to attach.')),
     inline: Type.Optional(file('Images of the html, which names each by its file name: `<img src="cid:logo.png">`.')),
   },
-  { title: 'SendForm' },
+  { title: 'SendForm', 'x-examples': FORM_EXAMPLES },
 );
 
 /** The three forms in which a mail may come. */
