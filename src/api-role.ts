@@ -95,7 +95,7 @@ export async function openApi({ config, location, keys, log, metrics, ...options
     config: () => current,
     leftBehind: () => findLeftBehind(redis, keys, directory()),
     takeSeat: ({ id, limits: { connections } }) =>
-      takeSeat({ redis, keys, worker: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
+      takeSeat({ redis, keys, visitor: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
   });
   metrics.begin(namesOf(config));
   metrics.watchFleet({

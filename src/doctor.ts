@@ -80,7 +80,7 @@ function seatOf({ mailbox }: MailboxConfig, redis: RedisClient | undefined): Tak
     takeSeat({
       redis,
       keys: makeKeys(NAMESPACE),
-      worker: `doctor-${randomUUID()}`,
+      visitor: `doctor-${randomUUID()}`,
       mailbox: { id, connections: limits.connections },
       onError: () => undefined,
     });

@@ -3,6 +3,7 @@
  * anew with every beat; a worker that dies or is cut off loses its seats with the lease, and the others get them.
  */
 import { createHash } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { defineGovernorScripts, type GovernorScripts } from './governor-scripts.ts';
 import type { Keys } from './keys.ts';
 import type { RedisClient } from './redis.ts';
@@ -100,26 +101,53 @@ export async function succeedOnlyWorker(
 
 /** How long a visitor waits for a worker to give up a connection: it finishes its mail first. */
 const VISIT_TIMEOUT_MS = 12_000;
+const VISIT_CHECK_MS = 250;
+
+export interface Visit {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  /** Unique among all visitors. */
+  readonly visitor: string;
+  readonly mailbox: Pick<SeatedMailbox, 'id' | 'connections'>;
+  readonly onError: (error: Error) => void;
+}
 
 /** A seat for one connection of a visitor, such as the doctor; undefined when none becomes free in time. */
-export async function takeSeat(
-  options: Omit<SeatsOptions, 'mailboxes'> & { readonly mailbox: Pick<SeatedMailbox, 'id' | 'connections'> },
-): Promise<{ release(): Promise<void> } | undefined> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  let open = 0;
-  const onSeats = (seats: number) => {
-    if (seats === 0) return;
-    open = 1;
-    resolve(true);
+export async function takeSeat(visit: Visit): Promise<{ release(): Promise<void> } | undefined> {
+  const { redis, keys, visitor, mailbox, onError } = visit;
+  if (mailbox.connections === 0) return { release: () => Promise.resolve() };
+  const ask = askForSeat(visit);
+  const release = async () => {
+    await redis.hdel(keys.seats(mailbox.id), `visitor:${visitor}`).catch(onError);
   };
-  const visitor = { ...options.mailbox, open: () => open, onSeats };
-  const seats = openSeats({ ...options, mailboxes: () => [visitor] });
-  const timer = setTimeout(() => resolve(false), VISIT_TIMEOUT_MS);
-  const taken = await promise;
-  clearTimeout(timer);
-  if (taken) return { release: seats.close };
-  await seats.close();
-  return undefined;
+  const latestAt = Date.now() + VISIT_TIMEOUT_MS;
+  while (!(await ask())) {
+    if (Date.now() > latestAt) {
+      await release();
+      return undefined;
+    }
+    await setTimeout(VISIT_CHECK_MS);
+  }
+  const timer = setInterval(() => void ask(), BEAT_MS);
+  return {
+    release: async () => {
+      clearInterval(timer);
+      await release();
+    },
+  };
+}
+
+/** Asks Redis for the seat, or for more time in it; false as well when Redis does not answer. */
+function askForSeat({ redis, keys, visitor, mailbox: { id, connections }, onError }: Visit): () => Promise<boolean> {
+  const scripts = defineGovernorScripts(redis);
+  return async () => {
+    try {
+      return (await scripts.visit([keys.seats(id), keys.standing(id)], visitor, LEASE_MS, connections)) === 1;
+    } catch (error) {
+      onError(error as Error);
+      return false;
+    }
+  };
 }
 
 function claim(
