@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 import type { LoginConfig, MailboxConfig } from './config/mailbox-config.ts';
 import { CLOUDS } from './core/clouds.ts';
 import { type Checkup, makeCheckup, ok, skipped, type Step, warning } from './core/checkup.ts';
+import { PASSWORDS_END } from './core/password-end.ts';
 import { isManaged } from './entra/credential.ts';
 import { CREDENTIAL_WARNING_DAYS, credentialEnd, daysUntil } from './entra/credential-end.ts';
 import { type EntraExamination, examineEntra } from './entra/examine.ts';
@@ -50,11 +51,6 @@ const LOGINS = {
   federated: 'federated token (workload identity)',
   'managed-identity': 'managed identity',
 } as const;
-
-const PASSWORDS_END = {
-  explanation: 'Microsoft turns password login for SMTP off by default at the end of December 2026.',
-  fix: 'Set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential, and remove SMTP_PASSWORD: see docs/connect-your-tenant.md.',
-};
 
 const ENDS_SOON = {
   explanation: 'When the credential has ended, no mail goes out.',

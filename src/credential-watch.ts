@@ -1,5 +1,6 @@
 /** Warns of credentials that end soon, at start and every day: an expired secret on a weekend is what this is against. */
 import type { MailboxConfig } from './config/mailbox-config.ts';
+import { PASSWORDS_END } from './core/password-end.ts';
 import { CREDENTIAL_WARNING_DAYS, credentialEnd, DAY_MS, daysUntil } from './entra/credential-end.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -27,7 +28,10 @@ export function openCredentialWatch(first: readonly MailboxConfig[], log: Logger
 }
 
 async function warn({ mailbox, login, secretExpires }: MailboxConfig, log: Logger, metrics: Metrics): Promise<void> {
-  if (login.kind === 'password') return;
+  if (login.kind === 'password') {
+    log.warn({ mailbox: mailbox.id, ...PASSWORDS_END }, `${mailbox.address} logs in by password, which ends`);
+    return;
+  }
   const { credential } = login.application;
   const end = await credentialEnd(credential, secretExpires);
   if (end) metrics.credentialEnd(mailbox.id, end);

@@ -63,11 +63,14 @@ function refusedTls(reply: Reply, stage: Stage): Fault | undefined {
 /** Before MAIL FROM nothing was said of the message yet, so a refusal can't be its fault. */
 const BEFORE_MESSAGE: readonly Stage[] = ['token', 'connect', 'greeting', 'starttls', 'auth'];
 
+/** RFC 4954 6: wherever it comes, it speaks of the login. */
+const AUTHENTICATION_REQUIRED = 530;
+
 function judgeByClass(reply: Reply, stage: Stage): Judgement {
   const row = { explanation: answered(reply, stage), source: SOURCES.rfc5321, known: false };
   if (reply.code < 500)
     return { ...row, id: 'unlisted-4xx', scope: stage === 'rcpt' ? 'recipient' : 'connection', verdict: 'retry' };
-  if (BEFORE_MESSAGE.includes(stage))
+  if (BEFORE_MESSAGE.includes(stage) || reply.code === AUTHENTICATION_REQUIRED)
     return { ...row, id: 'unlisted-5xx', scope: 'mailbox', verdict: 'hold', wait: HOLD_WAIT };
   return { ...row, id: 'unlisted-5xx', scope: stage === 'rcpt' ? 'recipient' : 'message', verdict: 'fail' };
 }

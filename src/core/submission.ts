@@ -9,7 +9,7 @@ import { completeRaw, type RawDraft, readRawDraft, type ReadRawDraft, repeatOf, 
 import type { HeaderValues } from './raw-message.ts';
 import { type FieldError, FieldErrors } from './field-errors.ts';
 import { type Directory, type Mailbox, maySendAs, ownerOf, poolAsMailbox } from './mailbox.ts';
-import type { Content, Message } from './message.ts';
+import { type Content, type Message, recipientsOf } from './message.ts';
 import { readSchedule, type Schedule, type ScheduleDraft } from './schedule.ts';
 import { estimateSizeBytes } from './size.ts';
 
@@ -88,7 +88,7 @@ function finish(
   if (chosen.kind !== 'chosen') return refuse(errors, chosen);
   if (errors.length > 0) return { kind: 'invalid', errors };
   const submission = makeSubmission(read, schedule, chosen.mailbox, { ...asked, acceptedAt }, dependencies);
-  return tooLarge(submission, chosen.mailbox) ?? { kind: 'prepared', submission };
+  return tooLarge(submission, chosen.mailbox) ?? tooMany(submission) ?? { kind: 'prepared', submission };
 }
 
 /** Who asks, when, and which of several equal requests it is. */
@@ -102,6 +102,16 @@ function tooLarge({ message: { sizeBytes } }: Submission, { id, limits }: Mailbo
   const { messageSizeBytesMax } = limits;
   if (sizeBytes <= messageSizeBytesMax) return undefined;
   return { kind: 'too-large', sizeBytes, sizeBytesMax: messageSizeBytesMax, mailbox: id };
+}
+
+/** It would wait for room until its time is over, and all others behind it. */
+function tooMany({ message, through }: Submission): Refusal | undefined {
+  const count = recipientsOf(message).length;
+  const limits = through.map(({ limits: { recipientsPerDay } }) => recipientsPerDay || Number.POSITIVE_INFINITY);
+  const max = Math.max(...limits);
+  if (count <= max) return undefined;
+  const problem = `There are ${count} recipients, and the mailbox may have ${max} in a day.`;
+  return { kind: 'invalid', errors: [{ field: 'to', message: problem }] };
 }
 
 type NotChosen = { readonly kind: 'unknown' | 'sender-not-allowed'; readonly errors: readonly FieldError[] };

@@ -153,6 +153,7 @@ describe('a reply that no row knows is judged by its class, and told as new', ()
     ['554 5.9.9 Something new', 'connect', 'mailbox', 'hold'],
     ['554 5.9.9 Something new', 'greeting', 'mailbox', 'hold'],
     ['550 5.9.9 Something new', 'auth', 'mailbox', 'hold'],
+    ['530 5.7.1 Client was not authenticated', 'mail', 'mailbox', 'hold'],
     ['550 5.9.9 Something new', 'mail', 'message', 'fail'],
     ['550 5.9.9 Something new', 'rcpt', 'recipient', 'fail'],
     ['550 5.9.9 Something new', 'end', 'message', 'fail'],
