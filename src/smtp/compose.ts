@@ -9,6 +9,7 @@ import type { Compose } from '../core/attempt.ts';
 import type { Address } from '../core/address.ts';
 import type { Attachment, Level, Message, RawContent, WrittenContent } from '../core/message.ts';
 import { withFrom } from '../core/raw-message.ts';
+import { renderShort } from './render.ts';
 
 /** `X-Priority` is what older clients read; Outlook and Exchange read `Importance` (RFC 2156). */
 const X_PRIORITY: Readonly<Record<Level, string>> = { high: '1 (Highest)', normal: '3 (Normal)', low: '5 (Lowest)' };
@@ -47,7 +48,8 @@ async function written(message: Message, content: WrittenContent): Promise<Uint8
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  return composer.compile().build();
+  const tree = composer.compile();
+  return renderShort(tree) ?? tree.build();
 }
 
 function attachmentPart({ filename, content, contentType, contentId }: Attachment): MailComposerAttachment {

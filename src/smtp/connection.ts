@@ -2,6 +2,7 @@
  * One connection to Exchange: STARTTLS, the login, then messages one after the other. What Exchange or the network do
  * comes back as an `Outcome`; nothing here decides what becomes of a message.
  */
+import { isAscii } from 'node:buffer';
 import { Readable } from 'node:stream';
 import SMTPConnection, {
   type SMTPConnectionOptions,
@@ -116,8 +117,9 @@ async function send(
   const error = await step(smtp, (done) => {
     const isOpen = () => !smtp.destroyed;
     const stream = Readable.from(content(bytes, beforeFinalDot, progress, isOpen), { objectMode: false });
+    // A ready mail may have what its program did not encode. RFC 6152
     smtp.send(
-      { from, to: [...recipients], size: bytes.length, use8BitMime: hasEightBits(bytes) },
+      { from, to: [...recipients], size: bytes.length, use8BitMime: !isAscii(bytes) },
       stream,
       (failure, result) => {
         info = result;
@@ -127,11 +129,6 @@ async function send(
   });
   signal.removeEventListener('abort', cancel);
   return info && !error ? acceptedOutcome(info) : failedOutcome(error ?? new Error('No answer.'), 'mail', progress);
-}
-
-/** A ready mail may have what its program did not encode. RFC 6152 */
-function hasEightBits(bytes: Uint8Array): boolean {
-  return bytes.some((byte) => byte > 0x7f);
 }
 
 /** Read only once Exchange has answered DATA: that is what makes `finalDot` true at the right moment. */

@@ -1,0 +1,47 @@
+/**
+ * Writes a composed mail of short texts in one go. nodemailer writes any mail as a chain of streams, which for a short
+ * one take four times as long as the mail itself; a test holds the bytes equal.
+ */
+import { encode, wrap } from 'nodemailer/lib/qp';
+import { encode as encodeBase64, wrap as wrapBase64 } from 'nodemailer/lib/base64';
+import type MimeNode from 'nodemailer/lib/mime-node';
+
+/** nodemailer encodes longer texts, and blanks at the end of one, piece by piece, and so breaks some lines elsewhere. */
+const TEXT_BYTES_MAX = 64 * 1024;
+const BLANK_AT_END = /[ \t]$/;
+const LINE_LENGTH = 76;
+
+/** Undefined when the mail holds anything but short texts; the tree is as it was then. */
+export function renderShort(root: MimeNode): Buffer | undefined {
+  return isShort(root) ? Buffer.from(withLastNewline(render(root))) : undefined;
+}
+
+function isShort(node: MimeNode): boolean {
+  const { content, childNodes } = node;
+  const isText = /^text\/(plain|html)\b/.test(String(node.getHeader('Content-Type')));
+  const isOurs = content === undefined || (isText && typeof content === 'string' && isShortText(content));
+  return isOurs && childNodes.every(isShort);
+}
+
+function isShortText(text: string): boolean {
+  return text.length <= TEXT_BYTES_MAX && Buffer.byteLength(text) <= TEXT_BYTES_MAX && !BLANK_AT_END.test(text);
+}
+
+function render(node: MimeNode): string {
+  const encoding = node.getTransferEncoding();
+  const head = `${node.buildHeaders()}\r\n\r\n`;
+  const body = typeof node.content === 'string' ? encodeBody(node.content, encoding) : '';
+  if (!node.multipart) return head + body;
+  const parts = node.childNodes.map((child) => `--${node.boundary}\r\n${render(child)}`);
+  return `${head}${body}${parts.join('\r\n')}\r\n--${node.boundary}--\r\n`;
+}
+
+function encodeBody(text: string, encoding: string | false): string {
+  if (encoding === 'quoted-printable') return wrap(encode(text), LINE_LENGTH);
+  return encoding === 'base64' ? wrapBase64(encodeBase64(text), LINE_LENGTH) : text;
+}
+
+function withLastNewline(mail: string): string {
+  if (mail.endsWith('\n')) return mail;
+  return mail.endsWith('\r') ? `${mail}\n` : `${mail}\r\n`;
+}
