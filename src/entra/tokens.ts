@@ -26,12 +26,16 @@ export interface TokenSource {
 /** A token refused twice within this time is not refused for its age; and a held mailbox is tried no sooner. */
 const RENEWAL_INTERVAL_MS = 10_000;
 const TOKEN_TIMEOUT_MS = 30_000;
+/** A token is good for an hour or more; so long before its end it is asked for anew. */
+const RENEWAL_MARGIN_MS = 5 * 60_000;
 
 /** Asks nobody yet: the first `getToken` does. */
-export function openTokenSource(application: Application, now: () => number = Date.now): TokenSource {
+export function openTokenSource(application: Application, now = () => Date.now()): TokenSource {
   const asker = openAsker(application);
   const pending = new Map<boolean, Promise<TokenResult>>();
   let renewedAtMs = Number.NEGATIVE_INFINITY;
+  // MSAL keeps tokens as well, but looks them up with much ado: too much for each mail.
+  let last: TokenResult | undefined;
   return {
     getToken: ({ renew }) => {
       const fresh = renew && now() - renewedAtMs >= RENEWAL_INTERVAL_MS;
@@ -39,7 +43,11 @@ export function openTokenSource(application: Application, now: () => number = Da
       // Who comes while a new token is on its way must not get the old one.
       const running = pending.get(true) ?? pending.get(fresh);
       if (running !== undefined) return running;
+      if (!fresh && last?.ok && last.expiresAt.getTime() - now() > RENEWAL_MARGIN_MS) return Promise.resolve(last);
       const request = asker.ask(fresh).finally(() => pending.delete(fresh));
+      void request.then((result) => {
+        last = result;
+      });
       pending.set(fresh, request);
       return request;
     },
