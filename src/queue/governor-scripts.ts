@@ -49,10 +49,15 @@ end
 const MESSAGES_UNDER_WAY = `
 local function messagesUnderWay(key, sent, workers, id, now, windowMs)
   local count, recipients = 0, 0
+  local leases = {}
+  local function leaseOf(worker)
+    leases[worker] = leases[worker] or tonumber(redis.call('ZSCORE', workers, worker) or '0')
+    return leases[worker]
+  end
   local entries = redis.call('HGETALL', key)
   for i = 1, #entries, 2 do
     local expiry, size, worker = string.match(entries[i + 1], '^(%d+):(%d+):?(.*)$')
-    local lease = worker ~= '' and tonumber(redis.call('ZSCORE', workers, worker) or '0') or tonumber(expiry)
+    local lease = worker ~= '' and leaseOf(worker) or tonumber(expiry)
     if entries[i] == id then
       -- It comes again: another worker has taken it up.
     elseif math.min(tonumber(expiry), lease) <= now then

@@ -29,16 +29,14 @@ export function makeLift(queue: Queue, redis: RedisClient): () => Promise<void> 
 }
 
 async function liftOldest(queue: Queue, redis: RedisClient, lane: number): Promise<void> {
-  const [id] = await redis.zrange(
-    queue.toKey('prioritized'),
-    lane * PRIORITY_FACTOR,
-    `(${(lane + 1) * PRIORITY_FACTOR}`,
-    'BYSCORE',
-    'LIMIT',
-    0,
-    1,
-  );
-  if (!id) return;
+  const waiting = queue.toKey('prioritized');
+  const [first, next] = [lane * PRIORITY_FACTOR, (lane + 1) * PRIORITY_FACTOR];
+  const [above, [id]] = await Promise.all([
+    redis.zcount(waiting, '-inf', `(${first}`),
+    redis.zrange(waiting, first, `(${next}`, 'BYSCORE', 'LIMIT', 0, 1),
+  ]);
+  // With no other before it, it is the next one as it is.
+  if (!id || above === 0) return;
   const job = await queue.getJob(id);
   // A worker may have taken it by now: then there is nothing left to lift.
   await job?.changePriority({ priority: LANES.high }).catch(() => undefined);

@@ -37,13 +37,13 @@ export async function work(
   dependencies: WorkDependencies,
 ): Promise<Conclusion | undefined> {
   const { records, events, now } = dependencies;
-  const begun = await records.begin(id, token, now(), line.mailbox);
+  const [begun, content] = await Promise.all([records.begin(id, token, now(), line.mailbox), loadContent(id, records)]);
   if (begun.kind === 'missing') {
     events.unreadable(id, 'There is no record of this message.');
     return undefined;
   }
   if (begun.kind === 'over') return undefined;
-  const { stored } = begun;
+  const stored = { ...begun.stored, content };
   const left = begun.leftOpen && leftAttempt(begun.leftOpen, line, now());
   if (left) events.interrupted(stored.message, left);
   const conclusion =
@@ -57,8 +57,11 @@ export async function work(
   return conclusion;
 }
 
+/** A message with its content, or why there is none. */
+type LoadedMessage = StoredMessage & { readonly content: Content | string };
+
 async function concludeOne(
-  { message, state }: StoredMessage,
+  { message, state, content }: LoadedMessage,
   token: string,
   { runAttempt }: Line,
   { records, now, signal }: WorkDependencies,
@@ -67,7 +70,6 @@ async function concludeOne(
   if (interruptionsInARow(state) >= INTERRUPTIONS_MAX) {
     return giveUpUntried(state, `${INTERRUPTIONS_MAX} workers in a row ended while they had this message.`, now());
   }
-  const content = await loadContent(message.id, records);
   if (typeof content === 'string') return giveUpUntried(state, content, now());
   const markFinalDot = async () => {
     if (await records.markFinalDot(message.id, token, now())) return;
@@ -92,11 +94,11 @@ function leftAttempt({ startedAt, finalDotAt }: LeftOpen, { unknown }: Line, now
 
 /** Adds what a worker left behind to the message's attempts, before the next one begins. */
 async function note(
-  { message, state, ...rest }: StoredMessage,
+  { message, state, ...rest }: LoadedMessage,
   attempt: Attempt,
   { mailbox }: Line,
   { records, governor }: WorkDependencies,
-): Promise<StoredMessage> {
+): Promise<LoadedMessage> {
   await records.noteAttempt(message.id, attempt);
   if (attempt.outcome === 'unknown') {
     // Exchange may have taken it, so it counts against the limits, apart from the attempt that begins now.
