@@ -56,7 +56,7 @@ export function parseAddress(input: AddressInput): ParsedAddress {
   return makeAddress(unquote(name), text.slice(open + 1, -1).trim());
 }
 
-/** The address as a header field has it: RFC 5322 3.4; a name beyond ASCII as encoded words (RFC 2047). */
+/** The address as a header field has it: RFC 5322 3.4; a name beyond ASCII as encoded words (RFC 2047), folded. */
 export function formatAddress({ name, address }: Address): string {
   return name === undefined ? `<${address}>` : `${isAscii(name) ? quoteName(name) : encodeName(name)} <${address}>`;
 }
@@ -116,7 +116,7 @@ function encodeName(name: string): string {
     if (Buffer.byteLength(last + character) <= ENCODED_WORD_BYTES_MAX) words[words.length - 1] = last + character;
     else words.push(character);
   }
-  return words.map((word) => `=?UTF-8?B?${Buffer.from(word).toString('base64')}?=`).join(' ');
+  return words.map((word) => `=?UTF-8?B?${Buffer.from(word).toString('base64')}?=`).join('\r\n ');
 }
 
 function isQuoted(name: string): boolean {

@@ -58,6 +58,33 @@ describe('the environment', () => {
     ]);
   });
 
+  test('SMTP in is off, but for the port and the networks that are given', () => {
+    expect(readConfig(FIVE, 'all').smtpIn).toEqual({
+      port: undefined,
+      tlsPort: undefined,
+      certificate: undefined,
+      trustedNetworks: [],
+      rewriteFrom: [],
+    });
+    const networks = '192.168.10.0/24=printer, 2001:db8::/32=printer,10.1.2.3=shop';
+    const env = { ...FIVE, API_KEYS: 'printer:a,shop:b', SMTP_IN_PORT: '587', SMTP_IN_TRUSTED_NETWORKS: networks };
+    expect(readConfig(env, 'all').smtpIn).toMatchObject({
+      port: 587,
+      trustedNetworks: [
+        { address: '192.168.10.0', prefix: 24, key: 'printer' },
+        { address: '2001:db8::', prefix: 32, key: 'printer' },
+        { address: '10.1.2.3', prefix: 32, key: 'shop' },
+      ],
+    });
+  });
+
+  test('a worker needs no certificate that the API has', () => {
+    const tls = { SMTP_IN_PORT: '587', SMTP_IN_TLS_CERT: '/nowhere.pem', SMTP_IN_TLS_KEY: '/nowhere.pem' };
+    const env = { ...FIVE, ...tls, REDIS_URL: 'redis://localhost', API_KEYS: 'a:b' };
+    expect(faultsOf(env, 'worker')).toEqual([]);
+    expect(faultsOf(env, 'api')).toHaveLength(1);
+  });
+
   test.each([
     ['usgov', 'smtp.office365.us', 'https://login.microsoftonline.us'],
     ['dod', 'smtp-dod.office365.us', 'https://login.microsoftonline.us'],
@@ -124,6 +151,34 @@ describe('the environment', () => {
     ['two body keys of one name', { BODY_KEYS: `a:${BODY_KEY},a:${BODY_KEY}` }, /^BODY_KEYS must have each name once/],
     ['a proxy that is no address', { TRUSTED_PROXIES: 'proxy.internal' }, /^TRUSTED_PROXIES must be addresses/],
     ['proxies of all the world', { TRUSTED_PROXIES: '0.0.0.0/0' }, /^TRUSTED_PROXIES must be addresses/],
+    [
+      'a network without a key',
+      { SMTP_IN_TRUSTED_NETWORKS: '10.0.0.0/8' },
+      /^SMTP_IN_TRUSTED_NETWORKS must be cidr=key/,
+    ],
+    ['a network that is none', { SMTP_IN_TRUSTED_NETWORKS: '10.0.0/8=shop' }, /^SMTP_IN_TRUSTED_NETWORKS must be cidr/],
+    ['all the world', { SMTP_IN_TRUSTED_NETWORKS: '0.0.0.0/0=shop' }, /^SMTP_IN_TRUSTED_NETWORKS must not trust/],
+    ['half of the world', { SMTP_IN_TRUSTED_NETWORKS: '128.0.0.0/1=shop' }, /^SMTP_IN_TRUSTED_NETWORKS must not trust/],
+    ['all the world by IPv6', { SMTP_IN_TRUSTED_NETWORKS: '::/0=shop' }, /^SMTP_IN_TRUSTED_NETWORKS must not trust/],
+    ['a long prefix', { SMTP_IN_TRUSTED_NETWORKS: '10.0.0.0/33=shop' }, /^SMTP_IN_TRUSTED_NETWORKS must not trust/],
+    ['a network of no key', { SMTP_IN_TRUSTED_NETWORKS: '10.0.0.0/8=shop' }, /^SMTP_IN_TRUSTED_NETWORKS names shop/],
+    [
+      'SMTP without TLS',
+      { ...FIVE, API_KEYS: 'a:b', SMTP_IN_PORT: '25' },
+      /^SMTP_IN_TLS_CERT is needed with SMTP_IN_PORT/,
+    ],
+    [
+      'SMTP by TLS without TLS',
+      { ...FIVE, SMTP_IN_TLS_PORT: '465' },
+      /^SMTP_IN_TLS_CERT is needed with SMTP_IN_TLS_PORT/,
+    ],
+    ['a certificate without its key', { SMTP_IN_TLS_CERT: 'cert.pem' }, /^SMTP_IN_TLS_KEY is needed/],
+    [
+      'a certificate that is not there',
+      { SMTP_IN_TLS_CERT: '/nowhere.pem', SMTP_IN_TLS_KEY: '/nowhere.pem' },
+      /^SMTP_IN_TLS_CERT can't be used/,
+    ],
+    ['a slip of the pen', { SMTP_IN_CERT: 'x' }, /^SMTP_IN_CERT is no variable of relay365; those are SMTP_IN_PORT, /],
     ['an open host without keys', { HOST: '0.0.0.0' }, /^API_KEYS is needed with HOST=0.0.0.0/],
     ['an API without Redis', FIVE, /^REDIS_URL is needed/, 'api'],
     ['a worker without a mailbox', { REDIS_URL: 'redis://localhost' }, /^M365_MAILBOX is needed/, 'worker'],
@@ -203,6 +258,7 @@ describe('relay365.yaml', () => {
       'pools:\n  - name: news\n    mailboxes: [x@y.z]\n',
       'relay365.yaml:3 pools[0].mailboxes[0] x@y.z is not a mailbox',
     ],
+    ['smtpIn:\n  rewriteFrom: [printer]\n', 'relay365.yaml:2 smtpIn.rewriteFrom[0] printer is no API key'],
     ['mailboxes: [', 'relay365.yaml:1 '],
     ['apiKeys:\n  - name: shop\n    hash: plain\n', 'relay365.yaml:3 apiKeys[0].hash'],
     [

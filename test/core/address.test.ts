@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Address, type AddressInput, addressKey, parseAddress } from '../../src/core/address.ts';
+import { type Address, type AddressInput, addressKey, formatAddress, parseAddress } from '../../src/core/address.ts';
+import { headerValues } from '../../src/smtp/header-values.ts';
 
 describe('an address is read', () => {
   test.each<[AddressInput, Address]>([
@@ -79,4 +81,32 @@ describe('what is no address is refused, and why is said', () => {
 
 test('two addresses are the same mailbox whatever their case', () => {
   expect(addressKey('Sales@Contoso.COM')).toBe(addressKey('sales@contoso.com'));
+});
+
+describe('an address in a header field', () => {
+  test.each([
+    [{ address: 'a@example.com' }, '<a@example.com>'],
+    [{ name: 'Anna', address: 'a@example.com' }, '"Anna" <a@example.com>'],
+    [{ name: 'Doe, "J" \\', address: 'a@example.com' }, '"Doe, \\"J\\" \\\\" <a@example.com>'],
+    [{ name: 'Büro', address: 'a@example.com' }, '=?UTF-8?B?QsO8cm8=?= <a@example.com>'],
+  ])('%j', (address, field) => {
+    expect(formatAddress(address)).toBe(field);
+  });
+
+  test('is read as what it was, in lines that are short enough', () => {
+    const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 320 });
+    fc.assert(
+      fc.property(name, (text) => {
+        const parsed = parseAddress({ name: text, address: 'a@example.com' });
+        fc.pre(parsed.ok);
+        const field = formatAddress(parsed.address);
+        expect(Math.max(...field.split('\r\n').map((line) => line.length))).toBeLessThan(700);
+        const [read] = headerValues.addresses(field.replaceAll('\r\n', ''));
+        expect({ name: headerValues.text(read?.name ?? ''), address: read?.address }).toEqual({
+          name: parsed.address.name ?? '',
+          address: 'a@example.com',
+        });
+      }),
+    );
+  });
 });

@@ -55,7 +55,7 @@ describe('smuggling', () => {
 
   test('what is sent in clear text behind STARTTLS is thrown away', async () => {
     const client = await service().greeted();
-    await client.startTls(`RSET\r\nMAIL FROM:<${MAILBOX}>\r\n`);
+    await client.startTls({ injected: `RSET\r\nMAIL FROM:<${MAILBOX}>\r\n` });
     expect(await client.logIn(KEY)).toMatch(/^235 /);
     expect(await client.say('RCPT TO:<a@example.com>')).toMatch(/^503 /);
     expect(await client.send({ data: MAIL })).toMatch(/^250 /);

@@ -70,10 +70,10 @@ export class TestClient {
   }
 
   /** `injected` goes out in clear text, in the same packet as STARTTLS. */
-  async startTls(injected = ''): Promise<string> {
+  async startTls({ injected = '', check = true } = {}): Promise<string> {
     await this.say(`STARTTLS${injected && `\r\n${injected}`}`);
     this.#socket.removeAllListeners();
-    this.#socket = connectTls({ socket: this.#socket, servername: 'localhost' });
+    this.#socket = connectTls({ socket: this.#socket, servername: 'localhost', rejectUnauthorized: check });
     this.#listen();
     await once(this.#socket, 'secureConnect');
     return this.greet();
@@ -119,8 +119,9 @@ export function openClient(port: number): TestClient {
 }
 
 /** A client that has been greeted with 220. */
-export async function connectClient(port: number, { tls = false } = {}): Promise<TestClient> {
-  const client = tls ? new TestClient(connectTls(port, 'localhost')) : openClient(port);
+export async function connectClient(port: number, { tls = false, check = true } = {}): Promise<TestClient> {
+  const options = { host: 'localhost', port, rejectUnauthorized: check };
+  const client = tls ? new TestClient(connectTls(options)) : openClient(port);
   await client.reply();
   return client;
 }

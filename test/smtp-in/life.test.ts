@@ -1,0 +1,159 @@
+/** The submission server as an operator has it: started, reloaded, renewed, closed. */
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createTransport } from 'nodemailer';
+import { pino } from 'pino';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { readConfig } from '../../src/config/config.ts';
+import { openMetrics } from '../../src/metrics.ts';
+import { openSmtpInRole } from '../../src/smtp-in-role.ts';
+import { makeServerCertificate } from '../../src/sandbox/certificate.ts';
+import { startProcess, temporaryFolder } from '../helpers/process.ts';
+import { connectClient, idOf, openClient } from './client.ts';
+import { KEY, MAIL, MAILBOX, openSmtpService, redisOfFile, type SmtpServiceOptions } from './service.ts';
+
+const redis = redisOfFile();
+const open = (options: Partial<SmtpServiceOptions> = {}) => openSmtpService({ location: redis().location, ...options });
+const BEGIN = [`MAIL FROM:<${MAILBOX}>`, 'RCPT TO:<a@example.com>', 'DATA'];
+
+describe('a close', () => {
+  test('answers the mail that is being received, and tells the others to go', async () => {
+    const service = await open();
+    const [sending, idle, unknown] = [await service.client(), await service.client(), await service.greeted()];
+    for (const line of BEGIN) await sending.say(line);
+    const closed = service.close();
+    expect(await idle.reply()).toBe('421 4.3.2 This server is stopping: send again');
+    expect(await unknown.reply()).toMatch(/^421 4\.3\.2 /);
+    await openClient(service.port).closed;
+    sending.write(MAIL);
+    expect(await sending.say('\r\n.')).toMatch(/^250 2\.0\.0 OK queued as /);
+    expect(await sending.reply()).toMatch(/^421 4\.3\.2 /);
+    await closed;
+  });
+
+  test('waits no longer than it may', async () => {
+    const service = await open({ limits: { closeMs: 100 } });
+    const client = await service.client();
+    for (const line of BEGIN) await client.say(line);
+    client.write(MAIL);
+    await service.close();
+    expect(await client.reply()).toMatch(/^421 4\.3\.2 /);
+  });
+});
+
+describe('a renewed certificate', () => {
+  async function renew({ cert, key }: { readonly cert: string; readonly key: string }, half = false) {
+    const { certificate, privateKey } = await makeServerCertificate();
+    writeFileSync(cert, certificate);
+    if (!half) writeFileSync(key, privateKey);
+  }
+  const serials = async ({ port, tlsPort }: { readonly port: number; readonly tlsPort: number }) => {
+    const clients = [await connectClient(tlsPort, { tls: true, check: false }), await connectClient(port)];
+    await clients[1]?.greet();
+    await clients[1]?.startTls({ check: false });
+    return clients.map(({ serial }) => serial);
+  };
+
+  test('is taken over while the server runs', async () => {
+    const service = await open({ limits: { certificateLookMs: 20 } });
+    const before = await serials(service);
+    await renew(service.certificate);
+    await expect.poll(() => serials(service), { timeout: 20_000 }).not.toEqual(before);
+    await expect.poll(() => service.log.join('')).toContain('another certificate');
+  });
+
+  test('is taken over at SIGHUP', async () => {
+    const service = await open({ limits: { certificateLookMs: 3_600_000 } });
+    const before = await serials(service);
+    await renew(service.certificate);
+    await service.reload({});
+    const after = await serials(service);
+    expect(after).toEqual([after[0], after[0]]);
+    expect(after).not.toEqual(before);
+  });
+
+  test('is not taken over without its key', async () => {
+    const service = await open({ limits: { certificateLookMs: 20 } });
+    const before = await serials(service);
+    await renew(service.certificate, true);
+    await expect.poll(() => service.log.join(''), { timeout: 20_000 }).toContain('the old one stays');
+    expect(await serials(service)).toEqual(before);
+    await expect(service.reload({})).rejects.toThrow(/SMTP_IN_TLS_CERT can't be used with SMTP_IN_TLS_KEY/);
+  });
+});
+
+test('a reload takes over keys and networks for sessions that are open', async () => {
+  const service = await open();
+  const client = await service.greeted();
+  expect(await client.send({ data: MAIL })).toMatch(/^530 /);
+  await service.reload({ SMTP_IN_TRUSTED_NETWORKS: '127.0.0.1/32=shop' });
+  expect(await client.send({ data: MAIL })).toMatch(/^250 /);
+});
+
+test('replies are counted', async () => {
+  const service = await open();
+  const client = await service.client();
+  await client.send({ data: MAIL });
+  const { body } = await service.request('GET', '/metrics', undefined, { authorization: 'Bearer first-secret' });
+  expect(body).toContain('relay365_smtp_in_replies_total{code="235"} 1');
+  expect(body).toContain(`relay365_messages_accepted_total{mailbox="${MAILBOX}"} 1`);
+});
+
+describe('npm start', () => {
+  test('takes mail by SMTP in the sandbox, and tells where and with what certificate', async () => {
+    const dataDir = temporaryFolder();
+    const env = { PORT: '0', SMTP_IN_PORT: '0', DATA_DIR: dataDir, API_KEYS: 'shop:first-secret' };
+    const process = startProcess('src/start.ts', env);
+    const [, port] = /send to localhost:(\d+); those that check/.exec(await process.line(/SANDBOX: programs/)) ?? [];
+    const ca = readFileSync(join(dataDir, 'sandbox-ca.pem'), 'utf8');
+    const transport = createTransport({
+      host: 'localhost',
+      port: Number(port),
+      requireTLS: true,
+      tls: { ca },
+      auth: { ...KEY },
+    });
+    const { response } = await transport.sendMail({ to: 'a@example.com', subject: 'Hello', text: 'x' });
+    expect(idOf(response)).toMatch(/^[\da-f-]{36}$/);
+    expect(await process.end()).toBe(0);
+  });
+
+  test('says when the port that was asked for is taken, and ends', async () => {
+    const { port } = await takePort();
+    const process = startProcess('src/start.ts', {
+      PORT: '0',
+      DATA_DIR: temporaryFolder(),
+      SMTP_IN_PORT: String(port),
+    });
+    expect(await process.line(/fatal/)).toMatch(`127.0.0.1:${port} is taken by another program`);
+    expect(await process.ended).toBe(1);
+  });
+});
+
+test('a port that nobody asked for may be taken', async () => {
+  const { port } = await takePort();
+  const log: string[] = [];
+  const role = await openSmtpInRole({
+    config: () => readConfig({}, 'all'),
+    defaults: { port, certificate: { cert: '', key: '' } },
+    directory: () => ({ mailboxes: [], pools: [] }),
+    submit: async () => ({ kind: 'key-reused' }),
+    countRequest: async () => ({ count: 1, leftMs: 1 }),
+    metrics: openMetrics(),
+    log: pino({ level: 'debug' }, { write: (line: string) => log.push(line) }),
+  });
+  expect(role).toBeUndefined();
+  expect(log.join('')).toContain(`port ${port} is taken by another program`);
+});
+
+/** A port that another program listens at, until the test's end. */
+async function takePort(): Promise<{ readonly port: number }> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+  });
+  return server.address() as { port: number };
+}
