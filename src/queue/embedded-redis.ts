@@ -81,7 +81,7 @@ function serverOptions(dir: string, socket: string): string[] {
 }
 
 /** The first server program on the PATH or in the usual folders. */
-async function findServer(path: string): Promise<string> {
+export async function findServer(path: string): Promise<string> {
   const folders = [...path.split(delimiter).filter(Boolean), ...programs.folders];
   for (const file of folders.flatMap((folder) => programs.names.map((name) => join(folder, name)))) {
     if (
