@@ -12,21 +12,35 @@ export interface ConfigFile {
   readonly place: (path: FieldPath) => string;
 }
 
+/** No tags, which would make of a value what no schema knows; what is wrong is told by us alone. */
+const PLAIN_YAML = { resolveKnownTags: false, prettyErrors: false, logLevel: 'error' } as const;
+
 const validator = Compile(FileSchema);
 
 /** The file's content, empty where it has faults. */
 export function readConfigFile(name: string, text: string): { readonly file: ConfigFile; readonly faults: Fault[] } {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { ...PLAIN_YAML, lineCounter: lines });
   const place = (path: FieldPath) => `${name}:${lineOf(document, lines, path)} ${formatPath(path)}`.trim();
-  const faults = document.errors.map(({ message, pos }) => ({
+  const faults = [...document.errors, ...document.warnings].map(({ message, pos }) => ({
     where: `${name}:${lines.linePos(pos[0]).line}`,
     message,
   }));
   if (faults.length > 0) return { file: { content: {}, place }, faults };
-  const content: unknown = document.toJS() ?? {};
+  const content = contentOf(document);
+  if (content instanceof Error)
+    return { file: { content: {}, place }, faults: [{ where: name, message: content.message }] };
   if (validator.Check(content)) return { file: { content, place }, faults };
   return { file: { content: {}, place }, faults: schemaFaults(content, place) };
+}
+
+/** An alias without its anchor shows only here, and one that would unfold to millions of values. */
+function contentOf(document: Document): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (error) {
+    return error;
+  }
 }
 
 function schemaFaults(content: unknown, place: (path: FieldPath) => string): Fault[] {
