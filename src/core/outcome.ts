@@ -47,6 +47,11 @@ export type Deliver = (handover: Handover) => Promise<Outcome>;
 
 const REPLY = /^(\d{3})(?:[ -](?:([245]\.\d{1,3}\.\d{1,3})(?:[ ]|$))?)?(.*)$/s;
 
+/** What a terminal would obey instead of showing it. */
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
+/** A reply is kept with each attempt; RFC 5321 4.5.3.1.5 gives a line 512 bytes. */
+const TEXT_LENGTH_MAX = 4_000;
+
 /**
  * Reads a server's reply, of one line or several, into code, enhanced code and text; undefined when it is no reply.
  * Source: RFC 5321 4.2, RFC 2034 4 (the enhanced code is repeated on each line).
@@ -61,7 +66,9 @@ export function parseReply(raw: string): Reply | undefined {
   const text = lines
     .map((line) => line?.[3]?.trim() ?? '')
     .join(' ')
-    .trim();
+    .replace(CONTROL, ' ')
+    .trim()
+    .slice(0, TEXT_LENGTH_MAX);
   return { code: Number(first[1]), ...(first[2] && { enhanced: first[2] }), text };
 }
 

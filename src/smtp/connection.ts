@@ -43,6 +43,8 @@ const CONNECT_TIMEOUT_MS = 30_000;
 const GREETING_TIMEOUT_MS = 30_000;
 /** RFC 5321 4.5.3.2.6: ten minutes for the answer to the final dot; Exchange uses them when it throttles. */
 const REPLY_TIMEOUT_MS = 600_000;
+/** Beyond it, it is no reply but an attempt to fill the memory. */
+const REPLY_BYTES_MAX = 64 * 1024;
 const CLOSE_TIMEOUT_MS = 2_000;
 /** The size of the pieces in which a message goes to the socket, so that a slow one holds the rest back. */
 const CHUNK_BYTES = 64 * 1024;
@@ -75,6 +77,7 @@ function connectionOptions({ host, port }: Server): SMTPConnectionOptions {
     greetingTimeout: GREETING_TIMEOUT_MS,
     socketTimeout: REPLY_TIMEOUT_MS,
     socketCloseTimeout: CLOSE_TIMEOUT_MS,
+    maxResponseSize: REPLY_BYTES_MAX,
     logger: false,
   };
 }
