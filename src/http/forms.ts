@@ -5,6 +5,7 @@
 import multipart, { type MultipartFile, type MultipartValue } from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type FieldError, FieldErrors } from '../core/field-errors.ts';
+import { boundsProblem } from './json.ts';
 import { RequestError } from './problems.ts';
 
 /** Fields that may come several times: each is one more in the list. */
@@ -36,6 +37,9 @@ export interface Form {
 export function readForms(app: FastifyInstance, bytesMax: number): void {
   app.register(multipart, {
     throwFileSizeLimit: false,
+    // The library would have JSON.parse read a field of JSON, whatever that would cost: it is ours to read, like a file.
+    isPartAFile: (_field: string | undefined, type = '', filename: string | undefined) =>
+      filename !== undefined || type === NO_TYPE || isJson(type),
     limits: {
       fileSize: bytesMax,
       fieldSize: bytesMax,
@@ -59,8 +63,8 @@ async function readParts(request: FastifyRequest): Promise<Form> {
   const draft: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   const files: FormFile[] = [];
   for await (const part of partsOf(request)) {
-    if (part.type === 'file') files.push(await readFile(part, errors));
-    else addField(draft, part, errors);
+    if (part.type !== 'file' || isField(part)) addField(draft, part.fieldname, await readField(part, errors), errors);
+    else files.push(await readFile(part, errors));
   }
   return { fields: { ...draft, ...(files.length > 0 && { [ATTACHMENTS]: files }) }, errors: errors.all };
 }
@@ -98,39 +102,67 @@ function formProblem(cause: unknown): RequestError {
   return new RequestError('malformed-request', { detail: `The form can't be read: ${message}` }, { cause });
 }
 
-function addField(draft: Record<string, unknown>, { fieldname, value }: MultipartValue, errors: FieldErrors): void {
-  const before = draft[fieldname];
-  if (fieldname === ATTACHMENTS || fieldname === INLINE) {
-    errors.add(fieldname, `Is no file: curl sends one as -F ${fieldname}=@PATH.`);
-  } else if (OBJECTS.includes(fieldname)) addObject(draft, fieldname, value, errors);
-  else if (before === undefined) draft[fieldname] = value;
-  else if (LISTS.includes(fieldname)) draft[fieldname] = [before, value].flat();
-  else errors.add(fieldname, 'Is given more than once.');
+function addField(draft: Record<string, unknown>, field: string, value: unknown, errors: FieldErrors): void {
+  if (value === undefined) return;
+  const before = draft[field];
+  if (field === ATTACHMENTS || field === INLINE) {
+    errors.add(field, `Is no file: curl sends one as -F ${field}=@PATH.`);
+  } else if (before === undefined) draft[field] = value;
+  else if (LISTS.includes(field)) draft[field] = [before, value].flat();
+  else errors.add(field, 'Is given more than once.');
 }
 
-/** A value that came with the content type of JSON is read already. */
-function addObject(draft: Record<string, unknown>, field: string, value: unknown, errors: FieldErrors): void {
+/** Undefined when it can't be read, which is told then. */
+async function readField(part: MultipartFile | MultipartValue, errors: FieldErrors): Promise<unknown> {
+  const { fieldname } = part;
+  if (part.type === 'file') return readJson(fieldname, (await readBytes(part)).toString(), errors);
+  return OBJECTS.includes(fieldname) ? readJson(fieldname, String(part.value), errors) : part.value;
+}
+
+function readJson(field: string, text: string, errors: FieldErrors): unknown {
+  const problem = boundsProblem(Buffer.from(text));
   try {
-    const isText = typeof value === 'string';
-    draft[field] = isText ? JSON.parse(value, (key, item: unknown) => (key === '__proto__' ? undefined : item)) : value;
+    if (problem === undefined)
+      return JSON.parse(text, (key, item: unknown) => (key === '__proto__' ? undefined : item));
+    errors.add(field, problem);
   } catch (error) {
     errors.add(field, `Give an object as JSON: ${(error as Error).message}`);
   }
+  return undefined;
+}
+
+function isJson(type: string): boolean {
+  return type.startsWith('application/json');
+}
+
+/** curl sends a field with a type as -F 'metadata={"a":"b"};type=application/json'. */
+function isField({ filename, mimetype }: MultipartFile): boolean {
+  return filename === undefined && isJson(mimetype);
 }
 
 async function readFile(part: MultipartFile, errors: FieldErrors): Promise<FormFile> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of part.file as AsyncIterable<Buffer>) chunks.push(chunk);
+  const bytes = await readBytes(part);
   const { fieldname, filename, mimetype } = part;
   if (fieldname !== ATTACHMENTS && fieldname !== INLINE) {
     errors.add(fieldname, `A file: send files as ${ATTACHMENTS}, or as ${INLINE} for images of the html.`);
   }
   return {
     filename,
-    content: Buffer.concat(chunks).toString('base64'),
+    content: bytes.toString('base64'),
     ...(mimetype !== NO_TYPE && { contentType: mimetype }),
     ...(fieldname === INLINE && { contentId: filename }),
   };
+}
+
+/** A form that ends within a file tells so only here. */
+async function readBytes({ file }: MultipartFile): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of file as AsyncIterable<Buffer>) chunks.push(chunk);
+  } catch (error) {
+    throw formProblem(error);
+  }
+  return Buffer.concat(chunks);
 }
 
 function tooLarge(sizeBytesMax: number, sizeBytes?: number): RequestError {
