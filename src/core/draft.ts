@@ -62,6 +62,8 @@ const CALENDAR_METHODS = ['PUBLISH', 'REQUEST', 'REPLY', 'ADD', 'CANCEL', 'REFRE
 const CALENDAR_METHOD = /^METHOD:([A-Za-z]+)[ \t]*\r?$/im;
 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+/** A path, a folder, or what turns the text around, so that `exe.pdf` may be shown for what ends in `fdp.exe`. */
+const NO_FILENAME = /[/\\\u202a-\u202e\u2066-\u2069]|^\.{1,2}$/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 /** RFC 2045 5.1: type and subtype are tokens; parameters follow. */
 const CONTENT_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[^"\\]*"))*$/;
@@ -192,7 +194,7 @@ function checkFilename(filename: string, field: string, errors: FieldErrors): vo
   if (filename === '') errors.add(field, 'The file name is empty.');
   if (filename.length > FILENAME_LENGTH_MAX)
     errors.add(field, `The file name is longer than ${FILENAME_LENGTH_MAX} characters.`);
-  if (CONTROL.test(filename) || /[/\\]/.test(filename)) {
+  if (CONTROL.test(filename) || NO_FILENAME.test(filename)) {
     errors.add(field, 'The file name contains a path or a control character: give the bare name.');
   }
 }

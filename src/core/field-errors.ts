@@ -13,7 +13,12 @@ const FIELD_ERRORS_MAX = 100;
 export class FieldErrors {
   readonly all: FieldError[] = [];
 
+  /** Whoever goes through a long list need not go on. */
+  get isFull(): boolean {
+    return this.all.length >= FIELD_ERRORS_MAX;
+  }
+
   add(field: string, message: string): void {
-    if (this.all.length < FIELD_ERRORS_MAX) this.all.push({ field, message });
+    if (!this.isFull) this.all.push({ field, message });
   }
 }

@@ -40,6 +40,8 @@ const MEGABYTE = 1024 ** 2;
 const HEADER_BYTES_MAX = MEGABYTE;
 const FIELD = /^([!-9;-~]+)[ \t]*:(.*)$/s;
 const HIDDEN = new Set(['bcc', 'resent-bcc']);
+/** One that is there and empty is as good as missing, and must not stand beside the one that is added. */
+const ADDED = new Set(['date', 'message-id']);
 /** Fields of which RFC 5322 3.6 allows one: two of them are how a mail is made to look like another's. */
 const ONCE = ['from', 'sender', 'to', 'cc', 'subject', 'date', 'message-id', 'reply-to', 'mime-version'];
 const SUBJECT_LENGTH_MAX = 998;
@@ -71,10 +73,10 @@ export function readRawMessage(
     bcc: addresses('bcc'),
     subject: values.text(value('subject')?.trim() ?? '').slice(0, SUBJECT_LENGTH_MAX),
     ...(messageId && { messageId }),
-    hasDate: value('date') !== undefined,
+    hasDate: Boolean(value('date')),
     bytes: without(
       bytes,
-      fields.filter(({ name }) => HIDDEN.has(name)),
+      fields.filter((field) => HIDDEN.has(field.name) || (field.value === '' && ADDED.has(field.name))),
     ),
   };
   if (end === 0)

@@ -72,7 +72,10 @@ function check(value: unknown, shape: Shape, field: string, errors: FieldErrors)
 }
 
 function checkList(list: readonly unknown[], items: Shape, field: string, errors: FieldErrors): void {
-  for (const [index, item] of list.entries()) check(item, items, `${field}[${index}]`, errors);
+  for (const [index, item] of list.entries()) {
+    if (errors.isFull) return;
+    check(item, items, `${field}[${index}]`, errors);
+  }
 }
 
 function checkObject(object: Record<string, unknown>, shape: Shape, field: string, errors: FieldErrors): void {
@@ -81,6 +84,7 @@ function checkObject(object: Record<string, unknown>, shape: Shape, field: strin
     if (!Object.hasOwn(object, name)) errors.add(join(field, name), 'Is missing.');
   }
   for (const [name, value] of Object.entries(object)) {
+    if (errors.isFull) return;
     if (Object.hasOwn(properties, name)) check(value, properties[name] as Shape, join(field, name), errors);
     else if (others) check(value, others, join(field, name), errors);
     else errors.add(join(field, name), unknownField(name, Object.keys(properties)));
