@@ -150,11 +150,21 @@ async function reload(
 }
 
 /** How a test speaks with the API at this URL. */
-export function client({ url }: { readonly url: string }): Pick<TestService, 'url' | 'request' | 'send' | 'until'> {
+export function client({
+  url,
+  key,
+}: {
+  readonly url: string;
+  readonly key?: string;
+}): Pick<TestService, 'url' | 'request' | 'send' | 'until'> {
   const request: TestService['request'] = async (method, path, body, headers = {}) => {
     const response = await fetch(`${url}${path}`, {
       method,
-      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(key !== undefined && { authorization: `Bearer ${key}` }),
+        ...headers,
+      },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();

@@ -1,0 +1,144 @@
+/** Requests that are made to cost more than they are: each is refused before it does, and nobody else waits for it. */
+import { connect, type Socket } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { listenTestApp, openTestApp } from '../helpers/app.ts';
+
+const PART = '--b\r\nContent-Disposition: form-data; name=';
+const END = '\r\n--b--\r\n';
+const TO = `${PART}"to"\r\n\r\na@example.com\r\n${PART}"text"\r\n\r\nx\r\n`;
+const JSON_PART = `${TO}${PART}"metadata"\r\nContent-Type: application/json\r\n\r\n`;
+
+describe('a form that is a bomb', () => {
+  const post = async (payload: string) => {
+    const { app, queued } = openTestApp();
+    const headers = { 'content-type': 'multipart/form-data; boundary=b' };
+    const response = await app.inject({ method: 'POST', url: '/send', headers, payload });
+    return { status: response.statusCode, queued };
+  };
+
+  test.each([
+    ['of parts', `${PART}"x"\r\n\r\n\r\n`.repeat(20_000) + END, [413]],
+    ['of files', `${TO}${`${PART}"attachments"; filename="a"\r\n\r\n\r\n`.repeat(1_100)}${END}`, [413]],
+    ['of fields given again', `${PART}"subject"\r\n\r\nx\r\n`.repeat(900) + END, [422]],
+    ['of the header of a part', `${PART}"x"\r\nX: ${'a'.repeat(3_000_000)}\r\n\r\n${END}`, [400, 422]],
+    ['of the headers of a part', `${PART}"x"\r\n${'X: a\r\n'.repeat(500_000)}\r\n${END}`, [400, 422]],
+    ['of a name', `${PART}"${'x'.repeat(5_000_000)}"\r\n\r\n${END}`, [400, 422]],
+    ['of what is almost its boundary', `${TO}${'\r\n--'.repeat(500_000)}`, [400, 422]],
+    ['of JSON in a field', `${TO}${PART}"metadata"\r\n\r\n${'['.repeat(5_000_000)}${END}`, [422]],
+    ['of JSON in a field that says so', `${JSON_PART}${'['.repeat(5_000_000)}${END}`, [422]],
+    ['of values in JSON', `${JSON_PART}{"a":[${'1,'.repeat(1_000_000)}1]}${END}`, [422]],
+    [
+      'of a prototype in JSON',
+      `${JSON_PART}{"__proto__":{"polluted":"x"},"constructor":{"prototype":{}}}${END}`,
+      [422],
+    ],
+    ['that does not end', `${TO}${PART}"attachments"; filename="a"\r\n\r\n${'x'.repeat(1_000_000)}`, [400]],
+  ])('%s is refused', async (_title, payload, statuses) => {
+    const { status, queued } = await post(payload);
+    expect(statuses).toContain(status);
+    expect(queued).toEqual([]);
+    expect(({} as { polluted?: string }).polluted).toBeUndefined();
+  });
+});
+
+describe('JSON that is a bomb', () => {
+  const many = (count: number, one: (n: number) => string): string =>
+    Array.from({ length: count }, (_, n) => one(n)).join();
+  test.each([
+    ['of unknown fields', `{${many(40_000, (n) => `"f${n}":1`)}}`],
+    ['of headers', `{"to":"a@example.com","text":"x","headers":{${many(40_000, (n) => `"X-${n}":"\\n"`)}}}`],
+    ['of metadata', `{"to":"a@example.com","text":"x","metadata":{${many(40_000, (n) => `"k${n}":"x"`)}}}`],
+    ['of recipients', `{"text":"x","to":[${many(40_000, (n) => `"${n}@"`)}]}`],
+    [
+      'of attachments',
+      `{"to":"a@example.com","attachments":[${many(15_000, () => '{"filename":"/","content":"?"}')}]}`,
+    ],
+    ['of one long address', `{"text":"x","to":"${'a.'.repeat(3_000_000)}@example.com"}`],
+    ['of one long subject', `{"to":"a@example.com","text":"x","subject":"${'x'.repeat(3_000_000)}"}`],
+    ['of one long key', `{"to":"a@example.com","text":"x","${'k'.repeat(3_000_000)}":1}`],
+    [
+      'of one long content type',
+      `{"to":"a@example.com","attachments":[{"filename":"a","content":"","contentType":"a/b${';x=y'.repeat(1_000_000)};"}]}`,
+    ],
+    [
+      'of spaces in Base64',
+      `{"to":"a@example.com","attachments":[{"filename":"a","content":"${' '.repeat(3_000_000)}="}]}`,
+    ],
+    [
+      'of a calendar without its method',
+      `{"to":"a@example.com","calendar":{"method":"REQUEST","content":"${'METHOD:\\r\\n \\t'.repeat(300_000)}"}}`,
+    ],
+  ])('%s is refused, with an answer that is none', async (_title, payload) => {
+    const { app } = openTestApp();
+    const headers = { 'content-type': 'application/json' };
+    const response = await app.inject({ method: 'POST', url: '/send', headers, payload });
+    expect([400, 422]).toContain(response.statusCode);
+    expect(response.body.length).toBeLessThan(100_000);
+  });
+});
+
+describe('connections without end', () => {
+  const open = (port: number, text: string): Promise<Socket> =>
+    new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(text, () => resolve(socket)));
+      socket.on('error', () => undefined);
+      onTestFinished(() => void socket.destroy());
+    });
+
+  test('that say nothing, or never come to an end, keep nobody else from being served, and are ended', async () => {
+    const { port, url } = await listenTestApp({
+      timeouts: { headersMs: 1_500, requestMs: 1_500, silenceMs: 1_500, checkMs: 100 },
+    });
+    const head = 'POST /send HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+    const texts = [
+      '',
+      'GET',
+      head,
+      `${head}Content-Length: 1000000\r\n\r\n{"to"`,
+      `${head}Transfer-Encoding: chunked\r\n\r\n1\r\n`,
+    ];
+    const sockets = await Promise.all(Array.from({ length: 500 }, (_, n) => open(port, texts[n % texts.length] ?? '')));
+    const ended = sockets.map((socket) => new Promise((resolve) => socket.resume().once('close', resolve)));
+    const mail = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"to":"a@example.com","text":"x"}',
+    };
+    for (let n = 0; n < 10; n += 1) expect((await fetch(`${url}/send`, mail)).status).toBe(202);
+    await Promise.all(ended);
+  });
+});
+
+describe("an attachment's name", () => {
+  test.each([
+    '../../etc/passwd',
+    '/etc/passwd',
+    'C:\\Windows\\win.ini',
+    '..',
+    '.',
+    'a/../b',
+    '\\\\server\\share',
+    'a\0.txt',
+    'a\r\nb',
+    'invoice\u202efdp.exe',
+    'a\u2066b\u2069.txt',
+    'a\u2028b',
+  ])('that is a path, or deceives, is refused: %j', async (filename) => {
+    const { app } = openTestApp();
+    const payload = { to: 'a@example.com', attachments: [{ filename, content: 'YQ==' }] };
+    const response = await app.inject({ method: 'POST', url: '/send', payload });
+    expect(response.json().errors.map(({ field }: { field: string }) => field)).toEqual(['attachments[0].filename']);
+  });
+
+  test.each(['../../etc/passwd', 'C:\\Windows\\win.ini'])(
+    'in a form is the last part of its path: %j',
+    async (name) => {
+      const { app, queued } = openTestApp();
+      const payload = `${TO}${PART}"attachments"; filename="${name}"\r\n\r\nx${END}`;
+      const headers = { 'content-type': 'multipart/form-data; boundary=b' };
+      const { statusCode } = await app.inject({ method: 'POST', url: '/send', headers, payload });
+      expect(statusCode).toBe(202);
+      expect(JSON.stringify(queued[0]?.content)).not.toMatch(/etc|Windows/);
+    },
+  );
+});
