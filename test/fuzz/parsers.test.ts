@@ -87,7 +87,7 @@ describe('a ready mail', () => {
       const { read, errors } = readRawDraft({ bytes: Buffer.from(text), recipients: ['a@example.com'] }, headerValues);
       if (errors.length > 0) return;
       const from = read.from ?? { address: 'noreply@contoso.com' };
-      const complete = { from, messageId: '<x@contoso.com>', acceptedAt: new Date(0) };
+      const complete = { id: 'x', from, messageId: '<x@contoso.com>', acceptedAt: new Date(0) };
       const sent = completeRaw(read.raw, complete).toString('latin1');
       expect(sent.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/);
       const head = sent.slice(0, sent.indexOf('\r\n\r\n') >>> 0);
