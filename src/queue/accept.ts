@@ -77,7 +77,7 @@ function acceptArguments(submission: Submission, latestMs: number, { keys, ciphe
   const used = usedKeysOf(submission, keys);
   return [
     message.id,
-    cipher.seal(message.id, encodeContent(content)),
+    cipher.seal(message, encodeContent(content)),
     message.acceptedAt.getTime(),
     message.expiresAt.getTime(),
     message.client,

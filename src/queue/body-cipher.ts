@@ -1,8 +1,10 @@
 /**
- * The encryption of bodies in Redis: AES-256-GCM, bound to the message's id, so that whoever has Redis or its files, and
- * no key, can't read a body, change it unseen, or put it in the place of another one.
+ * The encryption of bodies in Redis: AES-256-GCM, bound to the message's id and recipients, so that whoever has Redis or
+ * its files, and no key, can't read a body, change it unseen, put it in the place of another one, or have it sent to
+ * somebody else.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { type Message, recipientsOf } from '../core/message.ts';
 import { CorruptRecordError } from './codec.ts';
 
 /** In a list of keys: bodies that are not encrypted. */
@@ -16,11 +18,14 @@ export interface AesKey {
 
 export type BodyKey = typeof PLAIN | AesKey;
 
+/** What a body belongs to. */
+export type Owner = Pick<Message, 'id' | 'to' | 'cc' | 'bcc' | 'envelopeTo'>;
+
 export interface BodyCipher {
   /** What is kept in Redis for the body of this message. */
-  seal(messageId: string, body: string | Buffer): string | Buffer;
+  seal(owner: Owner, body: string | Buffer): string | Buffer;
   /** @throws CorruptRecordError when it can't be read with these keys. */
-  open(messageId: string, kept: Buffer): Buffer;
+  open(owner: Owner, kept: Buffer): Buffer;
 }
 
 const ALGORITHM = 'aes-256-gcm';
@@ -37,10 +42,10 @@ export function makeBodyCipher(keys: readonly BodyKey[]): BodyCipher {
   const isPlainTaken = first === PLAIN || keys.includes(PLAIN);
   const aesKeys = keys.filter((key) => key !== PLAIN);
   return {
-    seal: (messageId, body) => (first === PLAIN ? body : seal(first, messageId, body)),
-    open: (messageId, kept) => {
+    seal: (owner, body) => (first === PLAIN ? body : seal(first, owner, body)),
+    open: (owner, kept) => {
       const id = HEAD.exec(kept.toString('latin1', 0, HEAD_BYTES_MAX))?.[1];
-      if (id !== undefined) return open(findKey(aesKeys, id), messageId, kept);
+      if (id !== undefined) return open(findKey(aesKeys, id), owner, kept);
       if (isPlainTaken) return kept;
       throw new CorruptRecordError(`It is not encrypted, and "${PLAIN}" is not in BODY_KEYS.`);
     },
@@ -53,25 +58,25 @@ function findKey(keys: readonly AesKey[], id: string): AesKey {
   throw new CorruptRecordError(`It is encrypted with the key ${id}, which is not in BODY_KEYS.`);
 }
 
-function seal({ id, secret }: AesKey, messageId: string, body: string | Buffer): Buffer {
+function seal({ id, secret }: AesKey, owner: Owner, body: string | Buffer): Buffer {
   const head = headOf(id);
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(ALGORITHM, secret, nonce, { authTagLength: TAG_BYTES });
-  cipher.setAAD(boundTo(head, messageId));
+  cipher.setAAD(boundTo(head, owner));
   const encrypted = [typeof body === 'string' ? cipher.update(body, 'utf8') : cipher.update(body), cipher.final()];
   return Buffer.concat([head, nonce, cipher.getAuthTag(), ...encrypted]);
 }
 
-function open({ id, secret }: AesKey, messageId: string, kept: Buffer): Buffer {
+function open({ id, secret }: AesKey, owner: Owner, kept: Buffer): Buffer {
   const head = headOf(id);
   const [nonce, tag, encrypted] = cut(kept.subarray(head.length));
   try {
     const decipher = createDecipheriv(ALGORITHM, secret, nonce, { authTagLength: TAG_BYTES });
-    decipher.setAAD(boundTo(head, messageId));
+    decipher.setAAD(boundTo(head, owner));
     decipher.setAuthTag(tag);
     return Buffer.concat([decipher.update(encrypted), decipher.final()]);
   } catch (cause) {
-    const message = `It was changed, or is another message's, or BODY_KEYS has another key under the name ${id}.`;
+    const message = `It or its recipients were changed, or it is another message's, or BODY_KEYS has another key under the name ${id}.`;
     throw new CorruptRecordError(message, { cause });
   }
 }
@@ -81,8 +86,8 @@ function headOf(id: string): Buffer {
 }
 
 /** What is authenticated along with the body. */
-function boundTo(head: Buffer, messageId: string): Buffer {
-  return Buffer.concat([head, Buffer.from(messageId)]);
+function boundTo(head: Buffer, owner: Owner): Buffer {
+  return Buffer.concat([head, Buffer.from(JSON.stringify([owner.id, ...recipientsOf(owner)]))]);
 }
 
 function cut(sealed: Buffer): [nonce: Buffer, tag: Buffer, encrypted: Buffer] {

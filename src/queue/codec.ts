@@ -3,7 +3,7 @@
  * a record that another version or a person has damaged becomes an error that names it, and never a wrong mail.
  */
 import type { Attempt, Content, Message, MessageState, MessageStatus, RecipientState } from '../core/message.ts';
-import { MESSAGE_STATUSES, sendThrough } from '../core/message.ts';
+import { MESSAGE_STATUSES, recipientsOf, sendThrough } from '../core/message.ts';
 
 /** The fields of a record's hash. An attempt is a field of its own: `attempt:1`, `attempt:2`, … */
 export type RecordFields = Readonly<Record<string, string>>;
@@ -40,15 +40,31 @@ const RAW_SIGN = Buffer.from('raw:');
 export function decodeRecord(fields: RecordFields): StoredMessage | undefined {
   if (fields['message'] === undefined) return undefined;
   const message = throughMailbox(decodeMessage(fields['message']), fields['through']);
-  return { message, state: decodeState(fields), ticket: fields['ticket'] ?? message.id };
+  const state = decodeState(fields);
+  checkRecipients(message, state);
+  return { message, state, ticket: fields['ticket'] ?? message.id };
+}
+
+function isAddressList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one?.address === 'string');
+}
+
+/** Whom the message does not name must not get it, whatever else the record says. */
+function checkRecipients(message: Message, { recipients }: MessageState): void {
+  const named = new Set(recipientsOf(message));
+  if (!recipients.every(({ address }) => named.has(address)))
+    throw new CorruptRecordError('The list of recipients has one whom the message does not name.');
 }
 
 function decodeMessage(json: string): Message {
   const raw = parseObject(json, 'message');
-  const { id, mailbox, acceptedAt, sendAt, expiresAt } = raw;
-  if (typeof id !== 'string' || typeof mailbox !== 'string' || !Array.isArray(raw['to'])) {
+  const { id, mailbox, acceptedAt, sendAt, expiresAt, envelopeTo = [] } = raw;
+  const lists = [raw['to'], raw['cc'], raw['bcc']];
+  if (typeof id !== 'string' || typeof mailbox !== 'string' || !lists.every(isAddressList)) {
     throw new CorruptRecordError('The record has no id, mailbox or recipients.');
   }
+  if (!Array.isArray(envelopeTo) || !envelopeTo.every((address) => typeof address === 'string'))
+    throw new CorruptRecordError('The envelope is no list of addresses.');
   return {
     ...(raw as unknown as Message),
     acceptedAt: date(acceptedAt),

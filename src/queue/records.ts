@@ -66,8 +66,10 @@ export interface Records {
   overdue(now: Date, max: number): Promise<string[]>;
   /** Forgets the end of a message's time: nobody can end it. */
   forgetDeadline(id: string): Promise<void>;
-  /** The content, undefined when it is gone. */
-  loadContent(id: string): Promise<Content | undefined>;
+  /** The content as it is kept, undefined when it is gone. */
+  loadBody(id: string): Promise<Buffer | undefined>;
+  /** @throws CorruptRecordError when it can't be read, or is not this message's. */
+  readBody(message: Message, body: Buffer): Content;
 }
 
 /** What the record of a message holds that has just been accepted. */
@@ -99,10 +101,8 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number,
       await redis.zrem(keys.deadlines, id);
     },
     overdue: (now, max) => redis.zrangebyscore(keys.deadlines, '-inf', now.getTime(), 'LIMIT', 0, max),
-    loadContent: async (id) => {
-      const bytes = await readable(redis.getBuffer(keys.body(id)));
-      return bytes === null ? undefined : decodeContent(cipher.open(id, bytes));
-    },
+    loadBody: async (id) => (await readable(redis.getBuffer(keys.body(id)))) ?? undefined,
+    readBody: (message, body) => decodeContent(cipher.open(message, body)),
   };
 }
 

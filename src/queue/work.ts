@@ -37,13 +37,13 @@ export async function work(
   dependencies: WorkDependencies,
 ): Promise<Conclusion | undefined> {
   const { records, events, now } = dependencies;
-  const [begun, content] = await Promise.all([records.begin(id, token, now(), line.mailbox), loadContent(id, records)]);
+  const [begun, body] = await Promise.all([records.begin(id, token, now(), line.mailbox), loadBody(id, records)]);
   if (begun.kind === 'missing') {
     events.unreadable(id, 'There is no record of this message.');
     return undefined;
   }
   if (begun.kind === 'over') return undefined;
-  const stored = { ...begun.stored, content };
+  const stored = { ...begun.stored, content: readContent(begun.stored.message, body, records) };
   const left = begun.leftOpen && leftAttempt(begun.leftOpen, line, now());
   if (left) events.interrupted(stored.message, left);
   const conclusion =
@@ -78,14 +78,28 @@ async function concludeOne(
   return runAttempt({ message, state, content, markFinalDot, signal });
 }
 
-/** The content, or why there is none. */
-async function loadContent(id: string, records: Records): Promise<Content | string> {
+/** The content as it is kept, or why there is none. */
+async function loadBody(id: string, records: Records): Promise<Buffer | string> {
   try {
-    return (await records.loadContent(id)) ?? "The message's content is not in Redis any more.";
+    return (await records.loadBody(id)) ?? "The message's content is not in Redis any more.";
   } catch (error) {
-    if (!(error instanceof CorruptRecordError)) throw error;
-    return `The message's content can't be read: ${error.message}`;
+    return unreadable(error);
   }
+}
+
+/** The content, or why there is none. */
+function readContent(message: Message, body: Buffer | string, records: Records): Content | string {
+  if (typeof body === 'string') return body;
+  try {
+    return records.readBody(message, body);
+  } catch (error) {
+    return unreadable(error);
+  }
+}
+
+function unreadable(error: unknown): string {
+  if (!(error instanceof CorruptRecordError)) throw error;
+  return `The message's content can't be read: ${error.message}`;
 }
 
 function leftAttempt({ startedAt, finalDotAt }: LeftOpen, { unknown }: Line, now: Date): Attempt {

@@ -261,7 +261,7 @@ describe('what comes back from Redis', () => {
     const bytes = fc.oneof(json, textOf(['raw:', 'aes:', 'k:', '{', '}']));
     const cipher = makeBodyCipher([{ id: 'k', secret: Buffer.alloc(32) }, 'plain']);
     hold(BODIES, bytes, (text) => {
-      unlessRefused(CorruptRecordError, () => decodeContent(cipher.open('m', Buffer.from(text))));
+      unlessRefused(CorruptRecordError, () => decodeContent(cipher.open(MESSAGE, Buffer.from(text))));
     });
   });
 });

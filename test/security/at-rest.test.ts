@@ -94,8 +94,8 @@ describe('a body in the hands of somebody else', () => {
   const key = makeKey('k');
   test.each<[string, Tamper, RegExp, string?]>([
     ['that took the place of another', (client, [one, two]) => client.copy(two, one, 'REPLACE'), /another message's/],
-    ['that was changed', (client, [one]) => client.setrange(one, 40, 'evil'), /was changed/],
-    ['that was cut short', (client, [one]) => client.set(one, 'aes:k:'), /was changed/],
+    ['that was changed', (client, [one]) => client.setrange(one, 40, 'evil'), /were changed/],
+    ['that was cut short', (client, [one]) => client.set(one, 'aes:k:'), /were changed/],
     ['that was written in the clear', (client, [one]) => client.set(one, '{"text":"evil"}'), /not encrypted/],
     [
       'that was written as a ready mail',
@@ -114,6 +114,20 @@ describe('a body in the hands of somebody else', () => {
     expect(message.attempts.at(-1).explanation).toMatch(explanation);
     expect((await service.until(ids[1], isFinal)).status).toBe('sent');
     expect(service.sandbox.exchange.messages.map(({ subject }) => subject)).toEqual(['other']);
+  });
+
+  test('is not sent to whoever changes the recipients', async () => {
+    const service = await open(key);
+    const id = await service.send();
+    const [client, record] = [connectTo(redis), makeKeys(service.namespace).record(id)];
+    const message = JSON.parse((await client.hget(record, 'message')) ?? '{}');
+    const evil = { address: 'evil@example.com' };
+    await client.hset(record, 'message', JSON.stringify({ ...message, to: [evil] }));
+    await client.hset(record, 'recipients', JSON.stringify([{ ...evil, status: 'pending' }]));
+    await service.addWorker();
+    const { status, attempts } = await service.until(id, isFinal);
+    expect([status, attempts.at(-1).explanation]).toEqual(['failed', expect.stringMatching(/recipients were changed/)]);
+    expect(service.sandbox.exchange.messages).toEqual([]);
   });
 
   test('whose key was lost is sent when the key is back and somebody has it tried again', async () => {

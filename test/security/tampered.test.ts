@@ -36,6 +36,9 @@ const changeRecord =
     await client.hset(keys.record(id), 'message', JSON.stringify(change(message)));
   };
 
+const evilRecipients = JSON.stringify(
+  ['someone@example.com', 'evil@example.com'].map((address) => ({ address, status: 'pending' })),
+);
 const evil = 'a@example.com>\r\nRCPT TO:<evil@example.com';
 
 describe('a body', () => {
@@ -67,6 +70,14 @@ describe('a record', () => {
     ['whose status is unknown', (client, keys, id) => client.hset(keys.record(id), 'status', 'evil')],
     ['whose recipients are no JSON', (client, keys, id) => client.hset(keys.record(id), 'recipients', '[')],
     ['whose recipients are no list', (client, keys, id) => client.hset(keys.record(id), 'recipients', '5')],
+    [
+      'whose recipients have one more',
+      (client, keys, id) => client.hset(keys.record(id), 'recipients', evilRecipients),
+    ],
+    ['whose To is no list', changeRecord((message) => ({ ...message, to: 'evil@example.com' }))],
+    ['whose To has nobody in it', changeRecord((message) => ({ ...message, to: [null] }))],
+    ['whose envelope is no list', changeRecord((message) => ({ ...message, envelopeTo: { a: 1 } }))],
+    ['whose envelope is another', changeRecord((message) => ({ ...message, envelopeTo: ['evil@example.com'] }))],
     ['whose count of attempts is no number', (client, keys, id) => client.hset(keys.record(id), 'attempts', 'x')],
     ['that is gone', (client, keys, id) => client.del(keys.record(id))],
     ['that is of another type in Redis', (client, keys, id) => retype(client, keys.record(id))],
@@ -97,11 +108,12 @@ describe('a record', () => {
 
   test.each<[string, Tamper]>([
     [
-      'recipient',
-      (client, keys, id) =>
-        client.hset(keys.record(id), 'recipients', JSON.stringify([{ address: evil, status: 'pending' }])),
+      'header',
+      changeRecord((message) => ({
+        ...message,
+        to: [{ name: `x\r\nX-Injected: yes`, address: 'someone@example.com' }],
+      })),
     ],
-    ['header', changeRecord((message) => ({ ...message, to: [{ name: `x\r\nX-Injected: yes`, address: evil }] }))],
     ['subject', changeRecord((message) => ({ ...message, subject: 'x\r\nX-Injected: yes\r\n\r\nbody' }))],
     ['sender', changeRecord((message) => ({ ...message, from: { address: `${evil}` } }))],
     ['Message-ID', changeRecord((message) => ({ ...message, messageId: '<x>\r\nX-Injected: yes' }))],
