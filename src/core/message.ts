@@ -55,6 +55,8 @@ export type Content = WrittenContent | RawContent;
 
 /** A ready mail (RFC 5322, CRLF), as it goes out. */
 export interface RawContent {
+  /** Lines for the top of its header, apart until the mail is written anyway: a large one is not copied for them. */
+  readonly added?: string;
   readonly raw: Buffer;
 }
 

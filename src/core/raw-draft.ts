@@ -3,8 +3,8 @@ import { addressKey, formatAddress, parseAddress } from './address.ts';
 import { type Draft, type ReadDraft, readPlan } from './draft.ts';
 import { type FieldError, FieldErrors } from './field-errors.ts';
 import { RECIPIENTS_MAX } from './mailbox.ts';
-import { type Message, recipientsOf } from './message.ts';
-import { type HeaderValues, type RawMessage, readRawMessage, withFields, withoutSender } from './raw-message.ts';
+import { type Message, type RawContent, recipientsOf } from './message.ts';
+import { type HeaderValues, type RawMessage, readRawMessage, withoutSender } from './raw-message.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { ScheduleDraft } from './schedule.ts';
 
@@ -86,14 +86,15 @@ export function repeatOf({ digest }: RawDraft, { raw: { message }, ...read }: Re
   return { key: JSON.stringify(['Message-ID', message.messageId, recipients, digest]), fingerprint: digest };
 }
 
-/** The mail with the fields that it lacks. RFC 6409 8.2, 8.3 */
-export function completeRaw({ message, trace }: ReadRawDraft['raw'], of: Completion): Buffer {
-  return withFields(message.bytes, [
+/** The mail, and the fields that it lacks. RFC 6409 8.2, 8.3 */
+export function completeRaw({ message, trace }: ReadRawDraft['raw'], of: Completion): RawContent {
+  const fields = [
     ...(trace?.(of) ?? []),
     ...(message.hasDate ? [] : [`Date: ${formatDate(of.acceptedAt)}`]),
     ...(message.messageId === undefined ? [`Message-ID: ${of.messageId}`] : []),
     ...(message.from ? [] : [`From: ${formatAddress(of.from)}`]),
-  ]);
+  ];
+  return { added: fields.map((field) => `${field}\r\n`).join(''), raw: message.bytes };
 }
 
 type Completion = Pick<Message, 'id' | 'from' | 'messageId' | 'acceptedAt'>;

@@ -85,7 +85,7 @@ export function readRawMessage(
 }
 
 /** The mail with these fields before its own. `lines` are without line ends. */
-export function withFields(bytes: Buffer, lines: readonly string[]): Buffer {
+function withFields(bytes: Buffer, lines: readonly string[]): Buffer {
   return lines.length === 0 ? bytes : Buffer.concat([Buffer.from(lines.map((line) => `${line}\r\n`).join('')), bytes]);
 }
 

@@ -192,8 +192,9 @@ function contentOf(read: ReadDraft | ReadRawDraft, of: Pick<Message, 'id' | 'fro
   const messageId = `<${of.id}@${of.from.address.slice(of.from.address.lastIndexOf('@') + 1)}>`;
   if ('raw' in read) {
     const { raw, mailbox: _asked, fromName: _name, ...fields } = read;
-    const bytes = completeRaw(raw, { ...of, messageId });
-    return { content: { raw: bytes }, messageId: raw.message.messageId ?? messageId, sizeBytes: bytes.length, fields };
+    const content = completeRaw(raw, { ...of, messageId });
+    const sizeBytes = Buffer.byteLength(content.added ?? '') + content.raw.length;
+    return { content, messageId: raw.message.messageId ?? messageId, sizeBytes, fields };
   }
   const { content, mailbox: _asked, ...fields } = read;
   return { content, messageId, sizeBytes: estimateSizeBytes(read, content), fields };

@@ -26,7 +26,8 @@ export function encodeMessage(message: Message): string {
 
 /** JSON, which begins with a brace; a ready mail is kept as it is, after a sign that no JSON begins with. */
 export function encodeContent(content: Content): string | Buffer {
-  return 'raw' in content ? Buffer.concat([RAW_SIGN, content.raw]) : JSON.stringify(content);
+  if (!('raw' in content)) return JSON.stringify(content);
+  return Buffer.concat([RAW_SIGN, Buffer.from(content.added ?? ''), content.raw]);
 }
 
 export function decodeContent(bytes: Buffer): Content {

@@ -1,16 +1,17 @@
-/** Gathers a mail's bytes as they come, and their digest. Small pieces are put together: each would cost more than it holds. */
+/** Gathers a mail's bytes as they come, each copied once, and their digest. */
 import { createHash } from 'node:crypto';
 
-/** Smaller pieces are copied into a block; larger ones are kept as they came. */
-const PIECE_BYTES = 8 * 1024;
-const BLOCK_BYTES = 64 * 1024;
+const FIRST_BYTES = 64 * 1024;
 
 export class Collector {
   readonly #hash = createHash('sha256');
-  #pieces: Buffer[] = [];
-  #block = Buffer.alloc(0);
-  #used = 0;
+  #buffer: Buffer;
   #bytes = 0;
+
+  /** `expected`: the size that the client told, if it did; memory that is not written to costs nothing. */
+  constructor(expected = 0) {
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, expected));
+  }
 
   /** How many bytes it has been given. */
   get bytes(): number {
@@ -18,41 +19,25 @@ export class Collector {
   }
 
   add(piece: Buffer): void {
-    this.#bytes += piece.length;
+    const end = this.#bytes + piece.length;
+    if (end > this.#buffer.length) this.#grow(Math.max(end, 2 * this.#buffer.length));
+    piece.copy(this.#buffer, this.#bytes);
+    this.#bytes = end;
     this.#hash.update(piece);
-    if (piece.length < PIECE_BYTES) this.#copy(piece);
-    else {
-      this.#endBlock();
-      this.#pieces.push(piece);
-    }
   }
 
   /** Lets go of what it has. */
   drop(): void {
-    this.#pieces = [];
-    this.#block = Buffer.alloc(0);
-    this.#used = 0;
+    this.#buffer = Buffer.alloc(0);
   }
 
-  /** The whole, copied once; the pieces are let go. */
   finish(): { readonly bytes: Buffer; readonly digest: string } {
-    this.#endBlock();
-    const bytes = Buffer.concat(this.#pieces, this.#bytes);
-    this.drop();
-    return { bytes, digest: this.#hash.digest('base64url') };
+    return { bytes: this.#buffer.subarray(0, this.#bytes), digest: this.#hash.digest('base64url') };
   }
 
-  #copy(piece: Buffer): void {
-    if (this.#used + piece.length > this.#block.length) {
-      this.#endBlock();
-      this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-    }
-    this.#used += piece.copy(this.#block, this.#used);
-  }
-
-  #endBlock(): void {
-    if (this.#used > 0) this.#pieces.push(this.#block.subarray(0, this.#used));
-    this.#block = this.#block.subarray(this.#used);
-    this.#used = 0;
+  #grow(length: number): void {
+    const larger = Buffer.allocUnsafeSlow(length);
+    this.#buffer.copy(larger, 0, 0, this.#bytes);
+    this.#buffer = larger;
   }
 }

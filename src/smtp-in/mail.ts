@@ -64,13 +64,19 @@ export async function takeMail(
   session: SMTPServerSession,
   context: MailContext,
 ): Promise<string> {
-  const collector = new Collector();
+  const collector = new Collector(Math.min(toldSize(session), context.sizeBytesMax()));
   try {
     await collect(stream, collector, context);
     return answerOf(await submit(collector.finish(), session, context));
   } finally {
     context.budget.give(collector.bytes);
   }
+}
+
+/** RFC 1870: the size that the client expects, if it told one. */
+function toldSize({ envelope: { mailFrom } }: SMTPServerSession): number {
+  const { args } = mailFrom || { args: false };
+  return args ? Number(args['SIZE'] ?? 0) : 0;
 }
 
 /** Reads to the end even what is refused: a client listens only then. @throws Reply when it is too much. */

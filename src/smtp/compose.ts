@@ -21,8 +21,9 @@ export const compose: Compose = async (message, content) =>
   'raw' in content ? ready(message, content) : written(message, content);
 
 /** A ready mail that goes through a pool gets the mailbox's address, as any other does. */
-function ready({ pool, from }: Message, { raw }: RawContent): Uint8Array {
-  return pool === undefined ? raw : withFrom(raw, addressHeader(from));
+function ready({ pool, from }: Message, { added, raw }: RawContent): Uint8Array {
+  const bytes = added === undefined ? raw : Buffer.concat([Buffer.from(added), raw]);
+  return pool === undefined ? bytes : withFrom(bytes, addressHeader(from));
 }
 
 function addressHeader({ name, address }: Address): string {

@@ -88,7 +88,8 @@ describe('a ready mail', () => {
       if (errors.length > 0) return;
       const from = read.from ?? { address: 'noreply@contoso.com' };
       const complete = { id: 'x', from, messageId: '<x@contoso.com>', acceptedAt: new Date(0) };
-      const sent = completeRaw(read.raw, complete).toString('latin1');
+      const { added = '', raw } = completeRaw(read.raw, complete);
+      const sent = added + raw.toString('latin1');
       expect(sent.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/);
       const head = sent.slice(0, sent.indexOf('\r\n\r\n') >>> 0);
       expect(head.match(/^from[ \t]*:/gim)).toHaveLength(1);

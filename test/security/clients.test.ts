@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
+import type { RawContent } from '../../src/core/message.ts';
 import { openTestService } from '../helpers/service.ts';
 
 let redis: TestRedis;
@@ -181,7 +182,8 @@ describe('a sender that is not the mailbox', () => {
     const { statusCode, queued } = await post('message/rfc822', `${head}\r\nTo: someone@example.com\r\n\r\nHello.\r\n`);
     if (statusCode !== 202) return void expect([403, 422]).toContain(statusCode);
     const [submission] = queued;
-    const raw = String((submission?.content as { raw: Buffer } | undefined)?.raw);
+    const { added = '', raw: rest = '' } = (submission?.content ?? {}) as Partial<RawContent>;
+    const raw = `${added}${rest}`;
     expect(submission?.message.from.address).toBe(OWN);
     expect(raw.match(/^from[ \t]*:.*$/gim)).toHaveLength(1);
     expect(raw).toMatch(new RegExp(`^From:.*${OWN}`, 'm'));
