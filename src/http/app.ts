@@ -109,11 +109,15 @@ export function buildApp({
       sendRoute(sending, dependencies);
       ready();
     });
-    batchRoute(guarded, dependencies);
-    messageRoutes(guarded, dependencies);
-    mailboxRoutes(guarded, dependencies);
-    metricsRoute(guarded, dependencies);
-    sandboxRoutes(guarded, sandbox);
+    // In a context of their own, for the documentation to begin with POST /send.
+    guarded.register((others, _inner, ready) => {
+      batchRoute(others, dependencies);
+      messageRoutes(others, dependencies);
+      mailboxRoutes(others, dependencies);
+      metricsRoute(others, dependencies);
+      sandboxRoutes(others, sandbox);
+      ready();
+    });
     done();
   });
   app.register((open, _options, done) => {

@@ -63,8 +63,10 @@ async function readParts(request: FastifyRequest): Promise<Form> {
   const draft: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   const files: FormFile[] = [];
   for await (const part of partsOf(request)) {
-    if (part.type !== 'file' || isField(part)) addField(draft, part.fieldname, await readField(part, errors), errors);
-    else files.push(await readFile(part, errors));
+    if (part.type === 'file' && !isField(part)) files.push(...(await readFile(part, errors)));
+    // A browser sends what was left empty, too.
+    else if (part.type === 'file' || part.value !== '')
+      addField(draft, part.fieldname, await readField(part, errors), errors);
   }
   return { fields: { ...draft, ...(files.length > 0 && { [ATTACHMENTS]: files }) }, errors: errors.all };
 }
@@ -140,18 +142,17 @@ function isField({ filename, mimetype }: MultipartFile): boolean {
   return filename === undefined && isJson(mimetype);
 }
 
-async function readFile(part: MultipartFile, errors: FieldErrors): Promise<FormFile> {
+/** The file; none, when none was chosen in a browser. */
+async function readFile(part: MultipartFile, errors: FieldErrors): Promise<readonly FormFile[]> {
   const bytes = await readBytes(part);
-  const { fieldname, filename, mimetype } = part;
+  const { fieldname, filename = '', mimetype } = part as MultipartFile & { filename?: string };
+  if (filename === '' && bytes.length === 0) return [];
   if (fieldname !== ATTACHMENTS && fieldname !== INLINE) {
     errors.add(fieldname, `A file: send files as ${ATTACHMENTS}, or as ${INLINE} for images of the html.`);
   }
-  return {
-    filename,
-    content: bytes.toString('base64'),
-    ...(mimetype !== NO_TYPE && { contentType: mimetype }),
-    ...(fieldname === INLINE && { contentId: filename }),
-  };
+  const contentType = mimetype !== NO_TYPE && { contentType: mimetype };
+  const contentId = fieldname === INLINE && { contentId: filename };
+  return [{ filename, content: bytes.toString('base64'), ...contentType, ...contentId }];
 }
 
 /** A form that ends within a file tells so only here. */

@@ -13,9 +13,13 @@ Microsoft's limits, tries again when it must, and \`GET /messages/{id}\` tells w
 key only programs and pages of this machine are served.
 
 **Errors** are RFC 9457 \`application/problem+json\`, with all the fields that are wrong in \`errors\`. Every answer carries
-\`X-Request-Id\`; send your own to find it in the log. These types stay the same:
+\`X-Request-Id\`; send your own to find it in the log. The types of problems stay the same:
+
+<details><summary>All types</summary>
 
 ${problemTable()}
+
+</details>
 `;
 
 const TAGS = [
@@ -84,7 +88,7 @@ function problemTable(): string {
   const rows = Object.entries(PROBLEMS).map(
     ([code, { status, meaning }]) => `| \`${problemType(code as ProblemCode)}\` | ${status} | ${meaning} |`,
   );
-  return ['| type | status | when |', '|---|---|---|', ...rows].join('\n');
+  return ['| type | status | when |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
 type Json = Record<string, unknown>;

@@ -230,6 +230,24 @@ describe('multipart/form-data', () => {
     expect(body).toMatchObject({ metadata: { order: '4711' }, cc: [{ address: 'b@example.com' }, {}] });
   });
 
+  test('of a browser, which sends the fields that were left empty too', async () => {
+    const service = await open({ workers: 0 });
+    const form = new FormData();
+    const empty = ['from', 'cc', 'replyTo', 'html', 'headers', 'calendar', 'importance', 'mailbox', 'sendAt'];
+    for (const name of [...empty, 'attachments']) form.append(name, '');
+    for (const name of ['attachments', 'inline']) form.append(name, new Blob([]), '');
+    form.append('to', '');
+    form.append('to', 'a@example.com');
+    form.append('text', 'x');
+    const response = await fetch(`${service.url}/send`, { method: 'POST', body: form });
+    const { id } = (await response.json()) as { id: string };
+    expect(response.status).toBe(202);
+    expect((await service.request('GET', `/messages/${id}`)).body).toMatchObject({
+      to: [{ address: 'a@example.com' }],
+      cc: [],
+    });
+  });
+
   test.each(['attachments', 'inline'])('%s that is no file is refused, and how to send one is said', async (name) => {
     const service = await open({ workers: 0 });
     const form = new FormData();

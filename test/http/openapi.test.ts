@@ -44,13 +44,14 @@ function operationsOf({ paths }: Document): readonly (Operation & { readonly nam
   );
 }
 
-/** Bodies of requests and answers that have no example, and answers without a body. */
+/** Bodies of requests and answers that have no example. */
 function withoutExample({ name, requestBody, responses }: Operation & { readonly name: string }): readonly string[] {
   const answers = Object.entries(responses).map(([status, { content = {} }]) => [status, content] as const);
   const bodies = [['request', requestBody?.content ?? {}] as const, ...answers];
   return bodies.flatMap(([where, content]) =>
     Object.entries(content)
-      .filter(([, { example, examples }]) => example === undefined && Object.keys(examples ?? {}).length === 0)
+      // OpenAPI 3.1 has either, and not both.
+      .filter(([, { example, examples }]) => (example === undefined) === (Object.keys(examples ?? {}).length === 0))
       .map(([type]) => `${name}: ${where} ${type}`),
   );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Submission } from '../../src/core/submission.ts';
-import { SEND_EXAMPLES } from '../../src/http/schemas/examples.ts';
+import { BATCH_EXAMPLE, FORM_EXAMPLES, RAW_EXAMPLES, SEND_EXAMPLES } from '../../src/http/schemas/examples.ts';
 import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
 
 const MAIL = { to: 'someone@example.com', subject: 'Hello', text: 'Hello!' };
@@ -76,6 +76,23 @@ describe('POST /send', () => {
       expect(queued).toHaveLength(1);
     },
   );
+
+  test('takes the documented examples of a batch, a form and a ready mail as they stand', async () => {
+    const { app, queued } = openTestApp();
+    const post = (url: string, type: string, payload: string | object) =>
+      app.inject({ method: 'POST', url, headers: { 'content-type': type }, payload });
+    const form = new FormData();
+    for (const [name, value] of Object.entries(FORM_EXAMPLES.text.value)) form.append(name, String(value));
+    const { headers, body } = new Response(form);
+    const bytes = Buffer.from(await new Response(body).arrayBuffer());
+    const answers = [
+      await post('/send/batch', 'application/json', BATCH_EXAMPLE),
+      await post('/send', headers.get('content-type') ?? '', bytes),
+      await post('/send', 'message/rfc822', RAW_EXAMPLES.text.value),
+    ];
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([202, 202, 202]);
+    expect(queued).toHaveLength(BATCH_EXAMPLE.messages.length + 2);
+  });
 
   test('notes the name of the key that a message came with', async () => {
     const { app, queued } = openTestApp({ keys: [apiKey('shop', 'k1'), apiKey('crm', 'k2')] });

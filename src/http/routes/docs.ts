@@ -21,6 +21,8 @@ export function docsRoutes(app: FastifyInstance): void {
     staticCSP: CONTENT_SECURITY_POLICY,
     theme: { title: 'relay365 API' },
     uiConfig: {
+      // Without a bar that offers to explore other documents.
+      layout: 'BaseLayout',
       docExpansion: 'list',
       tryItOutEnabled: true,
       displayRequestDuration: true,

@@ -70,7 +70,7 @@ const rawSchema = {
   response: {
     200: contentAnswer('The mail (RFC 5322).', 'message/rfc822', {
       schema: Type.String(),
-      example: RAW_EXAMPLES.plain.value,
+      example: RAW_EXAMPLES.text.value,
     }),
     ...guardedAnswers('sandbox-only', 'not-found'),
   },

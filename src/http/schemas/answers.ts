@@ -43,7 +43,7 @@ export function withMediaType(
   mediaType: string,
   meaning: string,
 ): TSchema {
-  const bytes = { schema: Type.String({ description: meaning }), example: RAW_EXAMPLES.plain.value };
+  const bytes = { schema: Type.String({ description: meaning }), example: RAW_EXAMPLES.text.value };
   return {
     description,
     headers: headerDocs(REQUEST_ID),

@@ -69,15 +69,21 @@ export const SEND_ANSWER_EXAMPLE = {
   estimatedAt: '2026-12-01T09:00:00.000Z',
 } as const;
 
+/** Named as those in JSON: Swagger UI looks for the same name when another type is chosen. */
 export const FORM_EXAMPLES = {
-  plain: {
+  text: {
     summary: 'A plain mail',
-    value: { to: ['someone@example.com'], subject: 'Hello', text: 'Hello from relay365.' },
+    value: {
+      to: ['someone@example.com'],
+      subject: 'Hello',
+      text: 'Hello from relay365.',
+      metadata: '{"customer":"4711"}',
+    },
   },
 } as const;
 
 export const RAW_EXAMPLES = {
-  plain: {
+  text: {
     summary: 'A plain mail',
     value: 'To: someone@example.com\r\nSubject: Hello\r\n\r\nHello from relay365.\r\n',
   },

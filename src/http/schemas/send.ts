@@ -170,34 +170,50 @@ export const DryRunAnswer = Type.Object(
   { title: 'DryRunAnswer' },
 );
 
-const file = (description: string) =>
-  Type.Unsafe<unknown>({ type: 'array', items: { type: 'string', format: 'binary' }, description });
+/** Swagger UI fills a form with the fields' own examples, and with "string" where there is none. */
+const field = (description: string, example = '') => Type.Optional(Type.String({ description, examples: [example] }));
+const fields = (description: string, examples: readonly string[] = []) =>
+  Type.Optional(Type.Array(Type.String(), { description, examples: [examples] }));
+const files = (description: string) =>
+  Type.Optional(
+    Type.Unsafe<unknown>({ type: 'array', items: { type: 'string', format: 'binary' }, description, examples: [[]] }),
+  );
 
 /** A mail as a form; strings are what a form has. */
 const SendForm = Type.Object(
   {
-    ...Type.Pick(SendRequest, ['subject', 'text', 'html', 'importance', 'priority', 'mailbox', 'sendAt', 'expiresAt'])
-      .properties,
-    from: Type.Optional(Type.String()),
-    to: Type.Optional(Type.Array(Type.String(), { description: 'One field for each recipient.' })),
-    cc: Type.Optional(Type.Array(Type.String())),
-    bcc: Type.Optional(Type.Array(Type.String())),
-    replyTo: Type.Optional(Type.Array(Type.String())),
-    headers: Type.Optional(Type.String({ description: 'An object as JSON.' })),
-    metadata: Type.Optional(Type.String({ description: 'An object as JSON.' })),
-    calendar: Type.Optional(Type.String({ description: 'An object as JSON.' })),
-    attachments: Type.Optional(file('Files to attach.')),
-    inline: Type.Optional(file('Images of the html, which names each by its file name: `<img src="cid:logo.png">`.')),
+    from: field('The sender, as in JSON.'),
+    to: fields('One field for each recipient.', FORM_EXAMPLES.text.value.to),
+    cc: fields('One field for each recipient.'),
+    bcc: fields('One field for each recipient.'),
+    replyTo: fields('One field for each address.'),
+    subject: field('At most 998 characters, no line breaks.', FORM_EXAMPLES.text.value.subject),
+    text: field('The body as plain text.', FORM_EXAMPLES.text.value.text),
+    html: field('The body as HTML.'),
+    attachments: files('Files to attach.'),
+    inline: files('Images of the html, which names each by its file name: `<img src="cid:logo.png">`.'),
+    calendar: field('`method` and `content` as JSON.'),
+    headers: field('An object as JSON.'),
+    metadata: field('An object as JSON.', FORM_EXAMPLES.text.value.metadata),
+    ...Type.Pick(SendRequest, ['importance', 'priority']).properties,
+    mailbox: field('Which mailbox sends.'),
+    sendAt: field('Not before then: RFC 3339, up to 30 days ahead.'),
+    expiresAt: field('Not after then: RFC 3339, up to 30 days ahead.'),
   },
-  { title: 'SendForm', 'x-examples': FORM_EXAMPLES },
+  { title: 'SendForm', additionalProperties: false, 'x-examples': FORM_EXAMPLES },
 );
+
+const RawMail = Type.String({
+  description: 'A ready mail (RFC 5322).',
+  'x-examples': RAW_EXAMPLES,
+});
 
 /** The three forms in which a mail may come. */
 export const SEND_BODY = {
   content: {
     'application/json': { schema: SendRequest },
     'multipart/form-data': { schema: SendForm },
-    'message/rfc822': { schema: Type.String({ description: 'A ready mail (RFC 5322).', 'x-examples': RAW_EXAMPLES }) },
+    'message/rfc822': { schema: RawMail },
   },
 };
 
