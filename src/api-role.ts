@@ -100,6 +100,7 @@ export async function openApi({ config, location, keys, log, metrics, ...options
   metrics.begin(namesOf(config));
   metrics.watchFleet({
     mailboxes: () => withDeadline(desk.list(), REDIS_DEADLINE_MS),
+    pools: () => withDeadline(desk.pools(), REDIS_DEADLINE_MS),
     waiting: () => withDeadline(load.waiting(), REDIS_DEADLINE_MS),
     limits: config.queueLimits,
   });

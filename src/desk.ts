@@ -1,9 +1,9 @@
 /** The mailbox desk of an API: what the governor and the queues know of each mailbox. */
 import { examine, type TakeSeat } from './checkup.ts';
-import type { Config } from './config/config.ts';
-import type { MailboxDesk, MailboxReport } from './core/mailbox-desk.ts';
+import type { Config, PoolConfig } from './config/config.ts';
+import type { MailboxDesk, MailboxReport, PoolReport } from './core/mailbox-desk.ts';
 import { EXCHANGE_LIMITS, type Mailbox } from './core/mailbox.ts';
-import { notConfigured } from './core/standing.ts';
+import { notConfigured, standingOfPool } from './core/standing.ts';
 import type { Governor } from './queue/governor.ts';
 import type { LeftBehind } from './queue/left-behind.ts';
 import type { Producer } from './queue/producer.ts';
@@ -22,12 +22,22 @@ export function openDesk({ governor, producer, config, leftBehind, takeSeat }: D
     const [standing, queue] = await Promise.all([governor.standing(mailbox.id), producer.depth(mailbox.id)]);
     return { mailbox, standing, queue, pools: poolsOf(mailbox.id).map(({ name }) => name) };
   };
+  const reportPool = async ({ name, mailboxes }: PoolConfig): Promise<PoolReport> => {
+    const [first, ...others] = mailboxes;
+    const [queue, one, ...rest] = await Promise.all([
+      producer.depth(name),
+      governor.standing(first),
+      ...others.map((id) => governor.standing(id)),
+    ]);
+    return { name, mailboxes, standing: standingOfPool([one, ...rest]), queue };
+  };
   const poolsOf = (id: string) => config().pools.filter(({ mailboxes }) => mailboxes.includes(id));
   return {
     list: async () => [
       ...(await Promise.all(config().mailboxes.map(({ mailbox }) => report(mailbox)))),
       ...(await leftBehind()).map(reportLeftBehind),
     ],
+    pools: () => Promise.all(config().pools.map(reportPool)),
     find: async (id) => {
       const found = config().mailboxes.find(({ mailbox }) => mailbox.id === id);
       if (found) return report(found.mailbox);

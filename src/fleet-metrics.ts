@@ -3,10 +3,11 @@
  * is none of it, old figures least of all, and `relay365_redis_up` says why.
  */
 import { Gauge, type Registry } from 'prom-client';
-import type { MailboxReport } from './core/mailbox-desk.ts';
+import type { MailboxReport, PoolReport, QueueDepth } from './core/mailbox-desk.ts';
 
 export interface Fleet {
   readonly mailboxes: () => Promise<readonly MailboxReport[]>;
+  readonly pools: () => Promise<readonly PoolReport[]>;
   /** What waits in all queues together. */
   readonly waiting: () => Promise<{ readonly messages: number; readonly bytes: number }>;
   /** How much of it may; 0 = no limit. */
@@ -21,15 +22,16 @@ export function fleetGauges(registers: Registry[], fleet: Fleet): () => Promise<
   unfinishedMessagesLimit.set(fleet.limits.messagesMax);
   unfinishedBytesLimit.set(fleet.limits.bytesMax);
   return async () => {
-    const found = await Promise.all([fleet.mailboxes(), fleet.waiting()]).catch(() => undefined);
+    const found = await Promise.all([fleet.mailboxes(), fleet.pools(), fleet.waiting()]).catch(() => undefined);
     forget(seen);
     redisUp.set(found ? 1 : 0);
     if (!found) return;
-    const [reports, { messages, bytes }] = found;
+    const [reports, pools, { messages, bytes }] = found;
     seen.unfinishedMessages.set(messages);
     seen.unfinishedBytes.set(bytes);
     seen.mailboxes.set(reports.length);
     for (const report of reports) show(report, seen);
+    for (const { name, queue } of pools) showQueue(name, queue, seen);
   };
 }
 
@@ -45,7 +47,12 @@ function makeGauges(registers: Registry[]) {
     unfinishedBytes: gauge('unfinished_bytes', 'Bytes of their content.'),
     unfinishedBytesLimit: gauge('unfinished_bytes_limit', 'QUEUE_MEGABYTES_MAX in bytes; 0 = none.'),
     mailboxes: gauge('mailboxes', 'Mailboxes in the configuration.'),
-    queue: gauge('queue_messages', "Messages in a mailbox's queue: waiting, delayed, under_way.", 'mailbox', 'state'),
+    queue: gauge(
+      'queue_messages',
+      "Messages in a mailbox's or a pool's queue: waiting, delayed, under_way.",
+      'mailbox',
+      'state',
+    ),
     state: gauge('mailbox_state', '1 for the state that the mailbox is in.', 'mailbox', 'state'),
     used: gauge('mailbox_used', 'What is used of a limit of the mailbox.', 'mailbox', 'limit'),
     limit: gauge('mailbox_limit', 'The limit of the mailbox; 0 = none.', 'mailbox', 'limit'),
@@ -60,14 +67,18 @@ function forget({ unfinishedMessages, unfinishedBytes, mailboxes, ...labelled }:
 
 function show(report: MailboxReport, { queue, state, used, limit }: Seen): void {
   const { id: mailbox } = report.mailbox;
-  queue.set({ mailbox, state: 'waiting' }, report.queue.waiting);
-  queue.set({ mailbox, state: 'delayed' }, report.queue.delayed);
-  queue.set({ mailbox, state: 'under_way' }, report.queue.underWay);
+  showQueue(mailbox, report.queue, { queue });
   for (const one of STATES) state.set({ mailbox, state: one }, report.standing.state === one ? 1 : 0);
   for (const [name, max, value] of limitsOf(report)) {
     used.set({ mailbox, limit: name }, value);
     limit.set({ mailbox, limit: name }, max);
   }
+}
+
+function showQueue(mailbox: string, depth: QueueDepth, { queue }: Pick<Seen, 'queue'>): void {
+  queue.set({ mailbox, state: 'waiting' }, depth.waiting);
+  queue.set({ mailbox, state: 'delayed' }, depth.delayed);
+  queue.set({ mailbox, state: 'under_way' }, depth.underWay);
 }
 
 function limitsOf({ mailbox: { limits }, standing: { usage } }: MailboxReport): readonly [string, number, number][] {

@@ -98,6 +98,11 @@ describe('a pool', () => {
     const id = await service.send({ mailbox: 'news' });
     const held = await service.until(id, ({ status }) => status === 'held');
     expect(held.held.explanation).toContain('mailbox is full');
+    const { pools } = (await service.request('GET', '/mailboxes')).body;
+    expect(pools).toMatchObject([
+      { name: 'news', mailboxes: MEMBERS, state: 'held', reason: { rule: 'mailbox-full' }, queue: expect.any(Object) },
+    ]);
+    expect(pools[0].queue.waiting + pools[0].queue.delayed + pools[0].queue.underWay).toBe(1);
   });
 });
 

@@ -1,14 +1,23 @@
 /** What a person sees of a mailbox, and can do with it. */
 import type { Checkup } from './checkup.ts';
 import type { Mailbox } from './mailbox.ts';
-import type { Standing } from './standing.ts';
+import type { Restrained, Standing } from './standing.ts';
 
 export interface MailboxReport {
   readonly mailbox: Mailbox;
   readonly standing: Standing;
+  /** Without those of its pools. */
   readonly queue: QueueDepth;
   /** The pools that it belongs to. */
   readonly pools: readonly string[];
+}
+
+/** A pool as a person sees it: its mailboxes stand among the others, its messages wait in a queue of their own. */
+export interface PoolReport {
+  readonly name: string;
+  readonly mailboxes: readonly string[];
+  readonly standing: Restrained;
+  readonly queue: QueueDepth;
 }
 
 /** Messages that are not over, by what they wait for. */
@@ -23,6 +32,7 @@ export interface QueueDepth {
 export interface MailboxDesk {
   /** Those that are not in the configuration any more and have messages come last. */
   list(): Promise<readonly MailboxReport[]>;
+  pools(): Promise<readonly PoolReport[]>;
   /** Undefined when there is no such mailbox. */
   find(id: string): Promise<MailboxReport | undefined>;
   pause(id: string): Promise<void>;

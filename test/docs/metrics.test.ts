@@ -42,6 +42,7 @@ beforeAll(async () => {
   const queue = { waiting: 1, delayed: 2, underWay: 3 };
   metrics.watchFleet({
     mailboxes: async () => [{ mailbox: MAILBOX, standing: { state: 'open', usage }, queue, pools: [] }],
+    pools: async () => [],
     waiting: async () => ({ messages: 1, bytes: 2 }),
     limits: { messagesMax: 3, bytesMax: 4 },
   });

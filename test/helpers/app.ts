@@ -42,6 +42,7 @@ export type TestAppOptions = Partial<Omit<AppDependencies, 'keys' | 'messages'>>
 
 const NO_DESK: MailboxDesk = {
   list: async () => [],
+  pools: async () => [],
   find: async () => undefined,
   pause: async () => undefined,
   resume: async () => undefined,

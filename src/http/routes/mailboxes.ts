@@ -2,11 +2,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { type Checkup, STEP_TITLES } from '../../core/checkup.ts';
-import type { MailboxDesk, MailboxReport } from '../../core/mailbox-desk.ts';
+import type { MailboxDesk, MailboxReport, PoolReport } from '../../core/mailbox-desk.ts';
+import type { Restrained } from '../../core/standing.ts';
 import { sendProblem } from '../problems.ts';
 import { jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
-import { CHECKUP_EXAMPLE, MAILBOX_EXAMPLE } from '../schemas/examples.ts';
-import { CheckupAnswer, MailboxAnswer, MailboxList } from '../schemas/mailbox.ts';
+import { CHECKUP_EXAMPLE, MAILBOX_EXAMPLE, POOL_EXAMPLE } from '../schemas/examples.ts';
+import { CheckupAnswer, MailboxAnswer, MailboxList, type PoolAnswer } from '../schemas/mailbox.ts';
 
 export interface MailboxDependencies {
   readonly desk: MailboxDesk;
@@ -18,7 +19,10 @@ const Params = Type.Object({
 
 export function mailboxRoutes(app: FastifyInstance, { desk }: MailboxDependencies): void {
   app.get('/mailboxes', { schema: listSchema, config: { scope: 'read' } }, (request, reply) =>
-    answered(request, reply, async () => reply.send({ items: (await desk.list()).map(view) })),
+    answered(request, reply, async () => {
+      const [mailboxes, pools] = await Promise.all([desk.list(), desk.pools()]);
+      return reply.send({ items: mailboxes.map(view), pools: pools.map(poolView) });
+    }),
   );
   app.get('/mailboxes/:id', { schema: oneSchema, config: { scope: 'read' } }, (request, reply) =>
     answered(request, reply, async () => tell(request, reply, desk)),
@@ -77,22 +81,37 @@ function notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
 
 function view({ mailbox, standing, queue, pools }: MailboxReport): MailboxAnswer {
   const { id, address, sendAs, limits } = mailbox;
-  const { state, since, until, reason, usage } = standing;
+  const { usage } = standing;
   return {
     id,
     address,
     sendAs: [...sendAs],
     pools: [...pools],
-    state,
-    ...(since && { since: since.toISOString() }),
-    ...(until && { until: until.toISOString() }),
-    ...(reason && { reason: { ...reason } }),
+    ...restrainedView(standing),
     usage: {
       connections: { used: usage.connections, limit: limits.connections },
       messagesPerMinute: { used: usage.messagesPerMinute, limit: limits.messagesPerMinute },
       recipientsPerDay: { used: usage.recipientsPerDay, limit: limits.recipientsPerDay },
     },
     queue: { ...queue },
+  };
+}
+
+function poolView({ name, mailboxes, standing, queue }: PoolReport): PoolAnswer {
+  return { name, mailboxes: [...mailboxes], ...restrainedView(standing), queue: { ...queue } };
+}
+
+function restrainedView({
+  state,
+  since,
+  until,
+  reason,
+}: Restrained): Pick<PoolAnswer, 'state' | 'since' | 'until' | 'reason'> {
+  return {
+    state,
+    ...(since && { since: since.toISOString() }),
+    ...(until && { until: until.toISOString() }),
+    ...(reason && { reason: { ...reason } }),
   };
 }
 
@@ -109,9 +128,10 @@ const listSchema = {
   tags: ['Mailboxes'],
   summary: 'All mailboxes',
   description:
-    'How each mailbox stands: open, throttled, held or paused, why, what mends it, and what it has used of its limits.',
+    'How each mailbox stands: open, throttled, held or paused, why, what mends it, and what it has used of its limits; ' +
+    'and how many messages wait for each and for each pool.',
   response: {
-    200: jsonAnswer('All mailboxes.', MailboxList, { items: [MAILBOX_EXAMPLE] }),
+    200: jsonAnswer('All mailboxes.', MailboxList, { items: [MAILBOX_EXAMPLE], pools: [POOL_EXAMPLE] }),
     ...guardedAnswers('queue-unavailable'),
   },
 };

@@ -209,6 +209,13 @@ export const MAILBOX_EXAMPLE = {
   queue: { waiting: 17, delayed: 1, underWay: 0 },
 } as const;
 
+export const POOL_EXAMPLE = {
+  name: 'news',
+  mailboxes: ['news1@contoso.com', 'news2@contoso.com'],
+  state: 'open',
+  queue: { waiting: 140, delayed: 0, underWay: 2 },
+} as const;
+
 export const CHECKUP_EXAMPLE = {
   mailbox: 'noreply@contoso.com',
   checkedAt: '2026-11-16T09:31:00.000Z',

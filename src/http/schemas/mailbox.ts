@@ -8,32 +8,46 @@ const Use = Type.Object(
   { title: 'Use' },
 );
 
+const QueueDepth = Type.Object(
+  {
+    waiting: Type.Integer({ description: 'For their turn, or for the mailbox.' }),
+    delayed: Type.Integer({ description: 'For their next attempt or their time.' }),
+    underWay: Type.Integer(),
+  },
+  { title: 'QueueDepth' },
+);
+
+/** What a mailbox and a pool have in common. */
+const Restrained = {
+  state: Type.String({
+    enum: ['open', 'throttled', 'held', 'paused'],
+    description:
+      '`throttled`: Microsoft or a limit asks for less. `held`: a fault of the mailbox, its credential or the network; ' +
+      'it is tried again by itself. `paused`: by a person.',
+  }),
+  since: Type.Optional(Timestamp),
+  until: Type.Optional(Type.String({ format: 'date-time', description: 'When it goes on, or is tried again.' })),
+  reason: Type.Optional(
+    Type.Object(
+      {
+        rule: Type.Optional(Type.String({ description: 'The row of docs/replies.md.' })),
+        explanation: Type.String(),
+        fix: Type.Optional(Type.String()),
+        source: Type.Optional(Type.String()),
+        reply: Type.Optional(Reply),
+      },
+      { title: 'Reason' },
+    ),
+  ),
+};
+
 export const MailboxAnswer = Type.Object(
   {
     id: Type.String(),
     address: Type.String(),
     sendAs: Type.Array(Type.String()),
     pools: Type.Array(Type.String()),
-    state: Type.String({
-      enum: ['open', 'throttled', 'held', 'paused'],
-      description:
-        '`throttled`: Microsoft or a limit asks for less. `held`: a fault of the mailbox, its credential or the network; ' +
-        'it is tried again by itself. `paused`: by a person.',
-    }),
-    since: Type.Optional(Timestamp),
-    until: Type.Optional(Type.String({ format: 'date-time', description: 'When it goes on, or is tried again.' })),
-    reason: Type.Optional(
-      Type.Object(
-        {
-          rule: Type.Optional(Type.String({ description: 'The row of docs/replies.md.' })),
-          explanation: Type.String(),
-          fix: Type.Optional(Type.String()),
-          source: Type.Optional(Type.String()),
-          reply: Type.Optional(Reply),
-        },
-        { title: 'Reason' },
-      ),
-    ),
+    ...Restrained,
     usage: Type.Object(
       { connections: Use, messagesPerMinute: Use, recipientsPerDay: Use },
       {
@@ -41,20 +55,30 @@ export const MailboxAnswer = Type.Object(
         description: 'Of all workers together: leased connections, the last minute, the last 24 hours.',
       },
     ),
-    queue: Type.Object(
-      {
-        waiting: Type.Integer({ description: 'For their turn, or for the mailbox.' }),
-        delayed: Type.Integer({ description: 'For their next attempt or their time.' }),
-        underWay: Type.Integer(),
-      },
-      { title: 'QueueDepth' },
-    ),
+    queue: QueueDepth,
   },
   { title: 'Mailbox' },
 );
 export type MailboxAnswer = Static<typeof MailboxAnswer>;
 
-export const MailboxList = Type.Object({ items: Type.Array(MailboxAnswer) }, { title: 'Mailboxes' });
+export const PoolAnswer = Type.Object(
+  {
+    name: Type.String(),
+    mailboxes: Type.Array(Type.String(), { description: 'Their ids.' }),
+    ...Restrained,
+    queue: QueueDepth,
+  },
+  { title: 'Pool', description: 'Held when none of its mailboxes can send.' },
+);
+export type PoolAnswer = Static<typeof PoolAnswer>;
+
+export const MailboxList = Type.Object(
+  {
+    items: Type.Array(MailboxAnswer),
+    pools: Type.Array(PoolAnswer, { description: 'What waits for any of the mailboxes of a pool.' }),
+  },
+  { title: 'Mailboxes' },
+);
 
 export const CheckupAnswer = Type.Object(
   {
