@@ -1,4 +1,4 @@
-/** The results on disk: one JSON file that keeps each part's last run, and what docs/performance.md shows of it. */
+/** The results on disk: a JSON file that keeps each part's last run, and what docs/ shows of it. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { drawChart } from './chart.ts';
@@ -14,7 +14,9 @@ export interface PartResult {
 
 export type Results = Readonly<Record<string, PartResult>>;
 
+/** Not for the repository: it changes with each run. */
 const RESULTS = join(ROOT, 'bench/results.json');
+const SHOWN = join(ROOT, 'docs/performance.json');
 const PAGE = join(ROOT, 'docs/performance.md');
 const CHART = join(ROOT, 'docs/performance.svg');
 /** The page's generated block stands between these. */
@@ -27,12 +29,16 @@ export function readResults(): Results {
 
 /** In the place of what the part's last run had. */
 export function keepResults(part: string, machine: string, rows: readonly Row[]): void {
-  const results: Results = { ...readResults(), [part]: { at: new Date().toISOString(), machine, rows } };
-  writeFileSync(RESULTS, `${JSON.stringify(results, undefined, 2)}\n`);
+  writeJson(RESULTS, { ...readResults(), [part]: { at: new Date().toISOString(), machine, rows } });
 }
 
-/** Puts the results into docs/performance.md and draws its chart. */
+function writeJson(path: string, results: Results): void {
+  writeFileSync(path, `${JSON.stringify(results, undefined, 2)}\n`);
+}
+
+/** Puts the results into docs/performance.md, draws its chart and keeps the figures beside it. */
 export function writeDocs(results: Results): void {
+  writeJson(SHOWN, results);
   const parts = Object.values(results);
   const rows = parts.flatMap((part) => part.rows);
   writeFileSync(CHART, drawChart(rows));

@@ -11,9 +11,11 @@ import { accept } from './measures/accept.ts';
 import { acceptTwo } from './measures/accept-two.ts';
 import { backlog } from './measures/backlog.ts';
 import { batch } from './measures/batch.ts';
+import { costs } from './measures/costs.ts';
 import { drain } from './measures/drain.ts';
 import { governed } from './measures/governed.ts';
 import { latency } from './measures/latency.ts';
+import { listing } from './measures/listing.ts';
 import { mailboxes } from './measures/mailboxes.ts';
 import { memory } from './measures/memory.ts';
 import { keepResults, readResults, writeDocs } from './results.ts';
@@ -28,7 +30,9 @@ const PARTS: Readonly<Record<string, Part>> = {
   latency,
   memory,
   backlog,
+  listing,
   mailboxes,
+  costs,
 };
 const ROUNDS = '5';
 

@@ -55,9 +55,14 @@ function relayRound(relay: Relay, { sink }: Scene): () => Promise<Taken> {
   };
 }
 
-/** Posts so many mails. */
-export async function fillRelay({ urls }: Relay, requests: number): Promise<void> {
-  await load({ urls, path: '/send', headers: AUTHORIZATION, body: MAIL, connections: 32, length: { requests } });
+const FILL_BATCH = 100;
+const FILL_CONNECTIONS = 4;
+
+/** Posts so many mails, rounded up to whole batches. */
+export async function fillRelay({ urls }: Relay, mails: number): Promise<void> {
+  const body = { messages: Array.from({ length: FILL_BATCH }, () => MAIL) };
+  const length = { requests: Math.ceil(mails / FILL_BATCH) };
+  await load({ urls, path: '/send/batch', headers: AUTHORIZATION, body, connections: FILL_CONNECTIONS, length });
 }
 
 function naiveRound(scene: Scene): () => Promise<Taken> {
