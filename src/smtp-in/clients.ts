@@ -1,6 +1,6 @@
 /** Who a client is: by its login, by its network, or, where no key is configured, by being this machine. */
 import type { SMTPServerSession } from 'smtp-server';
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import { ANYONE, type ApiKey, hasExpired, isLoopbackAddress } from '../core/api-key.ts';
 
 /** Clients of these addresses need neither TLS nor a login: they are this key. */
@@ -43,6 +43,8 @@ function openLookup(networks: () => readonly TrustedNetwork[]): (address: string
   let known: readonly TrustedNetwork[] = [];
   let lists: readonly { readonly list: BlockList; readonly key: string }[] = [];
   return (address) => {
+    // A session has no address until it is greeted.
+    if (isIP(address) === 0) return undefined;
     if (networks() !== known) {
       known = networks();
       lists = known.map(({ key, ...network }) => ({ key, list: listOf(network) }));

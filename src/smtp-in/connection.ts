@@ -6,13 +6,20 @@ import type { Socket } from 'node:net';
 import type { SMTPServer, SMTPServerSession } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import type { SmtpInLimits } from './limits.ts';
-import { hasEnhancedCode, MUST_STARTTLS, STOPPING } from './reply.ts';
+import { enhancedCode, MUST_STARTTLS, STOPPING } from './reply.ts';
+
+/** What a client was told, without the words: they may hold an address. */
+export interface SentReply {
+  readonly code: number;
+  /** Where it is ours. */
+  readonly enhanced?: string;
+}
 
 export interface ConnectionContext {
   readonly limits: SmtpInLimits;
   readonly isKnown: (session: SMTPServerSession) => boolean;
   readonly isStopping: () => boolean;
-  readonly onReply: (code: number) => void;
+  readonly onReply: (reply: SentReply, session: SMTPServerSession) => void;
   readonly onEnd: (connection: Connection) => void;
 }
 
@@ -37,8 +44,9 @@ export class Connection extends SMTPConnection {
   override send(code: number, text?: string | string[] | null, about?: string | false): void {
     // smtp-server knows no AUTH where it is turned off, and would not say why.
     if (code === 500 && about === 'AUTH') super.send(530, MUST_STARTTLS, false);
-    else super.send(code, text, hasEnhancedCode(text) ? false : about);
-    this.#context.onReply(code);
+    else super.send(code, text, enhancedCode(text) ? false : about);
+    const enhanced = enhancedCode(text);
+    this.#context.onReply({ code, ...(enhanced && { enhanced }) }, this.session);
     if (code === CLOSING) return;
     if (this.#context.isStopping() && !this.isReceiving) this.send(CLOSING, STOPPING);
     else this.#count(code, text);

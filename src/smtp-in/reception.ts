@@ -12,7 +12,7 @@ import type { CountRequest } from '../core/request-rate.ts';
 import type { SubmitRaw } from '../core/submit.ts';
 import type { Certificate } from './certificate.ts';
 import { type Clients, openClients, type TrustedNetwork } from './clients.ts';
-import { Connection } from './connection.ts';
+import { Connection, type SentReply } from './connection.ts';
 import { type HandlerContext, makeHandlers, OFF } from './handlers.ts';
 import { Budget, LIMITS, Places, type SmtpInLimits } from './limits.ts';
 import type { Log } from './log.ts';
@@ -92,18 +92,22 @@ export class Reception {
     await Promise.resolve();
     for (const connection of this.#connections.values()) if (!connection.isReceiving) connection.send(421, STOPPING);
     if (this.#connections.size === 0) return;
-    const late = setTimeout(() => this.#cutAll(), this.#limits.closeMs);
+    const { closeMs } = this.#limits;
+    const each = (end: (connection: Connection) => void) => () => this.#connections.forEach(end);
+    const timers = [
+      setTimeout(
+        each((connection) => connection.send(421, STOPPING)),
+        closeMs,
+      ),
+      setTimeout(
+        each((connection) => connection.cut()),
+        closeMs + LAST_WORD_MS,
+      ),
+    ];
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
-    clearTimeout(late);
-  }
-
-  #cutAll(): void {
-    for (const connection of this.#connections.values()) {
-      connection.send(421, STOPPING);
-      connection.cut();
-    }
+    timers.forEach(clearTimeout);
   }
 
   #accept(socket: Socket, smtp: SMTPServer, tlsFirst: boolean): void {
@@ -117,7 +121,7 @@ export class Reception {
       limits: this.#limits,
       isKnown: (session) => this.#clients.clientOf(session) !== undefined,
       isStopping: () => this.#closing !== undefined,
-      onReply: this.#options.onReply,
+      onReply: (reply, session) => this.#tellReply(reply, session),
       onEnd: ({ session }) => {
         giveBack();
         this.#connections.delete(session);
@@ -128,6 +132,15 @@ export class Reception {
     smtp.connections.add(connection);
     connection.on('error', (err) => this.#options.log.debug({ err }, 'SMTP: a connection failed'));
     connection.init();
+  }
+
+  /** A device shows nobody why its mail was refused: the log does. */
+  #tellReply({ code, enhanced }: SentReply, session: SMTPServerSession): void {
+    this.#options.onReply(code);
+    if (code < 400) return;
+    const client = this.#clients.clientOf(session)?.name;
+    const fields = { ip: session.remoteAddress, ...(client && { client }), code, ...(enhanced && { enhanced }) };
+    this.#options.log[OUR_TROUBLE.includes(code) ? 'warn' : 'info'](fields, 'SMTP: refused');
   }
 
   #makeServer(tlsFirst: boolean): SMTPServer {
@@ -159,6 +172,10 @@ export class Reception {
     });
   }
 }
+
+/** For a client to read why, and to go by itself. */
+const LAST_WORD_MS = 500;
+const OUR_TROUBLE = [451, 452];
 
 function largest({ mailboxes }: Directory): number {
   return Math.max(...mailboxes.map(({ limits }) => limits.messageSizeBytesMax));

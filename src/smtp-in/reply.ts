@@ -22,9 +22,9 @@ const TEXT_LENGTH_MAX = 500;
 export const MUST_STARTTLS = '5.7.0 Must issue a STARTTLS command first';
 export const STOPPING = '4.3.2 This server is stopping: send again';
 
-/** What RFC 3463 has an enhanced code at its beginning. */
-export function hasEnhancedCode(text: unknown): boolean {
-  return typeof text === 'string' && /^[245]\.\d{1,3}\.\d{1,3} /.test(text);
+/** The enhanced code (RFC 3463) at the beginning of a text, if it has one: smtp-server then adds none. */
+export function enhancedCode(text: unknown): string | undefined {
+  return typeof text === 'string' ? /^([245]\.\d{1,3}\.\d{1,3}) /.exec(text)?.[1] : undefined;
 }
 
 /** The reply to a whole mail. @throws Reply when it was not accepted. */

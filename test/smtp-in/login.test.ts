@@ -196,6 +196,7 @@ describe('guessing', () => {
     expect(await (await service.client()).send({ data: MAIL })).toMatch(/^250 /);
     expect(service.log.filter((line) => line.includes('too many wrong logins'))).toHaveLength(1);
     expect(service.log.join('')).not.toMatch(/guess-|first-secret/);
+    expect(service.log.join('')).toMatch(/"ip":"127.0.0.1","code":535,"enhanced":"5.7.8","msg":"SMTP: refused"/);
   });
 
   test('is slow', async () => {
