@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FOUND, LANGUAGES, ROOT } from '../examples/languages.ts';
@@ -49,6 +49,63 @@ describe('the quick start', () => {
   });
 });
 
+/** What each command that is shown answers, by its heading. */
+const COMMANDS: readonly (readonly [heading: string, answers: readonly object[]])[] = [
+  ['Later, or not at all', [{ status: 'scheduled' }, { status: 'canceled' }]],
+  ['Once', [{ status: 'queued' }]],
+  [
+    'Many in one request',
+    [
+      {
+        results: [
+          { index: 0, status: 'queued' },
+          { index: 1, status: 'queued' },
+        ],
+      },
+    ],
+  ],
+  ['Files', [{ status: 'queued' }]],
+  ['A ready mail', [{ status: 'queued' }]],
+  ['Only check', [{ dryRun: true }]],
+  ['What became of them', [{ items: [] }, { retried: 0 }]],
+];
+
+describe('what else a request can say', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  }, START_TIMEOUT_MS);
+  afterAll(() => service.close());
+
+  test.runIf(FOUND.some(({ name }) => name === 'curl')).each(COMMANDS)(
+    '%s: each command does what it says',
+    async (heading, answers) => {
+      const blocks = BLOCKS.filter((block) => block.heading === heading).map(({ text }) => text);
+      expect(blocks).toHaveLength(answers.length);
+      let id = '';
+      for (const [i, block] of blocks.entries()) {
+        const answer = JSON.parse(await shell(fresh(block).replace('/ID', `/${id}`), service, FILES));
+        expect(answer).toMatchObject(answers[i] ?? {});
+        id = answer.id;
+      }
+    },
+    START_TIMEOUT_MS,
+  );
+});
+
+/** What the commands read. */
+const FILES = {
+  'invoice.pdf': '%PDF-1.7',
+  'logo.png': 'not really',
+  'mail.eml': 'To: someone@example.com\nSubject: Hello\n\nIt works.\n',
+};
+
+/** The same with a time that is still to come. */
+function fresh(command: string): string {
+  const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
+  return command.replace(/(?<="sendAt":")[^"]+/, inAnHour);
+}
+
 describe('the snippets', () => {
   let service: Service;
   beforeAll(async () => {
@@ -81,8 +138,10 @@ function snippetOf(language: string): string {
   return BLOCKS.find(({ heading }) => heading === language)?.text ?? '';
 }
 
-async function shell(command: string, service: Service): Promise<string> {
-  const ended = await runToEnd(['sh', '-c', localized(command, service)], {}, temporaryFolder());
+async function shell(command: string, service: Service, files: Readonly<Record<string, string>> = {}): Promise<string> {
+  const folder = temporaryFolder();
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  const ended = await runToEnd(['sh', '-c', localized(command, service)], {}, folder);
   expect(ended).toMatchObject({ code: 0 });
   return ended.stdout;
 }
