@@ -226,6 +226,31 @@ describe('a fault of the mailbox', () => {
     ]);
   });
 
+  test('is probed by one mail at a time, and the mailbox resumes by itself', async () => {
+    const service = await open({ env: { M365_MESSAGES_PER_MINUTE: '0' } });
+    const { exchange } = service.sandbox;
+    const reply = '454 4.7.0 Temporary authentication failure';
+    const mend = exchange.script({ stage: 'auth', reply, times: Number.POSITIVE_INFINITY });
+    const ids = await Promise.all(Array.from({ length: 20 }, () => service.send()));
+    for (const id of ids) await service.until(id, held);
+    const probes = async (): Promise<number[]> => {
+      const messages = await Promise.all(ids.map((id) => service.until(id, () => true)));
+      const attempts = messages.flatMap(({ attempts: all }) => all as { at: string; outcome: string }[]);
+      return attempts
+        .filter(({ outcome }) => outcome === 'held')
+        .map(({ at }) => Date.parse(at))
+        .sort((a, b) => a - b);
+    };
+    // What was under way meets the fault together; from then on there is one at a time.
+    const together = (await probes()).length;
+    expect(together).toBeLessThanOrEqual(3);
+    while ((await probes()).length === together) await new Promise((resolve) => setTimeout(resolve, 100));
+    mend();
+    const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    expect(messages.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
+    expect(await probes()).toHaveLength(together + 1);
+  });
+
   test('ends a mail whose time is over, with the reason', async () => {
     const service = await open({ env: { MESSAGE_TTL_HOURS: '0.001' } });
     service.sandbox.exchange.setTenant({ smtpAuthDisabled: true });

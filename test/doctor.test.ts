@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import tls from 'node:tls';
+import tls, { type PeerCertificate } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { examine, NO_SEAT_NEEDED } from '../src/checkup.ts';
 import { readConfig } from '../src/config/config.ts';
 import type { Checkup, StepId } from '../src/core/checkup.ts';
 import { type CertificateOptions, makeServerCertificate } from '../src/sandbox/certificate.ts';
 import { openSandbox, SANDBOX_MAILBOX, type Sandbox } from '../src/sandbox/sandbox.ts';
+import { judgeCertificate } from '../src/smtp/examine.ts';
 import { startProcess, temporaryFile, temporaryFolder } from './helpers/process.ts';
 import { startTestRedis, type TestRedis } from './helpers/redis.ts';
 import { openTestSandbox, openTestService, sandboxEnv } from './helpers/service.ts';
@@ -70,6 +71,7 @@ const { clientId } = SANDBOX_MAILBOX;
 const FAULTS: readonly [string, Plant, StepId, RegExp][] = [
   ['a host that does not exist', () => ({ SMTP_HOST: 'smtp.office365.invalid' }), 'dns', /Check the DNS/],
   ['a port that refuses', () => ({ SMTP_PORT: '1' }), 'connect', /SMTP_PORT \(smtp\.office365\.com, 587/],
+  ['port 25', () => ({ SMTP_HOST: '127.0.0.9', SMTP_PORT: '25' }), 'connect', /^Set SMTP_PORT=587/],
   [
     'a server that takes no more',
     ({ exchange }) => void exchange.script({ stage: 'connect', reply: '421 4.3.2 Service not available' }),
@@ -175,6 +177,27 @@ describe('the certificate', () => {
     expect(step?.seen).toMatch(seen);
     expect(step?.fix).toMatch(fix);
     expect(other.exchange.logins).toEqual([]);
+  });
+});
+
+describe('a certificate that this machine trusts', () => {
+  const view = (issuer: string) => ({
+    version: 'TLSv1.3',
+    distrust: undefined,
+    certificate: { issuer: { O: issuer }, subject: { CN: 'outlook.com' }, valid_to: 'Jan 20 2027' } as PeerCertificate,
+  });
+
+  test("but that is not Microsoft's, names the proxy that opens TLS", () => {
+    expect(judgeCertificate(view('Zscaler Inc.'), { host: 'smtp.office365.com', port: 587 })).toMatchObject({
+      status: 'warning',
+      meaning: expect.stringContaining('Zscaler Inc. opens the TLS'),
+      fix: 'Except smtp.office365.com from the inspection by: Zscaler Inc.',
+    });
+  });
+
+  test("and that is Microsoft's, or for another host, is ok", () => {
+    expect(judgeCertificate(view('DigiCert Inc'), { host: 'smtp.office365.com', port: 587 }).status).toBe('ok');
+    expect(judgeCertificate(view('Contoso'), { host: 'relay.contoso.com', port: 587 }).status).toBe('ok');
   });
 });
 

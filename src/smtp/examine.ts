@@ -81,7 +81,8 @@ async function checkPort({ host, port }: Server, steps: Step[], isOnline: () => 
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const silent = code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' || code === 'ENETUNREACH';
-    const fault = silent && (await isOnline()) ? blocked(port) : findNetwork(code);
+    const found = silent && (await isOnline()) ? blocked(port) : findNetwork(code);
+    const fault = port === 25 ? PORT_25 : found;
     throw new StepFailed(failed('connect', `${host}:${port}: ${message}`, fault), { cause });
   }
 }
@@ -133,7 +134,7 @@ const NO_STARTTLS = {
 const MICROSOFTS_ISSUERS = /DigiCert|Microsoft/i;
 const MICROSOFTS_HOSTS = /\.(office365\.com|office365\.us|outlook\.cn|outlook\.com)$/i;
 
-function judgeCertificate({ certificate, distrust }: TlsView, { host }: Server): Step {
+export function judgeCertificate({ certificate, distrust }: TlsView, { host }: Server): Step {
   const issuer = nameIn(certificate.issuer);
   const seen = `issued by ${issuer} for ${nameIn(certificate.subject)}, valid until ${certificate.valid_to}`;
   if (distrust !== undefined) {
@@ -142,7 +143,7 @@ function judgeCertificate({ certificate, distrust }: TlsView, { host }: Server):
   if (!MICROSOFTS_HOSTS.test(host) || MICROSOFTS_ISSUERS.test(issuer)) return ok('certificate', seen);
   return warning('certificate', seen, {
     explanation: `This machine trusts it, but it is not Microsoft's: ${issuer} opens the TLS of this connection.`,
-    fix: `Except ${host} from the inspection by ${issuer}.`,
+    fix: `Except ${host} from the inspection by: ${issuer}`,
   });
 }
 
