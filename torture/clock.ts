@@ -2,7 +2,7 @@
  * Loaded into a process by `--import`: its clock (`Date`) jumps to the offset in TORTURE_CLOCK_FILE on SIGUSR2. Timers go
  * on as they do when a machine's clock is set.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 const { TORTURE_CLOCK_FILE: file } = process.env;
 const TrueDate = Date;
@@ -17,5 +17,5 @@ globalThis.Date = new Proxy(TrueDate, {
 });
 
 process.on('SIGUSR2', () => {
-  if (file !== undefined) offsetMs = Number(readFileSync(file, 'utf8'));
+  if (file !== undefined && existsSync(file)) offsetMs = Number(readFileSync(file, 'utf8'));
 });

@@ -88,7 +88,8 @@ export function makeSlot(options: SlotOptions): Slot {
       }),
     setClock: (offsetMs) => {
       writeFileSync(clockFile(options), String(offsetMs));
-      state.child?.kill('SIGUSR2');
+      // One that is not ready may not listen to the signal yet, and would die of it: it is told once it is.
+      if (state.readyLines.length > 0) state.child?.kill('SIGUSR2');
     },
   };
 }
@@ -110,7 +111,9 @@ function launch(options: SlotOptions, state: State): void {
   for (const stream of [child.stdout, child.stderr]) {
     createInterface(stream).on('line', (line) => {
       log.write(`${line}\n`);
-      if (READY.test(line)) state.readyLines.push(line);
+      if (!READY.test(line)) return;
+      state.readyLines.push(line);
+      child.kill('SIGUSR2');
     });
   }
   child.once('exit', (code, signal) => {
