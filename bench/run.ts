@@ -18,6 +18,7 @@ import { latency } from './measures/latency.ts';
 import { listing } from './measures/listing.ts';
 import { mailboxes } from './measures/mailboxes.ts';
 import { memory } from './measures/memory.ts';
+import { smtpIn } from './measures/smtp-in.ts';
 import { keepResults, readResults, writeDocs } from './results.ts';
 import { formatTable } from './table.ts';
 
@@ -25,6 +26,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   accept,
   'accept-two': acceptTwo,
   batch,
+  'smtp-in': smtpIn,
   drain,
   governed,
   latency,
