@@ -1,6 +1,7 @@
 /** Reads relay365.yaml; each fault names its line and field. */
 import { Compile } from 'typebox/compile';
 import { LineCounter, parseDocument, type Document } from 'yaml';
+import { addressKey } from '../core/address.ts';
 import type { Fault } from './fault.ts';
 import { type FileConfig, FileSchema } from './file-schema.ts';
 
@@ -30,7 +31,7 @@ export function readConfigFile(name: string, text: string): { readonly file: Con
   const content = contentOf(document);
   if (content instanceof Error)
     return { file: { content: {}, place }, faults: [{ where: name, message: content.message }] };
-  if (validator.Check(content)) return { file: { content, place }, faults };
+  if (validator.Check(content)) return { file: { content, place }, faults: namesakes(content, place) };
   return { file: { content: {}, place }, faults: schemaFaults(content, place) };
 }
 
@@ -43,8 +44,30 @@ function contentOf(document: Document): unknown {
   }
 }
 
+/** Only one of them would count, and nobody would know which. */
+function namesakes({ mailboxes = [], pools = [] }: FileConfig, place: ConfigFile['place']): Fault[] {
+  const twice = (names: readonly string[], list: string, field: string) =>
+    names.flatMap((name, i): Fault[] =>
+      names.indexOf(name) < i ? [{ where: place([list, i, field]), message: `${name} is there twice` }] : [],
+    );
+  return [
+    ...twice(
+      mailboxes.map(({ address }) => addressKey(address)),
+      'mailboxes',
+      'address',
+    ),
+    ...twice(
+      pools.map(({ name }) => name),
+      'pools',
+      'name',
+    ),
+  ];
+}
+
 function schemaFaults(content: unknown, place: (path: FieldPath) => string): Fault[] {
   return validator.Errors(content).flatMap(({ instancePath, keyword, params, message }): Fault[] => {
+    // An unknown field is told by its object, with all others; here it comes a second time.
+    if (keyword === 'boolean') return [];
     const path = instancePath
       .split('/')
       .slice(1)

@@ -141,7 +141,8 @@ function mailboxesOf(
       { place: (field) => file?.place(['mailboxes', i, field]) ?? field, readSecret, faults },
     ),
   );
-  if (own === undefined && entries.length === 0) faults.push(...orphans(values));
+  // A file with faults may have a mailbox that is not read.
+  if (own === undefined && entries.length === 0 && faults.length === 0) faults.push(...orphans(values));
   const all = [first, ...others].filter((mailbox) => mailbox !== undefined);
   const isDefault = ({ mailbox }: MailboxConfig) => own !== undefined && mailbox.id === addressKey(own);
   return [...all.filter(isDefault), ...all.filter((mailbox) => !isDefault(mailbox))];

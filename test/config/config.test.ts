@@ -259,6 +259,14 @@ describe('relay365.yaml', () => {
       'relay365.yaml:3 pools[0].mailboxes[0] x@y.z is not a mailbox',
     ],
     ['smtpIn:\n  rewriteFrom: [printer]\n', 'relay365.yaml:2 smtpIn.rewriteFrom[0] printer is no API key'],
+    [
+      'mailboxes:\n  - address: a@b.c\n  - address: A@b.c\n',
+      'relay365.yaml:3 mailboxes[1].address a@b.c is there twice',
+    ],
+    [
+      'mailboxes:\n  - address: a@b.c\npools:\n  - { name: p, mailboxes: [a@b.c] }\n  - { name: p, mailboxes: [a@b.c] }\n',
+      'relay365.yaml:5 pools[1].name p is there twice',
+    ],
     ['mailboxes: [', 'relay365.yaml:1 '],
     ['apiKeys:\n  - name: shop\n    hash: plain\n', 'relay365.yaml:3 apiKeys[0].hash'],
     [
@@ -267,5 +275,10 @@ describe('relay365.yaml', () => {
     ],
   ])('%j is refused with line and field', (yaml, fault) => {
     expect(fromFile(yaml, APP).faults.join('\n')).toContain(fault);
+  });
+
+  test('and no fault is told twice', () => {
+    const { faults } = fromFile('mailboxes:\n  - address: a@b.c\n    adress: x@y.z\n', APP);
+    expect(faults).toEqual(['relay365.yaml:3 mailboxes[0].adress is no field of relay365']);
   });
 });
