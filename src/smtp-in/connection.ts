@@ -45,8 +45,7 @@ export class Connection extends SMTPConnection {
     // smtp-server knows no AUTH where it is turned off, and would not say why.
     if (code === 500 && about === 'AUTH') super.send(530, MUST_STARTTLS, false);
     else super.send(code, text, enhancedCode(text) ? false : about);
-    const enhanced = enhancedCode(text);
-    this.#context.onReply({ code, ...(enhanced && { enhanced }) }, this.session);
+    if (!this._socket.destroyed) this.#tell(code, enhancedCode(text));
     if (code === CLOSING) return;
     if (this.#context.isStopping() && !this.isReceiving) this.send(CLOSING, STOPPING);
     else this.#count(code, text);
@@ -67,6 +66,10 @@ export class Connection extends SMTPConnection {
     clearTimeout(this.#deadline);
     super._onClose();
     this.#context.onEnd(this);
+  }
+
+  #tell(code: number, enhanced: string | undefined): void {
+    this.#context.onReply({ code, ...(enhanced && { enhanced }) }, this.session);
   }
 
   #count(code: number, text?: string | string[] | null): void {
