@@ -40,6 +40,11 @@ export class Connection extends SMTPConnection {
     this.endsIn(context.limits.loginMs, '4.4.2 Too long without a login');
   }
 
+  override init(): void {
+    const greet = () => setTimeout(() => this.connectionReady(), this.#context.limits.greetingMs).unref();
+    this._setListeners(() => void greet());
+  }
+
   /** Each reply of smtp-server and of ours goes through here. */
   override send(code: number, text?: string | string[] | null, about?: string | false): void {
     // smtp-server knows no AUTH where it is turned off, and would not say why.

@@ -10,6 +10,8 @@ export interface SmtpInLimits {
   readonly repliesBeforeLogin: number;
   /** Refusals (5xx) of one connection between two accepted mails. */
   readonly errors: number;
+  /** From the connection to the greeting: who talks before it is no mail program. */
+  readonly greetingMs: number;
   /** How long the answer to a wrong login takes. */
   readonly wrongLoginDelayMs: number;
   /** From the connection to the login, TLS included. */
@@ -34,6 +36,7 @@ export const LIMITS: SmtpInLimits = {
   replies: 1_200,
   repliesBeforeLogin: 30,
   errors: 20,
+  greetingMs: 100,
   wrongLoginDelayMs: 1_000,
   loginMs: 60_000,
   idleMs: 300_000,

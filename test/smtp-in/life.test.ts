@@ -119,33 +119,35 @@ describe('npm start', () => {
     expect(idOf(response)).toMatch(/^[\da-f-]{36}$/);
     expect(await process.end()).toBe(0);
   });
-
-  test('says when the port that was asked for is taken, and ends', async () => {
-    const { port } = await takePort();
-    const process = startProcess('src/start.ts', {
-      PORT: '0',
-      DATA_DIR: temporaryFolder(),
-      SMTP_IN_PORT: String(port),
-    });
-    expect(await process.line(/fatal/)).toMatch(`127.0.0.1:${port} is taken by another program`);
-    expect(await process.ended).toBe(1);
-  });
 });
 
-test('a port that nobody asked for may be taken', async () => {
-  const { port } = await takePort();
-  const log: string[] = [];
-  const role = await openSmtpInRole({
-    config: () => readConfig({}, 'all'),
-    defaults: { port, certificate: { cert: '', key: '' } },
-    directory: () => ({ mailboxes: [], pools: [] }),
-    submit: async () => ({ kind: 'key-reused' }),
-    countRequest: async () => ({ count: 1, leftMs: 1 }),
-    metrics: openMetrics(),
-    log: pino({ level: 'debug' }, { write: (line: string) => log.push(line) }),
+describe('a port that is taken', () => {
+  const openRole = (env: Record<string, string>, port: number) => {
+    const log: string[] = [];
+    const role = openSmtpInRole({
+      config: () => readConfig(env, 'all'),
+      defaults: { port, certificate: { cert: '', key: '' } },
+      directory: () => ({ mailboxes: [], pools: [] }),
+      submit: async () => ({ kind: 'key-reused' }),
+      countRequest: async () => ({ count: 1, leftMs: 1 }),
+      metrics: openMetrics(),
+      log: pino({ level: 'debug' }, { write: (line: string) => log.push(line) }),
+    });
+    return { role, log };
+  };
+
+  test('stops the start when it was asked for', async () => {
+    const { port } = await takePort();
+    const { role } = openRole({ SMTP_IN_PORT: String(port) }, 2_525);
+    await expect(role).rejects.toThrow(`127.0.0.1:${port} is taken by another program`);
   });
-  expect(role).toBeUndefined();
-  expect(log.join('')).toContain(`port ${port} is taken by another program`);
+
+  test('is told of, and done without, when nobody asked for it', async () => {
+    const { port } = await takePort();
+    const { role, log } = openRole({}, port);
+    expect(await role).toBeUndefined();
+    expect(log.join('')).toContain(`port ${port} is taken by another program`);
+  });
 });
 
 /** A port that another program listens at, until the test's end. */

@@ -80,7 +80,7 @@ export async function openSmtpService({ limits, ...options }: SmtpServiceOptions
     workers: 0,
     ...options,
     sandbox: { certificate: made, ...options.sandbox },
-    smtpInLimits: { wrongLoginDelayMs: 0, ...limits },
+    smtpInLimits: { greetingMs: 1, wrongLoginDelayMs: 0, ...limits },
     env: {
       API_KEYS: [KEY, OTHER_KEY].map(({ user, pass }) => `${user}:${pass}`).join(','),
       SMTP_IN_PORT: '0',
