@@ -58,6 +58,8 @@ export const LANGUAGES: readonly Language[] = [
     runExample: (file) => ['php', file],
     runSnippet: (snippet, folder) => ['php', write(folder, 'snippet.php', snippet)],
   },
+  phpLibrary('Guzzle', 'send_guzzle.php', 'GuzzleHttp/autoload.php'),
+  phpLibrary("Symfony's HttpClient", 'send_symfony.php', 'Symfony/Component/HttpClient/autoload.php'),
   {
     name: 'Go',
     probe: ['go', 'version'],
@@ -84,6 +86,16 @@ export const LANGUAGES: readonly Language[] = [
     runSnippet: (snippet, folder) => ['pwsh', '-NoProfile', '-File', write(folder, 'snippet.ps1', snippet)],
   },
 ];
+
+/** As Debian's packages have it, in PHP's include path. */
+function phpLibrary(name: string, file: string, autoload: string): Language {
+  return {
+    name: `PHP with ${name}`,
+    probe: ['php', '-r', `require '${autoload}';`],
+    example: `examples/php/${file}`,
+    runExample: (path) => ['php', '-d', `auto_prepend_file=${autoload}`, path],
+  };
+}
 
 /** The languages whose runtime is here. Node is one of them. */
 export const FOUND: readonly Language[] = LANGUAGES.filter(
