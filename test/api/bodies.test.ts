@@ -170,6 +170,49 @@ describe('message/rfc822', () => {
   });
 });
 
+describe('an international address', () => {
+  const TO = { name: 'Jörg', address: 'jörg@bücher.example' };
+  const ASCII = 'jörg@xn--bcher-kva.example';
+
+  test('in JSON goes out as it is before the @, and by IDNA after it, in envelope and header', async () => {
+    const service = await open();
+    const id = await service.send({ to: TO, cc: '用户@例え.example', replyTo: 'antwort@bücher.example' });
+    const { status, to } = await service.until(id, isFinal);
+    expect([status, to]).toEqual(['sent', [{ name: 'Jörg', address: ASCII }]]);
+    expect(service.sandbox.exchange.messages[0]?.recipients).toEqual([ASCII, '用户@xn--r8jz45g.example']);
+    const mail = await simpleParser(lastRaw(service));
+    expect([mail.to, mail.cc, mail.replyTo].map((list) => [list].flat()[0]?.value)).toEqual([
+      // mailparser reads IDNA back.
+      [TO],
+      [{ name: '', address: '用户@例え.example' }],
+      [{ name: '', address: 'antwort@bücher.example' }],
+    ]);
+  });
+
+  test('in a ready mail stays as it is in the header', async () => {
+    const service = await open();
+    const mail = `From: sandbox@relay365.example\r\nTo: Jörg <${TO.address}>\r\nDate: Tue, 24 Nov 2026 02:00:00 +0100\r\nMessage-ID: <a@x.example>\r\nSubject: Grüße\r\n\r\nGrüße\r\n`;
+    const { body } = await post(service, 'message/rfc822', mail);
+    expect(await service.until(body.id, isFinal)).toMatchObject({
+      status: 'sent',
+      subject: 'Grüße',
+      to: [{ name: 'Jörg' }],
+    });
+    expect(service.sandbox.exchange.messages[0]?.recipients).toEqual([ASCII]);
+    expect(lastRaw(service).toString('utf8')).toBe(mail);
+  });
+
+  test('has its text in any charset go out byte for byte', async () => {
+    const service = await open();
+    const head =
+      'From: sandbox@relay365.example\r\nTo: a@example.com\r\nDate: Tue, 24 Nov 2026 02:00:00 +0100\r\nMessage-ID: <b@x.example>\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n';
+    const bytes = Buffer.concat([Buffer.from(head), Buffer.from([0x47, 0x72, 0xfc, 0xdf, 0x65, 0x0d, 0x0a])]);
+    const { body } = await post(service, 'message/rfc822', bytes);
+    await service.until(body.id, isFinal);
+    expect(lastRaw(service).equals(bytes)).toBe(true);
+  });
+});
+
 /** What a mailbox of 1 MB may send. */
 const SMALL = 'mailboxes:\n  - address: sandbox@relay365.example\n    limits: { messageSizeMegabytes: 1 }\n';
 
