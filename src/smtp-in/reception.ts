@@ -66,6 +66,8 @@ export class Reception {
 
   /** Answers with the port that it listens at. */
   async listen(port: number, tlsFirst: boolean): Promise<number> {
+    // smtp-server has a certificate of its own, whose key everybody knows.
+    if (tlsFirst && !this.#context.hasTls) throw new Error('TLS from the first byte needs a certificate.');
     const smtp = this.#makeServer(tlsFirst);
     const listener = createServer((socket) => this.#accept(socket, smtp, tlsFirst));
     this.#servers.push(smtp);
@@ -129,7 +131,6 @@ export class Reception {
       },
     });
     this.#connections.set(connection.session, connection);
-    smtp.connections.add(connection);
     connection.on('error', (err) => this.#options.log.debug({ err }, 'SMTP: a connection failed'));
     connection.init();
   }

@@ -43,6 +43,14 @@ describe('a close', () => {
   });
 });
 
+test('a close waits for nobody who stopped in the middle of TLS', async () => {
+  const service = await open({ limits: { closeMs: 100 } });
+  const [silent, halfway] = [openClient(service.tlsPort), await service.greeted()];
+  await halfway.say('STARTTLS');
+  await service.close();
+  await Promise.all([silent.closed, halfway.closed]);
+});
+
 describe('a renewed certificate', () => {
   async function renew({ cert, key }: { readonly cert: string; readonly key: string }, half = false) {
     const { certificate, privateKey } = await makeServerCertificate();
