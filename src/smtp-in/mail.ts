@@ -109,10 +109,13 @@ async function submit(
   const client = requireClient(session, context.clientOf);
   if (hasFalseEnd(bytes))
     throw new Reply(550, '5.6.11 A dot stands alone between bare line feeds: end each line with CR LF');
+  // SMTP has no word for a pool: a key that may use one thing alone uses that.
+  const [only, ...others] = client.mailboxes ?? [];
   const outcome = await context.submit(
     {
       bytes,
       digest,
+      ...(only !== undefined && others.length === 0 && { mailbox: only }),
       recipients: session.envelope.rcptTo.map(({ address }) => address),
       trace: (message) => [receivedLine(session, message)],
       foreignFrom: context.rewritesFrom(client.name) ? 'rewrite' : 'refuse',

@@ -176,6 +176,17 @@ describe('a mail that can not be taken', () => {
   });
 });
 
+test('a mail from a key of one pool goes through the pool', async () => {
+  const service = await open({
+    yaml: `{mailboxes: [{address: ${MAILBOX}}], pools: [{name: team, mailboxes: [${MAILBOX}]}],
+      apiKeys: [{name: pooled, hash: "sha256:${'c'.repeat(64)}", mailboxes: [team]}]}`,
+    env: { SMTP_IN_TRUSTED_NETWORKS: '127.0.0.1/32=pooled' },
+  });
+  const client = await service.greeted();
+  idOf(await client.send({ data: MAIL }));
+  expect(service.log.join('')).toMatch(/"mailbox":"team".*"client":"pooled".*"msg":"accepted"/);
+});
+
 test('a mail to more than 500 recipients is taken for 500', async () => {
   const service = await open();
   const client = await service.client();
