@@ -46,7 +46,7 @@ const ADDED = new Set(['date', 'message-id']);
 const ONCE = ['from', 'sender', 'to', 'cc', 'subject', 'date', 'message-id', 'reply-to', 'mime-version'];
 const SUBJECT_LENGTH_MAX = 998;
 /** An older way to give the name: `name@example.com (Name)`. */
-const TRAILING_COMMENT = /\s*\([^()]*\)$/;
+const TRAILING_COMMENT = /\([^()]*\)$/;
 const CR = 0x0d;
 const LF = 0x0a;
 

@@ -1,6 +1,8 @@
 /** Requests that are made to cost more than they are: each is refused before it does, and nobody else waits for it. */
 import { connect, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { readRawDraft } from '../../src/core/raw-draft.ts';
+import { headerValues } from '../../src/smtp/header-values.ts';
 import { listenTestApp, openTestApp } from '../helpers/app.ts';
 
 const PART = '--b\r\nContent-Disposition: form-data; name=';
@@ -74,6 +76,39 @@ describe('JSON that is a bomb', () => {
     const response = await app.inject({ method: 'POST', url: '/send', headers, payload });
     expect([400, 422]).toContain(response.statusCode);
     expect(response.body.length).toBeLessThan(100_000);
+  });
+});
+
+describe('a ready mail that is endless', () => {
+  const PIECES = [
+    ' ',
+    '<',
+    '>',
+    '(',
+    '()',
+    '( ',
+    '"',
+    '\\',
+    ',',
+    ';',
+    ':',
+    '@',
+    '<a@b.c>',
+    'x:;',
+    '=?utf-8?q?a?= ',
+    '=?',
+    '\r\n ',
+    'x',
+  ];
+  const LENGTH = 300_000;
+  test.each(['From', 'To', 'Sender', 'Subject', 'Message-ID'])('in its %s is read in no time', (name) => {
+    for (const piece of PIECES) {
+      const field = `${name}: a@example.com ${piece.repeat(LENGTH / piece.length)}x`;
+      const before = performance.now();
+      readRawDraft({ bytes: Buffer.from(`${field}\r\n\r\n`) }, headerValues);
+      // What is not linear takes minutes of it.
+      expect([piece, performance.now() - before < 3_000]).toEqual([piece, true]);
+    }
   });
 });
 
