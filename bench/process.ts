@@ -11,8 +11,11 @@ import { sleep } from './clock.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-export interface Program {
+export interface Process {
   readonly pid: number;
+}
+
+export interface Program extends Process {
   /** Sends a question to the program and waits for its answer (process.send on both sides). */
   ask<Answer>(question: unknown): Promise<Answer>;
   close(): Promise<void>;
@@ -109,8 +112,13 @@ export interface Usage {
 /** A clock tick of /proc is 10 ms on every Linux. */
 const TICK_MS = 10;
 
+/** What these processes have used of a CPU so far, together. */
+export function cpuMsOf(processes: readonly Process[]): number {
+  return processes.reduce((sum, process) => sum + usageOf(process).cpuMs, 0);
+}
+
 /** What a process has used so far. Needs Linux's /proc; proc_pid_stat(5), proc_pid_status(5). */
-export function usageOf({ pid }: { readonly pid: number }): Usage {
+export function usageOf({ pid }: Process): Usage {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The name, in parentheses, may hold spaces; after it come the fields from the third on.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

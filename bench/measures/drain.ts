@@ -5,6 +5,7 @@ import { load } from '../http-load.ts';
 import { MAIL } from '../mail.ts';
 import { type Bench, compare, interleave, type Part, type Row, spread } from '../measure.ts';
 import { openNaiveWorker, openReadyBytes } from '../naive.ts';
+import { cpuMsOf, type Process, type Program } from '../process.ts';
 import { type Fsync, FSYNCS } from '../redis.ts';
 import { AUTHORIZATION, MAILBOX, openRelay, type Relay } from '../relay365.ts';
 import { openScene, type Scene } from '../scene.ts';
@@ -12,10 +13,13 @@ import { rateOf, shareOfCore, type Taken } from '../sink/sink.ts';
 
 const MESSAGES = 1_500;
 
+const cpuMsOfMail = (drained: Drained) => drained.cpuMsOfMail;
+
 export const drain: Part = async (bench) => {
   await using scene = await openScene();
   const relay = scene.keep(await openRelay(scene, bench));
-  const contestants = [relayRound(relay, scene), naiveRound(scene), readyRound(scene)];
+  const worker = relay.workers[0] as Program;
+  const contestants = [relayRound(relay, worker, scene), naiveRound(scene), readyRound(scene)];
   const rows: Row[] = [];
   for (const fsync of FSYNCS) {
     bench.say(`drain, fsync ${fsync}`);
@@ -25,7 +29,7 @@ export const drain: Part = async (bench) => {
   return rows;
 };
 
-async function measure({ rounds }: Bench, fsync: Fsync, contestants: (() => Promise<Taken>)[]): Promise<Row[]> {
+async function measure({ rounds }: Bench, fsync: Fsync, contestants: (() => Promise<Drained>)[]): Promise<Row[]> {
   const [ours = [], naive = [], ready = []] = await interleave(rounds, contestants);
   const sink = Math.round(100 * spread(ready.map(shareOfCore)).median);
   return [
@@ -42,16 +46,35 @@ async function measure({ rounds }: Bench, fsync: Fsync, contestants: (() => Prom
       goal: { atLeast: 0.8 },
       note: `The sink used ${sink} % of a core with ready bytes: it is not what is measured.`,
     },
+    {
+      measure: `drain, CPU of worker and Redis for a mail, fsync ${fsync}`,
+      unit: 'ms',
+      ...compare('BullMQ + nodemailer', ours.map(cpuMsOfMail), naive.map(cpuMsOfMail)),
+    },
   ];
 }
 
-function relayRound(relay: Relay, { sink }: Scene): () => Promise<Taken> {
+/** `cpuMsOfMail`: of the worker and Redis. */
+type Drained = Taken & { readonly cpuMsOfMail: number };
+
+/** Has these processes send what is queued. */
+async function drainWith(
+  processes: readonly Process[],
+  { sink }: Scene,
+  begin: () => Promise<unknown>,
+): Promise<Drained> {
+  await sink.reset();
+  const cpuMs = cpuMsOf(processes);
+  await begin();
+  const taken = await sink.taken(MESSAGES);
+  return { ...taken, cpuMsOfMail: (cpuMsOf(processes) - cpuMs) / MESSAGES };
+}
+
+function relayRound(relay: Relay, worker: Program, scene: Scene): () => Promise<Drained> {
   return async () => {
     await relay.pause();
     await fillRelay(relay, MESSAGES);
-    await sink.reset();
-    await relay.resume();
-    return sink.taken(MESSAGES);
+    return drainWith([worker, scene.redis], scene, relay.resume);
   };
 }
 
@@ -65,8 +88,8 @@ export async function fillRelay({ urls }: Relay, mails: number): Promise<void> {
   await load({ urls, path: '/send/batch', headers: AUTHORIZATION, body, connections: FILL_CONNECTIONS, length });
 }
 
-function naiveRound(scene: Scene): () => Promise<Taken> {
-  const { redis, sink, keep } = scene;
+function naiveRound(scene: Scene): () => Promise<Drained> {
+  const { redis, keep } = scene;
   const connection = new Redis(redis.url, { maxRetriesPerRequest: null });
   const queue = new Queue('mail', { connection });
   keep({
@@ -75,22 +98,16 @@ function naiveRound(scene: Scene): () => Promise<Taken> {
       connection.disconnect();
     },
   });
-  openNaiveWorker(scene);
+  const worker = openNaiveWorker(scene);
   const job = { name: 'send', data: { ...MAIL, from: MAILBOX }, opts: { removeOnComplete: true } };
   return async () => {
     await queue.pause();
     await queue.addBulk(Array.from({ length: MESSAGES }, () => job));
-    await sink.reset();
-    await queue.resume();
-    return sink.taken(MESSAGES);
+    return drainWith([worker, redis], scene, () => queue.resume());
   };
 }
 
-function readyRound(scene: Scene): () => Promise<Taken> {
+function readyRound(scene: Scene): () => Promise<Drained> {
   const program = openReadyBytes(scene);
-  return async () => {
-    await scene.sink.reset();
-    await program.ask({ messages: MESSAGES });
-    return scene.sink.taken(MESSAGES);
-  };
+  return () => drainWith([program], scene, () => program.ask({ messages: MESSAGES }));
 }
