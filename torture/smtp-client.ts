@@ -10,7 +10,7 @@ export interface SmtpMail {
   readonly bytes: Buffer;
 }
 
-const QUEUED = /^250 2\.0\.0 \S+ queued as (\S+)/;
+const QUEUED = /^250 2\.0\.0 Ok: queued as (\S+)/;
 
 export async function handOver(port: number, { from, to, messageId, bytes }: SmtpMail): Promise<Answer | NoOne> {
   const transport = createTransport({

@@ -24,7 +24,7 @@ export interface ConnectionContext {
 }
 
 const CLOSING = 421;
-const ACCEPTED = /^2\.0\.0 OK queued/;
+const ACCEPTED = /^2\.0\.0 Ok: queued/;
 
 export class Connection extends SMTPConnection {
   /** Whether a mail is being received, or submitted. */

@@ -31,7 +31,8 @@ export function enhancedCode(text: unknown): string | undefined {
 export function answerOf(outcome: SubmitOutcome): string {
   switch (outcome.kind) {
     case 'accepted':
-      return `2.0.0 OK queued as ${outcome.message.id}`;
+      // Postfix's words: PHPMailer and readers of logs find the id in them.
+      return `2.0.0 Ok: queued as ${outcome.message.id}`;
     case 'invalid':
       throw new Reply(554, `5.6.0 ${told(outcome.errors)}`);
     case 'sender-not-allowed':

@@ -128,7 +128,7 @@ export async function connectClient(port: number, { tls = false, check = true } 
 
 /** The id in the reply to a mail that was queued. */
 export function idOf(reply: string): string {
-  const id = /^250 2\.0\.0 OK queued as (\S+)$/.exec(reply)?.[1];
+  const id = /^250 2\.0\.0 Ok: queued as (\S+)$/.exec(reply)?.[1];
   if (id === undefined) throw new Error(`Not queued: ${reply}`);
   return id;
 }

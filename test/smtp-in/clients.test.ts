@@ -63,6 +63,7 @@ describe('a mail of', () => {
       await expect.poll(async () => (await service.list()).body.items, { timeout: 20_000 }).toHaveLength(1);
       const [{ id }] = (await service.list()).body.items;
       expect(await service.untilFinal(id)).toMatchObject({ status: 'sent', subject: 'Hello', mailbox: MAILBOX });
+      if (client.tellsId) expect(ended.stdout).toContain(id);
       await checkArrived(client, service, id);
     },
   );

@@ -28,7 +28,7 @@ describe('a close', () => {
     expect(await unknown.reply()).toMatch(/^421 4\.3\.2 /);
     await openClient(service.port).closed;
     sending.write(MAIL);
-    expect(await sending.say('\r\n.')).toMatch(/^250 2\.0\.0 OK queued as /);
+    expect(await sending.say('\r\n.')).toMatch(/^250 2\.0\.0 Ok: queued as /);
     expect(await sending.reply()).toMatch(/^421 4\.3\.2 /);
     await closed;
   });

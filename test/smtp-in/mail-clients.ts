@@ -18,6 +18,8 @@ export interface MailClient {
   readonly probe: Command;
   /** Sends the file `mail.eml`, and does not write the mail itself. */
   readonly isRaw?: true;
+  /** Prints the id that the answer has. */
+  readonly tellsId?: true;
   /** Writes the page's blocks into the folder and says how to run the program there. */
   readonly prepare: (blocks: readonly string[], folder: string, under: BlocksUnder) => Command;
 }
@@ -73,6 +75,7 @@ export const MAIL_CLIENTS: readonly MailClient[] = [
     name: 'PHPMailer',
     packages: ['php-cli', 'libphp-phpmailer'],
     probe: requires(PHPMAILER),
+    tellsId: true,
     prepare: ([snippet = ''], folder) => phpSnippet([PHPMAILER], snippet, folder),
   },
   {
@@ -106,6 +109,7 @@ export const MAIL_CLIENTS: readonly MailClient[] = [
     name: 'Nodemailer',
     packages: [],
     probe: [process.execPath, '--version'],
+    tellsId: true,
     prepare: ([snippet = ''], folder) => {
       symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
       return [process.execPath, write(folder, 'snippet.mjs', snippet)];
@@ -155,6 +159,7 @@ export const MAIL_CLIENTS: readonly MailClient[] = [
     packages: ['swaks', 'libnet-ssleay-perl'],
     probe: ['sh', '-c', 'swaks --version && perl -MNet::SSLeay -e 1'],
     isRaw: true,
+    tellsId: true,
     prepare: ([command = '']) => ['sh', '-c', command],
   },
 ];
