@@ -106,10 +106,14 @@ function tellStart(
     log.warn('SMTP: without SMTP_IN_TLS_CERT nobody may log in: only clients of SMTP_IN_TRUSTED_NETWORKS can send');
 }
 
-function explain(error: unknown, { listen: { host } }: Config): unknown {
+function explain(error: unknown, { listen: { host }, smtpIn: { tlsPort } }: Config): unknown {
   const { code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
-  if (code !== 'EADDRINUSE') return error;
-  return new Error(`${host}:${port} is taken by another program: end that one, or set SMTP_IN_PORT to another port.`, {
-    cause: error,
-  });
+  const variable = port === tlsPort ? 'SMTP_IN_TLS_PORT' : 'SMTP_IN_PORT';
+  const place = `${host}:${port}`;
+  const cause = { cause: error };
+  if (code === 'EADDRINUSE')
+    return new Error(`${place} is taken by another program: end that one, or set ${variable} to another port.`, cause);
+  if (code === 'EACCES')
+    return new Error(`${place} is not for this user: set ${variable} to 1024 or more, or give the right to it.`, cause);
+  return error;
 }

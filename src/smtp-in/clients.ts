@@ -25,7 +25,7 @@ export function openClients(keys: () => readonly ApiKey[], networks: () => reado
     clientOf: ({ user, remoteAddress }) => {
       const known = keys();
       if (known.length === 0) return isLoopbackAddress(remoteAddress) ? ANYONE : undefined;
-      if (user !== undefined && user !== false) return known.find((key) => isSame(key, user as ApiKey));
+      if (user !== undefined && user !== false) return known.find((key) => isSame(key, user as SmtpClient));
       const name = keyOfNetwork(remoteAddress);
       return name === undefined ? undefined : known.find((key) => key.name === name && !hasExpired(key));
     },
@@ -33,9 +33,9 @@ export function openClients(keys: () => readonly ApiKey[], networks: () => reado
   };
 }
 
-/** The key of a session that is open may have been taken back since. */
-function isSame(key: ApiKey, { name, hash }: ApiKey): boolean {
-  return key.name === name && key.hash.equals(hash) && !hasExpired(key);
+/** The key of a session that is open may have been taken back since; who logged in when there was none has no hash. */
+function isSame(key: ApiKey, { name, hash }: SmtpClient): boolean {
+  return key.name === name && hash !== undefined && key.hash.equals(hash) && !hasExpired(key);
 }
 
 /** The lists are made anew only with another configuration. */

@@ -158,6 +158,8 @@ export class Reception {
         return sizeBytesMax();
       },
       maxRecipients: RECIPIENTS_MAX,
+      // Devices have strange senders, which are not used, and recipients are read again: see mail.ts.
+      lenientAddressParsing: true,
       maxCommandLength: 4_096,
       authMethods: ['PLAIN', 'LOGIN'],
       // Who may send is asked at MAIL and at the end of DATA: a trusted network needs no login.

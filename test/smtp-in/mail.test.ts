@@ -253,7 +253,7 @@ describe('a sender that Exchange would refuse', () => {
   ])('%s %s gives way by rule', async (from, more, newFrom, replyTo) => {
     const client = await service().client();
     const data = mail(from, `${more}Sender: scanner@local\r\n`);
-    const { text } = await sent(service(), await client.send({ from: 'x@local', data }));
+    const { text } = await sent(service(), await client.send({ from: 'user.@local', data }));
     expect(text.match(/^(?:From|Sender):.*(?=\r)/gm)).toEqual([`From: ${newFrom}`]);
     expect(text.match(/^Reply-To:.*(?=\r)/gm) ?? []).toEqual(replyTo === undefined ? [] : [`Reply-To: ${replyTo}`]);
   });
