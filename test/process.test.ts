@@ -1,11 +1,20 @@
 /** relay365's processes as an operator has them: started, stopped, killed, cut off from Redis, told to reload. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
-import { startProcess, temporaryFile, temporaryFolder, type TestProcess } from './helpers/process.ts';
+import {
+  environment,
+  follow,
+  ROOT,
+  startProcess,
+  temporaryFile,
+  temporaryFolder,
+  type TestProcess,
+} from './helpers/process.ts';
 import { startTestRedis, type TestRedis } from './helpers/redis.ts';
 import { client, isFinal, openTestSandbox, sandboxEnv } from './helpers/service.ts';
 
@@ -45,6 +54,16 @@ describe('npm start', () => {
     const { body } = await after.request('GET', '/sandbox/messages');
     expect(body.items).toHaveLength(5);
     expect(await second.end()).toBe(0);
+  });
+
+  test('ends when npm is told to end, and leaves nothing running', async () => {
+    const variables = { PORT: '0', SMTP_IN_PORT: '0', DATA_DIR: temporaryFolder() };
+    const npm = follow(spawn('npm', ['start'], { cwd: ROOT, env: environment(variables) }));
+    const url = await urlOf(npm);
+    // Its output ends with the last process that has it.
+    await npm.end();
+    expect(npm.lines.at(-1)).toContain('"msg":"stopped"');
+    await expect(fetch(`${url}/health/live`)).rejects.toThrow();
   });
 
   test('says when the port is taken, and ends', async () => {
