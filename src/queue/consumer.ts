@@ -2,13 +2,13 @@
  * The working side of a queue: brings each message to an attempt and keeps what came of it. A worker may die at any
  * line: the record says how far the message was, and BullMQ gives the ticket to another worker.
  */
-import { type Job, DelayedError, Queue, RateLimitError, Worker } from 'bullmq';
+import { type Job, DelayedError, type JobJson, Queue, RateLimitError, Worker } from 'bullmq';
 import type { Conclusion } from '../core/attempt.ts';
 import type { Attempt, Message } from '../core/message.ts';
 import type { MailboxEffect } from '../core/standing.ts';
 import { CorruptRecordError } from './codec.ts';
 import type { Change, Governor } from './governor.ts';
-import { messageIdOf, recipientsOfJob, stickyKeyOf } from './job.ts';
+import { mendTicket, messageIdOf, recipientsOfJob, stickyKeyOf } from './job.ts';
 import type { Keys } from './keys.ts';
 import { makeLift } from './lanes.ts';
 import { type Line, orderLines, takeTurn } from './line.ts';
@@ -73,13 +73,20 @@ interface Processing extends ConsumerOptions {
   readonly liftLowerLanes: () => Promise<void>;
 }
 
+/** BullMQ's throws at a ticket that can't be parsed, and comes upon it again and again when its lock has ended. */
+class SturdyWorker extends Worker {
+  protected override createJob(json: JobJson, id: string): Job {
+    return super.createJob(mendTicket(json), id);
+  }
+}
+
 /** Takes no messages until it is told how many at a time. */
 export function openConsumer(options: ConsumerOptions): Consumer {
   const stop = new AbortController();
   const { redis, keys, events } = options;
   const queue = new Queue(options.name, { connection: redis, prefix: keys.prefix });
   const processing = { ...options, queue, signal: stop.signal, liftLowerLanes: makeLift(queue, redis) };
-  const worker = new Worker(options.name, (job, token) => processJob(job, token ?? '', processing), {
+  const worker = new SturdyWorker(options.name, (job, token) => processJob(job, token ?? '', processing), {
     connection: redis,
     prefix: keys.prefix,
     autorun: false,

@@ -3,7 +3,7 @@
  * before the message is taken up.
  */
 import { createHash } from 'node:crypto';
-import type { Job, JobsOptions } from 'bullmq';
+import type { Job, JobJson, JobsOptions } from 'bullmq';
 import { type Message, recipientsOf } from '../core/message.ts';
 
 export const JOB_NAME = 'send';
@@ -63,11 +63,26 @@ function hashOf(address: string): number {
   return createHash('sha256').update(address.toLowerCase()).digest().readUInt32BE(0);
 }
 
-export function stickyKeyOf({ data }: Job<Partial<JobData>>): number {
-  return Number.isSafeInteger(data.sticky) ? (data.sticky ?? 0) : 0;
+/** As it comes back: another version may have written it, or somebody else. */
+type FoundJob = Pick<Job<Partial<JobData> | null>, 'data'>;
+
+export function stickyKeyOf({ data }: FoundJob): number {
+  const sticky = data?.sticky;
+  return Number.isSafeInteger(sticky) ? (sticky ?? 0) : 0;
 }
 
-/** What stands in Redis may have been written by another version: a ticket without a number counts as one. */
-export function recipientsOfJob({ data }: Job<Partial<JobData>>): number {
-  return Number.isSafeInteger(data.recipients) ? Math.max(1, data.recipients ?? 1) : 1;
+/** A ticket without a number counts as one. */
+export function recipientsOfJob({ data }: FoundJob): number {
+  const recipients = data?.recipients;
+  return Number.isSafeInteger(recipients) ? Math.max(1, recipients ?? 1) : 1;
+}
+
+/** A ticket that can't be parsed is as good as one with nothing in it: its id says all that is needed. */
+export function mendTicket(json: JobJson): JobJson {
+  try {
+    JSON.parse(json.data);
+    return json;
+  } catch {
+    return { ...json, data: '{}' };
+  }
 }

@@ -148,6 +148,20 @@ describe('a ticket', () => {
     await untilNoJobs(service);
   });
 
+  test.each<[string, string]>([
+    ['can not be parsed', '{'],
+    ['is null', 'null'],
+    ['is a number', '5'],
+  ])('whose data %s sends its mail all the same', async (_title, data) => {
+    const service = await openTestService({ location: redis.location, workers: 0 });
+    const id = await service.send();
+    const queue = `${makeKeys(service.namespace).prefix}:${service.sandbox.mailbox.address}`;
+    await connectTo(redis).hset(`${queue}:${id}`, 'data', data);
+    await service.addWorker();
+    expect((await service.until(id, isFinal)).status).toBe('sent');
+    await untilNoJobs(service);
+  });
+
   test('that comes twice sends its mail once', async () => {
     const service = await openTestService({ location: redis.location, workers: 2 });
     const id = await service.send();
