@@ -13,14 +13,18 @@ const LAST_WORDS_LENGTH = 500;
 /** Nothing may be taken from the machine for it, and no service may be started that was not asked for. */
 const INSTALL = 'apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends --no-remove';
 
-/** Tells why they could not be installed; undefined when they are. */
+/** Installs those that there are; tells why it could not. */
 export async function installPackages(names: readonly string[]): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'only root may install packages';
-  const list = names.join(' ');
-  // Without lists of packages, as in a fresh image, the first try fails.
-  const install = `${INSTALL} ${list} || { apt-get update -qq; ${INSTALL} ${list}; }`;
-  // A lock of our own: that of `apt-get update` does not wait for others.
-  const script = `exec 9> ${join(tmpdir(), 'relay365-apt.lock')}; flock 9; ${PRESEED}; ${install}`;
+  const script = [
+    // A lock of our own: that of `apt-get update` does not wait for others.
+    `exec 9> ${join(tmpdir(), 'relay365-apt.lock')}; flock 9`,
+    PRESEED,
+    'apt-get update -qq',
+    // Another Debian may lack one of them, and the rest is wanted all the same.
+    `known=$(for name in ${names.join(' ')}; do apt-cache show $name > /dev/null 2>&1 && echo $name; done)`,
+    `${INSTALL} $known`,
+  ].join('\n');
   const child = spawn('sh', ['-c', script], {
     cwd: ROOT,
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
@@ -32,7 +36,7 @@ export async function installPackages(names: readonly string[]): Promise<string 
   }
   const result = once(child, 'close').catch((error: Error) => [error.message]);
   const [code] = (await result) as [number | string];
-  return code === 0 ? undefined : `the packages ${list} can't be installed: ${output.slice(-LAST_WORDS_LENGTH)}`;
+  return code === 0 ? undefined : `${names.join(', ')} can't be installed: ${output.slice(-LAST_WORDS_LENGTH)}`;
 }
 
 /** Postfix asks what it shall be: nothing, until a test gives it a configuration of its own. */

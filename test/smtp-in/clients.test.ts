@@ -53,7 +53,7 @@ describe('a mail of', () => {
     { timeout: CLIENT_TIMEOUT_MS },
     async (client, { skip }) => {
       if (!isHere(client)) {
-        const reason = `${client.name} is not here: ${whyMissing ?? 'its package does not have it'}`;
+        const reason = `${client.name} is not here: ${whyMissing ?? 'Debian does not have it'}`;
         process.stderr.write(`Not run: ${reason}\n`);
         skip(reason);
       }
@@ -68,6 +68,36 @@ describe('a mail of', () => {
     },
   );
 });
+
+describe('a device', () => {
+  test('that knows neither TLS nor a login, and has an address of its own, sends by two lines of the page', async ({
+    skip,
+  }) => {
+    if (spawnSync('curl', ['--version']).status !== 0) skip('curl is not here');
+    const [network = ''] = BLOCKS.filter(({ heading }) => heading === 'Printers and scanners').map(({ text }) => text);
+    const [yaml = ''] = BLOCKS.filter(({ heading }) => heading === 'Senders like scanner@local').map(
+      ({ text }) => text,
+    );
+    const [name = '', value = ''] = network.split(/=(.*)/);
+    const env = { API_KEYS: `printer:${KEY.pass}`, [name]: value.replace('192.168.10.21', '127.0.0.1') };
+    const service = await openSmtpService({ location: redis.location, workers: 1, yaml, env });
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'scan.eml'), `From: Scanner <scanner@local>\r\nSubject: Scan\r\n\r\nA page.\r\n`);
+    const envelope = ['--mail-from', 'scanner@local', '--mail-rcpt', 'someone@example.com'];
+    const url = `smtp://localhost:${service.port}`;
+    const ended = await runToEnd(['curl', '--url', url, ...envelope, '--upload-file', 'scan.eml'], {}, folder);
+    expect(ended, JSON.stringify(ended)).toMatchObject({ code: 0 });
+    const [{ id }] = (await service.list()).body.items;
+    expect(await service.untilFinal(id)).toMatchObject({ status: 'sent', subject: 'Scan' });
+    const raw = service.sandbox.exchange.messages[0]?.raw.toString() ?? '';
+    expect(raw).toContain(`From: "Scanner" <${MAILBOX}>`);
+    expect(raw).toContain('Reply-To: "Scanner" <scanner@local>');
+  });
+});
+
+function firstUnder(name: string): string {
+  return BLOCKS.find(({ heading }) => heading === name)?.text ?? '';
+}
 
 function isHere({ probe: [program, ...args] }: MailClient): boolean {
   return spawnSync(program, args).status === 0;

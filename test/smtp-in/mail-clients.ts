@@ -128,7 +128,8 @@ export const MAIL_CLIENTS: readonly MailClient[] = [
   {
     name: 'Postfix',
     packages: ['postfix', 'libsasl2-modules'],
-    probe: ['sh', '-c', 'test -x /usr/sbin/postfix && test -e /usr/lib/*/sasl2/libplain.so'],
+    // Only root may give it a configuration of its own.
+    probe: ['sh', '-c', 'test $(id -u) = 0 && test -x /usr/sbin/postfix && test -e /usr/lib/*/sasl2/libplain.so'],
     isRaw: true,
     prepare: (blocks, folder) => {
       const sendmail = startPostfix(blocks, folder).join(' ');
