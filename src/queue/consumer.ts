@@ -200,7 +200,7 @@ async function setAside(
   if (conclusion.status !== 'queued') return;
   // A pool goes on with its other mailboxes at once.
   if (change.kind === 'restrained' && lines.length === 1)
-    await rest(Math.max(1, change.until.getTime() - Date.now()), [lines[0].mailbox.id], options);
+    await rest(Math.max(1, change.waitMs), [lines[0].mailbox.id], options);
   // To the end of its lane: the mailbox is tried with another message, in case it was this one's fault after all.
   return delay(job, token, new Date(Date.now() + END_OF_LANE_MS));
 }

@@ -176,7 +176,7 @@ const SEAT_BACK_MS = 5 * 60_000;
  * 0 = none)   ARGV[5] jitter, 0 to 1   ARGV[6] reason (JSON)   ARGV[7] message (it is no longer under way)
  * ARGV[8] connections that were too many, 0 = that was not the fault
  * ARGV[9] after so many times in a row a throttled mailbox is held, 0 = never
- * Returns {1 when the state is new, until (ms), state}.
+ * Returns {1 when the state is new, until (ms), state, how long that is from now (ms): a worker's clock may be wrong}.
  */
 const RESTRAIN = `
 ${NOW}
@@ -194,13 +194,13 @@ if ARGV[8] ~= '0' then
   redis.call('HSET', standing, 'seatCap', math.max(1, seats - 1), 'seatCapAtMs', now)
 end
 -- Others that were under way meet the same fault at the same time: it counts once.
-if not isNew and tonumber(known[2]) > now then return {0, tonumber(known[2]), state} end
+if not isNew and tonumber(known[2]) > now then return {0, tonumber(known[2]), state, tonumber(known[2]) - now} end
 local wait = math.min(tonumber(ARGV[3]), tonumber(ARGV[2]) * 2 ^ math.min(strikes, 30))
 wait = math.floor(math.max(wait, tonumber(ARGV[4])) * (1 + 0.2 * tonumber(ARGV[5])))
 redis.call('HSET', standing, 'state', state, 'untilMs', now + wait, 'strikes', strikes + 1,
   'calmAtMs', now + wait + math.max(wait, ${CALM_MS_MIN}), 'cap', 1, 'reason', ARGV[6])
 if isNew then redis.call('HSET', standing, 'sinceMs', now) end
-return {isNew and 1 or 0, now + wait, state}
+return {isNew and 1 or 0, now + wait, state, wait}
 `;
 
 /**
@@ -293,7 +293,10 @@ return has and 1 or 0
 export interface GovernorScripts {
   admit(keys: readonly string[], ...args: (string | number)[]): Promise<[string, number]>;
   settle(keys: readonly string[], ...args: (string | number)[]): Promise<number>;
-  restrain(keys: readonly string[], ...args: (string | number)[]): Promise<[number, number, 'held' | 'throttled']>;
+  restrain(
+    keys: readonly string[],
+    ...args: (string | number)[]
+  ): Promise<[number, number, 'held' | 'throttled', number]>;
   claim(keys: readonly string[], ...args: (string | number)[]): Promise<number[]>;
   visit(keys: readonly string[], ...args: (string | number)[]): Promise<number>;
 }

@@ -20,7 +20,14 @@ export type Admission =
 export type Change =
   | { readonly kind: 'none' }
   | { readonly kind: 'opened' }
-  | { readonly kind: 'restrained'; readonly restraint: Restraint; readonly until: Date; readonly isNew: boolean };
+  | {
+      readonly kind: 'restrained';
+      readonly restraint: Restraint;
+      readonly until: Date;
+      /** How long that is by Redis's clock. */
+      readonly waitMs: number;
+      readonly isNew: boolean;
+    };
 
 export interface GovernedMailbox {
   readonly id: string;
@@ -152,7 +159,7 @@ async function restrain(
   message: string,
   restraint: Restraint,
 ): Promise<Change> {
-  const [isNew, untilMs, state] = await scripts.restrain(
+  const [isNew, untilMs, state, waitMs] = await scripts.restrain(
     keysOf(keys, id),
     restraint.state,
     restraint.firstWaitMs,
@@ -164,7 +171,13 @@ async function restrain(
     restraint.tooManyConnections ? limits.connections : 0,
     restraint.heldAfter ?? 0,
   );
-  return { kind: 'restrained', restraint: { ...restraint, state }, until: new Date(untilMs), isNew: isNew === 1 };
+  return {
+    kind: 'restrained',
+    restraint: { ...restraint, state },
+    until: new Date(untilMs),
+    waitMs,
+    isNew: isNew === 1,
+  };
 }
 
 /** Asked for all mailboxes of a pool at once, so their commands share one round trip. */
@@ -178,7 +191,11 @@ async function roomOf(redis: RedisClient, keys: Keys, { id, limits }: GovernedMa
   return { messages: limit - sent - underWay, works: state !== 'held' && !paused };
 }
 
+/** By Redis's clock: one that is ahead would have the worker ask over and over again. */
 async function isRestrained(redis: RedisClient, keys: Keys, mailbox: string): Promise<boolean> {
-  const [state, untilMs, paused] = await redis.hmget(keys.standing(mailbox), 'state', 'untilMs', 'pausedMs');
-  return Boolean(paused) || (Boolean(state) && Number(untilMs) > Date.now());
+  const [[state, untilMs, paused], [seconds]] = await Promise.all([
+    redis.hmget(keys.standing(mailbox), 'state', 'untilMs', 'pausedMs'),
+    redis.time(),
+  ]);
+  return Boolean(paused) || (Boolean(state) && Number(untilMs) > Number(seconds) * 1_000);
 }

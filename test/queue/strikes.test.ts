@@ -1,5 +1,5 @@
 /** Found by the torture run: faults that had nothing to do with each other added up to holds of minutes. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { HOLD_WAIT } from '../../src/core/judgement.ts';
 import { EXCHANGE_LIMITS } from '../../src/core/mailbox.ts';
 import type { Restraint } from '../../src/core/standing.ts';
@@ -47,4 +47,15 @@ test('a fault is the first again once the mailbox has worked for a while, and a 
   // It was held for 160 s: so long has to pass.
   expect(await holdMsAfter(150_000)).toBe(30 * firstMs);
   expect(await holdMsAfter(301_000)).toBe(firstMs);
+});
+
+test.each([-300_000, 300_000])('a hold lasts as long for a worker whose clock is wrong by %i ms', async (wrongMs) => {
+  const governor = openGovernor({ redis: connectTo(redis), keys: testKeys(), random: () => 0 });
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + wrongMs });
+  onTestFinished(() => void vi.useRealTimers());
+  const change = await governor.settle(MAILBOX, 'm', { kind: 'restrained', restraint: HELD });
+  expect(change).toMatchObject({ kind: 'restrained', waitMs: firstMs });
+  expect(await governor.isRestrained(MAILBOX.id)).toBe(true);
+  await governor.resume(MAILBOX.id);
+  expect(await governor.isRestrained(MAILBOX.id)).toBe(false);
 });
