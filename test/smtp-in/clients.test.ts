@@ -74,11 +74,8 @@ describe('a device', () => {
     skip,
   }) => {
     if (spawnSync('curl', ['--version']).status !== 0) skip('curl is not here');
-    const [network = ''] = BLOCKS.filter(({ heading }) => heading === 'Printers and scanners').map(({ text }) => text);
-    const [yaml = ''] = BLOCKS.filter(({ heading }) => heading === 'Senders like scanner@local').map(
-      ({ text }) => text,
-    );
-    const [name = '', value = ''] = network.split(/=(.*)/);
+    const [name = '', value = ''] = firstUnder('Printers and scanners').split(/=(.*)/);
+    const yaml = firstUnder('Senders like scanner@local');
     const env = { API_KEYS: `printer:${KEY.pass}`, [name]: value.replace('192.168.10.21', '127.0.0.1') };
     const service = await openSmtpService({ location: redis.location, workers: 1, yaml, env });
     const folder = temporaryFolder();
