@@ -281,8 +281,11 @@ test('what waited goes out once, as soon as the fault is mended', async () => {
   expect(open.filter(({ address }) => stateOf.get(address) !== 'open')).toEqual([]);
 });
 
-test('no row is left out but the timeout, which would take its 30 s', () => {
+/** The timeout would take its 30 s; test/entra/managed-identity.test.ts has a platform that gives no token. */
+const ELSEWHERE = ['managed-identity-unavailable', 'timeout'];
+
+test('no row is left out but those that are played elsewhere', () => {
   const played = new Set([...REPLIES, ...REFUSALS, ...TROUBLES].map(({ meaning }) => meaning.rule));
   const left = [...REPLY_TABLE, ...ENTRA_TABLE, ...NETWORK_TABLE].filter(({ id }) => !played.has(id));
-  expect(left.map(({ id }) => id)).toEqual(['timeout']);
+  expect(left.map(({ id }) => id)).toEqual(ELSEWHERE);
 });
