@@ -21,6 +21,7 @@ export function drawChart(rows: readonly Row[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}"`,
     '  font-family="sans-serif" font-size="12">',
+    '<title>relay365 in relation to what it is measured against</title>',
     '<rect width="100%" height="100%" fill="#fff"/>',
     line(scale(1), MARGIN - 6, height - MARGIN, COLOURS.grid, 'stroke-dasharray="4 3"'),
     text(scale(1), MARGIN - 12, 'the same', 'text-anchor="middle" fill="#777"'),

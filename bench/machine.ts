@@ -12,13 +12,11 @@ export function describeMachine(): string {
   const [first] = cpus();
   const redis = /v=([\d.]+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1];
   const memory = Math.round(totalmem() / 1024 ** 3);
-  return (
-    `${cpus().length} × ${first?.model.trim() ?? 'CPU'}, ${memory} GB, Node ${process.versions.node}, ` +
-    `Redis ${redis ?? '?'}, a write reaches the disk in ${fsyncMs().toFixed(2)} ms (median)`
-  );
+  return `${cpus().length} × ${first?.model.trim() ?? 'CPU'}, ${memory} GB, Node ${process.versions.node}, Redis ${redis ?? '?'}`;
 }
 
-function fsyncMs(): number {
+/** How long a write takes to reach the disk: the median. It differs from one minute to the next. */
+export function measureFsyncMs(): number {
   const dir = mkdtempSync(join(tmpdir(), 'relay365-fsync-'));
   const file = openSync(join(dir, 'file'), 'w');
   const page = Buffer.alloc(4_096);

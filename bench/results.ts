@@ -1,14 +1,16 @@
 /** The results on disk: a JSON file that keeps each part's last run, and what docs/ shows of it. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { drawChart } from './chart.ts';
-import type { Row } from './measure.ts';
+import { type Row, spread } from './measure.ts';
 import { ROOT } from './process.ts';
 import { markdownTable } from './table.ts';
 
 export interface PartResult {
   readonly at: string;
   readonly machine: string;
+  readonly fsyncMs: number;
   readonly rows: readonly Row[];
 }
 
@@ -28,8 +30,8 @@ export function readResults(): Results {
 }
 
 /** In the place of what the part's last run had. */
-export function keepResults(part: string, machine: string, rows: readonly Row[]): void {
-  writeJson(RESULTS, { ...readResults(), [part]: { at: new Date().toISOString(), machine, rows } });
+export function keepResults(part: string, result: Omit<PartResult, 'at'>): void {
+  writeJson(RESULTS, { ...readResults(), [part]: { at: new Date().toISOString(), ...result } });
 }
 
 function writeJson(path: string, results: Results): void {
@@ -42,11 +44,22 @@ export function writeDocs(results: Results): void {
   const parts = Object.values(results);
   const rows = parts.flatMap((part) => part.rows);
   writeFileSync(CHART, drawChart(rows));
-  const machines = [...new Set(parts.map(({ machine, at }) => `${machine}; ${at.slice(0, 10)}`))];
   const notes = rows.flatMap(({ measure, note }) => (note === undefined ? [] : [`- ${measure}: ${note}`]));
-  const block = [BEGIN, ...machines, markdownTable(rows), notes.join('\n'), END].join('\n\n');
+  const block = [BEGIN, ...conditions(parts), markdownTable(rows), notes.join('\n'), END].join('\n\n');
   const page = readFileSync(PAGE, 'utf8');
   const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (from < 0 || to < from) throw new Error(`${PAGE} has lost the marks of its results.`);
   writeFileSync(PAGE, page.slice(0, from) + block + page.slice(to + END.length));
+  execFileSync(join(ROOT, 'node_modules/.bin/biome'), ['format', '--write', PAGE, SHOWN], { stdio: 'ignore' });
+}
+
+/** Each machine with its days, and how fast the disk was meanwhile. */
+function conditions(parts: readonly PartResult[]): string[] {
+  return [...new Set(parts.map(({ machine }) => machine))].map((machine) => {
+    const own = parts.filter((part) => part.machine === machine);
+    const days = [...new Set(own.map(({ at }) => at.slice(0, 10)))].sort();
+    const { min, max } = spread(own.map(({ fsyncMs }) => fsyncMs));
+    const disk = `a write reached the disk in ${min.toFixed(2)} to ${max.toFixed(2)} ms (medians)`;
+    return `Measured on ${machine}; ${disk}; ${days.join(', ')}.`;
+  });
 }

@@ -1,11 +1,11 @@
 /**
  * `npm run bench [-- PART… --rounds N --full --docs --profile DIR]`: measures relay365 against what one would otherwise
- * write or take, in the same run on the same machine. All parts take about five minutes.
+ * write or take, in the same run on the same machine. All parts take about ten minutes.
  */
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { describeMachine } from './machine.ts';
+import { describeMachine, measureFsyncMs } from './machine.ts';
 import type { Bench, Part } from './measure.ts';
 import { accept } from './measures/accept.ts';
 import { acceptTwo } from './measures/accept-two.ts';
@@ -66,10 +66,11 @@ const bench: Bench = {
 
 process.once('SIGINT', () => process.exit(130));
 const machine = describeMachine();
-console.log(machine);
+const fsyncMs = measureFsyncMs();
+console.log(`${machine}; a write reaches the disk in ${fsyncMs.toFixed(2)} ms`);
 for (const name of names) {
   const rows = await (PARTS[name] as Part)(bench);
-  keepResults(name, machine, rows);
+  keepResults(name, { machine, fsyncMs, rows });
   console.log(formatTable(rows));
 }
 if (values.docs) writeDocs(readResults());

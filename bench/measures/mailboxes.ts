@@ -39,7 +39,8 @@ async function costOf(bench: Bench, count: number): Promise<Cost> {
   }
   await scene.sink.taken(count);
   await sleep(SETTLE_MS);
-  return idleCost(scene, relay.workers[0] as Program);
+  // Awaited here: the scene ends with this function.
+  return await idleCost(scene, relay.workers[0] as Program);
 }
 
 async function idleCost({ redis }: Scene, worker: Program): Promise<Cost> {
