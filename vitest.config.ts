@@ -1,10 +1,10 @@
 /**
- * The tests: files run side by side, each with a Redis, ports and folders of its own. Those that measure how much of a
- * limit is used come after them, one at a time: another's load would be what they measure.
+ * The tests: files run side by side, each with a Redis, ports and folders of its own. One that measures times
+ * comes after them, alone: another's load would be what it measures.
  */
 import { defineConfig } from 'vitest/config';
 
-const ALONE = ['test/fleet.test.ts'];
+const ALONE = ['test/estimate.test.ts'];
 
 export default defineConfig({
   test: {
