@@ -48,6 +48,17 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     source: SOURCES.limits,
   },
   {
+    id: 'address-not-ascii',
+    looks: '553 5.6.7 Non-ASCII addresses not permitted',
+    codes: [550, 553],
+    enhanced: /^5\.6\.7$/,
+    scope: 'message',
+    verdict: 'fail',
+    explanation: 'An address holds letters beyond ASCII before its @, and the server takes no such addresses.',
+    fix: 'Use an address of ASCII letters. Exchange Online takes both: check that SMTP_HOST leads there.',
+    source: 'RFC 6531 3.2',
+  },
+  {
     id: 'address-invalid',
     looks: '501, 550 5.1.3, 5.1.8 Invalid address',
     codes: [501, 550],

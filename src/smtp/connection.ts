@@ -9,6 +9,7 @@ import SMTPConnection, {
   type SMTPConnectionSendInfo,
 } from 'nodemailer/lib/smtp-connection';
 import XOAuth2 from 'nodemailer/lib/xoauth2';
+import type { Reply } from '../core/message.ts';
 import type { Handover, Outcome, Stage } from '../core/outcome.ts';
 import { acceptedOutcome, failedOutcome, type Progress } from './errors.ts';
 
@@ -108,10 +109,22 @@ function wrap(smtp: SMTPConnection, ended: Promise<void>): Connection {
   };
 }
 
-async function send(
-  smtp: SMTPConnection,
-  { from, recipients, bytes, beforeFinalDot, signal }: Handover,
-): Promise<Outcome> {
+/** What a server would answer that does not offer SMTPUTF8; nodemailer would send it the address. RFC 6531 3.2 */
+const NO_SMTPUTF8: Reply = {
+  code: 553,
+  enhanced: '5.6.7',
+  text: 'Non-ASCII addresses are not permitted, says the server, which offers no SMTPUTF8 in EHLO',
+};
+
+function lacksSmtpUtf8(smtp: SMTPConnection, { from, recipients }: Handover): boolean {
+  // Not among nodemailer's types: there is no other place that tells what the server said in EHLO.
+  const { _supportedExtensions: offered } = smtp as unknown as { readonly _supportedExtensions: readonly string[] };
+  return !offered.includes('SMTPUTF8') && !isAscii(Buffer.from([from, ...recipients].join()));
+}
+
+async function send(smtp: SMTPConnection, handover: Handover): Promise<Outcome> {
+  if (lacksSmtpUtf8(smtp, handover)) return { kind: 'refused', stage: 'mail', reply: NO_SMTPUTF8, refused: [] };
+  const { from, recipients, bytes, beforeFinalDot, signal } = handover;
   const progress: Progress = { contentBegun: false, finalDot: false };
   const cancel = () => smtp.close();
   if (signal.aborted) cancel();

@@ -203,6 +203,30 @@ describe('what came of a message', () => {
   });
 });
 
+describe('an address that is not ASCII', () => {
+  const abroad = handover({ recipients: ['a@example.com', 'zoë@example.com'] });
+
+  test('goes to Exchange, which offers SMTPUTF8', async () => {
+    const exchange = await openTestExchange();
+    expect(seen(await openTestPool(exchange).deliver(abroad))).toBe('accepted 250');
+    expect(exchange.messages[0]?.recipients).toEqual(abroad.recipients);
+  });
+
+  test('does not go to a server that offers none, which takes the next message', async () => {
+    const exchange = await openTestExchange();
+    exchange.script({
+      stage: 'ehlo',
+      match: ({ secure }) => secure,
+      reply: '250-exchange.example Hello\r\n250 AUTH LOGIN XOAUTH2',
+    });
+    const pool = openTestPool(exchange);
+    const outcome = await pool.deliver(abroad);
+    expect(outcome).toMatchObject({ kind: 'refused', stage: 'mail', reply: { code: 553, enhanced: '5.6.7' } });
+    expect(exchange.attempts).toEqual([]);
+    expect(seen(await pool.deliver(handover()))).toBe('accepted 250');
+  });
+});
+
 describe('the final dot', () => {
   test('goes out only when what must be noted before is noted', async () => {
     const exchange = await openTestExchange();

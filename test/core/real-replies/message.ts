@@ -37,6 +37,14 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     said: [['end', `550 5.5.3 Too many recipients ${HOSTNAME}`]],
   },
   {
+    rule: 'address-not-ascii',
+    scope: 'message',
+    verdict: 'fail',
+    explanation: /letters beyond ASCII/,
+    fix: /address of ASCII letters/,
+    said: [['mail', '553 5.6.7 Non-ASCII addresses not permitted for that sender/recipient']],
+  },
+  {
     rule: 'address-invalid',
     scope: 'recipient',
     verdict: 'fail',
