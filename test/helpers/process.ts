@@ -48,10 +48,7 @@ export function follow(child: ChildProcess): TestProcess {
     });
   }
   const ended = once(child, 'close').then(([code, signal]) => (signal ?? code) as number | NodeJS.Signals);
-  onTestFinished(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
+  onTestFinished(() => endFor(child, ended));
   return {
     child,
     lines,
@@ -62,6 +59,16 @@ export function follow(child: ChildProcess): TestProcess {
       return ended;
     },
   };
+}
+
+/** How long a process may take to end by itself: one that has a Redis of its own would leave it behind. */
+const END_MS = 3_000;
+
+async function endFor(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), END_MS);
+  await ended;
+  clearTimeout(late);
 }
 
 function firstLine(
