@@ -2,6 +2,7 @@
  * The tests: files run side by side, each with a Redis, ports and folders of its own. One that measures times
  * comes after them, alone: another's load would be what it measures.
  */
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const ALONE = ['test/estimate.test.ts'];
@@ -20,8 +21,8 @@ export default defineConfig({
           name: 'side by side',
           include: ['test/**/*.test.ts'],
           exclude: ['**/node_modules/**', ...ALONE],
-          // A test that opens things and waits for them leaves a core to the servers that it talks with.
-          maxWorkers: '75%',
+          // Most of a test is waiting for a server or a process: three files keep two cores busy.
+          maxWorkers: Math.ceil(availableParallelism() * 1.5),
           sequence: { groupOrder: 0 },
         },
       },
