@@ -27,7 +27,16 @@ export const EXCHANGE_FAULTS: readonly Fault[] = [
       times: 2,
     })),
   ),
-  ...STAGES_OF_A_MESSAGE.map((stage) =>
+  ...STAGES_BEFORE_IT.map((stage) => ({
+    isLong: true as const,
+    ...exchangeFault(`Exchange: silent at ${stage}, drops`, [6_000, 9_000], () => ({
+      stage,
+      drop: true,
+      delayMs: SILENCE_MS,
+      times: 2,
+    })),
+  })),
+  ...[...STAGES_BEFORE_IT, ...STAGES_OF_A_MESSAGE].map((stage) =>
     exchangeFault(`Exchange: slow at ${stage}`, [3_000, 6_000], (random) => ({
       stage,
       delayMs: random.whole(200, 1_500),
