@@ -33,7 +33,8 @@ export interface Request {
 export const UNANSWERED = 'urn:relay365:problem:queue-unanswered';
 /** What a client's queue waits before the next try, and when it gives up. */
 const RETRY_MS = [300, 1_500] as const;
-const RETRY_MS_MAX = 60_000;
+/** A client's queue has days; several faults of Redis in turn are a minute. */
+const RETRY_MS_MAX = 180_000;
 
 /** The mail with this number. */
 function makeMail(n: number, random: Random): Mail {

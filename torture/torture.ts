@@ -16,8 +16,12 @@ import { MAILBOXES, openWorld, RATE_REPLY, type World } from './world.ts';
 const MAILS_PER_SECOND = 6;
 const FAULT_EVERY_MS = 4_000;
 const QUICK_FAULT_EVERY_MS = 1_200;
-/** A worker's last notes: Redis hears of a result shortly after its status does. */
+/**
+ * A worker's last notes: Redis hears of a result shortly after its status does. A ticket whose lock has run out while
+ * Redis was away is looked for by the workers, as that of a dead one is.
+ */
 const SETTLE_MS = 1_500;
+const SETTLE_MS_MAX = 30_000;
 const BREACHES_SHOWN = 10;
 
 const options = readOptions(process.argv.slice(2));
@@ -40,7 +44,7 @@ async function torture(world: World, { seed, loadMs, drainMs, quick }: Options):
   world.sandbox.exchange.clearScript();
   world.sandbox.entra.clearScript();
   const { messages, drainedMs } = await collectMessages(world, requests, drainMs);
-  await delay(SETTLE_MS);
+  await settle(world, messages);
   await Promise.all([...world.apis, ...world.workers].map((slot) => slot.end('SIGTERM')));
   const { exchange } = world.sandbox;
   return {
@@ -55,6 +59,13 @@ async function torture(world: World, { seed, loadMs, drainMs, quick }: Options):
     leftovers: await findLeftovers(world, messages),
     logs: readLogs(world),
   };
+}
+
+async function settle(world: World, messages: Evidence['messages']): Promise<void> {
+  for (const endsAt = Date.now() + SETTLE_MS_MAX; Date.now() < endsAt; ) {
+    await delay(SETTLE_MS);
+    if ((await findLeftovers(world, messages)).length === 0) return;
+  }
 }
 
 async function inject(world: World, { fault, atMs, forMs, random }: Planned): Promise<Injected> {
