@@ -5,7 +5,6 @@
 import { type Job, DelayedError, type JobJson, Queue, RateLimitError, Worker } from 'bullmq';
 import type { Conclusion } from '../core/attempt.ts';
 import type { Attempt, Message } from '../core/message.ts';
-import type { MailboxEffect } from '../core/standing.ts';
 import { CorruptRecordError } from './codec.ts';
 import type { Change, Governor } from './governor.ts';
 import { mendTicket, messageIdOf, recipientsOfJob, stickyKeyOf } from './job.ts';
@@ -14,7 +13,7 @@ import { makeLift } from './lanes.ts';
 import { type Line, orderLines, takeTurn } from './line.ts';
 import type { Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
-import { work } from './work.ts';
+import { work, type Worked } from './work.ts';
 
 export interface ConsumerOptions {
   /** A patient connection; the caller closes it after the consumer. BullMQ opens a second one beside it. */
@@ -139,34 +138,25 @@ async function processJob(job: Job, token: string, options: Processing): Promise
   }
   const { gate } = turn.line;
   try {
-    const { conclusion, change } = await workAndSettle(id, token, turn.line, options);
-    if (conclusion) await setAside(job, token, conclusion, change, options);
+    const worked = await workOrSettle(id, token, turn.line, options);
+    if (worked) await setAside(job, token, worked, options);
   } finally {
     gate.leave();
   }
 }
 
 /** Whatever goes wrong, the message is no longer under way: as one that is, it would hold up its mailbox. */
-async function workAndSettle(
-  id: string,
-  token: string,
-  line: Line,
-  options: Processing,
-): Promise<{ readonly conclusion: Conclusion | undefined; readonly change: Change }> {
+async function workOrSettle(id: string, token: string, line: Line, options: Processing): Promise<Worked | undefined> {
   const { governor, events } = options;
-  const settle = async (effect: MailboxEffect) => {
-    const change = await governor.settle(line.mailbox, id, effect);
-    events.mailbox(line.mailbox.id, change);
-    return change;
-  };
+  let worked: Worked | undefined;
   try {
     await options.liftLowerLanes();
-    const conclusion = await work(id, token, line, options).catch(reportUnreadable(id, events));
-    return { conclusion, change: await settle(conclusion?.effect ?? { kind: 'nothing' }) };
-  } catch (error) {
-    await settle({ kind: 'nothing' });
-    throw error;
+    worked = await work(id, token, line, options).catch(reportUnreadable(id, events));
+  } finally {
+    if (!worked) await governor.settle(line.mailbox, id, { kind: 'nothing' });
   }
+  if (worked) events.mailbox(line.mailbox.id, worked.change);
+  return worked;
 }
 
 /** The message keeps its place and has used up no attempt. */
@@ -188,13 +178,7 @@ async function rest(
 }
 
 /** Keeps the ticket of a message that is not over; one that is over, or waits for a person, needs no ticket. */
-async function setAside(
-  job: Job,
-  token: string,
-  conclusion: Conclusion,
-  change: Change,
-  options: Processing,
-): Promise<void> {
+async function setAside(job: Job, token: string, { conclusion, change }: Worked, options: Processing): Promise<void> {
   const { lines } = options;
   if (conclusion.status === 'deferred') return delay(job, token, conclusion.nextAttemptAt ?? new Date());
   if (conclusion.status !== 'queued') return;

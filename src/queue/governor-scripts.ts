@@ -125,7 +125,7 @@ return {'admitted', 0}
  * ARGV[6] how long a message may be under way (ms), as it was admitted
  * Returns 1 when this has opened the mailbox again.
  */
-const SETTLE = `
+export const SETTLE = `
 ${NOW}
 ${RECIPIENTS_TAKEN}
 local standing, sent, underWay, recipients = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

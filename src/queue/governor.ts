@@ -39,6 +39,8 @@ export interface Governor {
   admit(mailbox: GovernedMailbox, message: string, recipients: number): Promise<Admission>;
   /** Takes a message's result into account. */
   settle(mailbox: GovernedMailbox, message: string, effect: MailboxEffect): Promise<Change>;
+  /** What `settle` would do, for a script that does it along with its own work. */
+  settlement(mailbox: GovernedMailbox, message: string, effect: UnrestrainedEffect): Settlement;
   standing(mailbox: string): Promise<Standing>;
   /** Whether it is paused, or held or throttled for some more time. */
   isRestrained(mailbox: string): Promise<boolean>;
@@ -51,6 +53,17 @@ export interface Governor {
   /** Ends a pause, and lets a held or throttled mailbox be tried at once. */
   resume(mailbox: string): Promise<void>;
 }
+
+/** Of a result that neither holds nor slows the mailbox. */
+export type UnrestrainedEffect = Exclude<MailboxEffect, { readonly kind: 'restrained' }>;
+
+/** The keys and arguments of SETTLE, whose answer `changeOf` reads. */
+export interface Settlement {
+  readonly keys: SettlementKeys;
+  readonly args: readonly (string | number)[];
+}
+
+type SettlementKeys = readonly [standing: string, sent: string, underWay: string, recipients: string];
 
 export interface Room {
   readonly messages: number;
@@ -79,6 +92,7 @@ export function openGovernor(options: GovernorOptions): Governor {
   return {
     admit: (mailbox, message, recipients) => admit(settings, mailbox, message, recipients),
     settle: (mailbox, message, effect) => settle(settings, mailbox, message, effect),
+    settlement: (mailbox, message, effect) => settlement(settings, mailbox, message, effect),
     standing: (mailbox) => readStanding(redis, keys, mailbox),
     isRestrained: (mailbox) => isRestrained(redis, keys, mailbox),
     room: (mailboxes) => Promise.all(mailboxes.map((mailbox) => roomOf(redis, keys, mailbox))),
@@ -104,7 +118,7 @@ interface Settings {
   readonly random: () => number;
 }
 
-function keysOf(keys: Keys, mailbox: string): string[] {
+function keysOf(keys: Keys, mailbox: string): SettlementKeys {
   return [keys.standing(mailbox), keys.sent(mailbox), keys.underWay(mailbox), keys.recipients(mailbox)];
 }
 
@@ -141,15 +155,29 @@ async function settle(
   effect: MailboxEffect,
 ): Promise<Change> {
   if (effect.kind === 'restrained') return restrain(settings, mailbox, message, effect.restraint);
-  const opened = await settings.scripts.settle(
-    keysOf(settings.keys, mailbox.id),
+  const { keys, args } = settlement(settings, mailbox, message, effect);
+  return changeOf(await settings.scripts.settle(keys, ...args));
+}
+
+function settlement(
+  { keys, windowMs }: Settings,
+  mailbox: GovernedMailbox,
+  message: string,
+  effect: UnrestrainedEffect,
+): Settlement {
+  const args = [
     message,
     effect.kind === 'took' ? effect.recipients : '',
-    settings.windowMs,
+    windowMs,
     effect.kind === 'works' || (effect.kind === 'took' && effect.certain) ? 1 : 0,
     mailbox.limits.connections,
     UNDER_WAY_MS_MAX,
-  );
+  ];
+  return { keys: keysOf(keys, mailbox.id), args };
+}
+
+/** What the governor's step answers: 1 when it has opened the mailbox. */
+export function changeOf(opened: number): Change {
   return { kind: opened === 1 ? 'opened' : 'none' };
 }
 

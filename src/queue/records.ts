@@ -14,6 +14,7 @@ import {
   type RecordFields,
   type StoredMessage,
 } from './codec.ts';
+import type { Settlement } from './governor.ts';
 import type { Keys } from './keys.ts';
 import type { RedisClient } from './redis.ts';
 import { defineScripts, type Scripts } from './scripts.ts';
@@ -56,8 +57,10 @@ export interface Records {
   pinnedTo(id: string): Promise<string | undefined>;
   /** Notes, durably, that the final dot is about to go out; false when another worker has the message by now. */
   markFinalDot(id: string, token: string, now: Date): Promise<boolean>;
-  /** Closes the attempt; false when another worker has the message by now and only the attempt was noted. */
-  finish(id: string, token: string, conclusion: Conclusion): Promise<boolean>;
+  /** Closes the attempt; when another worker has the message by now, only the attempt is noted. */
+  finish(id: string, token: string, conclusion: Conclusion): Promise<void>;
+  /** The same, and has the governor take the result into account in one step with it; resolves to the governor's answer. */
+  close(id: string, token: string, conclusion: Conclusion, settlement: Settlement): Promise<number>;
   /** Ends a message that no worker has; false when one has it, or it is over. */
   endIdle(id: string, end: IdleEnd): Promise<boolean>;
   /** Forgets messages whose retention is over, up to `max` of them; tells how many there were. */
@@ -94,7 +97,17 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number,
     noteAttempt: async (id, attempt) => {
       await scripts.note(keys.record(id), JSON.stringify(attempt));
     },
-    finish: (id, token, conclusion) => finish(scripts, keys, retentionMs, id, token, conclusion),
+    finish: async (id, token, conclusion) => {
+      await scripts.finish(keys.record(id), keys.body(id), ...ending(keys, retentionMs, id, token, conclusion));
+    },
+    close: (id, token, conclusion, settlement) =>
+      scripts.close(
+        keys.record(id),
+        keys.body(id),
+        ...settlement.keys,
+        ...ending(keys, retentionMs, id, token, conclusion),
+        ...settlement.args,
+      ),
     endIdle: (id, end) => endIdle(scripts, keys, retentionMs, id, end),
     sweep: (now, max) => scripts.sweep(keys.finished, keys.prefix, now.getTime(), max),
     forgetDeadline: async (id) => {
@@ -133,29 +146,25 @@ async function begin(
   };
 }
 
-async function finish(
-  scripts: Scripts,
-  keys: Keys,
+/** The arguments of FINISH. */
+function ending(
+  { prefix }: Keys,
   retentionMs: number,
   id: string,
   token: string,
   { attempt, recipients, status, nextAttemptAt }: Conclusion,
-): Promise<boolean> {
-  const finishedAtMs = isFinal(status) ? endOf(attempt) : '';
-  const taken = await scripts.finish(
-    keys.record(id),
-    keys.body(id),
-    keys.prefix,
+): (string | number)[] {
+  return [
+    prefix,
     id,
     token,
     JSON.stringify(attempt),
     JSON.stringify(recipients),
     status,
     nextAttemptAt?.getTime() ?? '',
-    finishedAtMs,
+    isFinal(status) ? endOf(attempt) : '',
     retentionMs,
-  );
-  return taken === 1;
+  ];
 }
 
 async function endIdle(

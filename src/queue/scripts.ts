@@ -3,6 +3,7 @@
  * count of unfinished messages along with the status, so that none of them can drift from it. Beside the keys that a
  * script is given it uses keys under the same prefix, and so in the same slot of a cluster: see keys.ts.
  */
+import { SETTLE } from './governor-scripts.ts';
 import type { RedisClient } from './redis.ts';
 import { TICKET } from './ticket-script.ts';
 
@@ -177,6 +178,28 @@ end
 return 1
 `;
 
+/** How many arguments FINISH has; in CLOSE those of SETTLE follow them. */
+const FINISH_ARGUMENTS = 9;
+
+/**
+ * Closes an attempt: FINISH, and then SETTLE with the governor's keys of the mailbox. An attempt that can't be noted is
+ * not settled either.
+ *
+ * KEYS[1] record   KEYS[2] body   then those of SETTLE
+ * ARGV those of FINISH, then those of SETTLE
+ * Returns what SETTLE does.
+ */
+const CLOSE = `
+local function finishAttempt(KEYS, ARGV)
+${FINISH}
+end
+local function settle(KEYS, ARGV)
+${SETTLE}
+end
+finishAttempt(KEYS, ARGV)
+return settle({unpack(KEYS, 3)}, {unpack(ARGV, ${FINISH_ARGUMENTS + 1})})
+`;
+
 /**
  * Ends a message that no worker has under way.
  *
@@ -279,6 +302,7 @@ export interface Scripts {
   note(record: string, attempt: string): Promise<number>;
   finalDot(record: string, ...args: Arguments): Promise<number>;
   finish(record: string, body: string, ...args: Arguments): Promise<number>;
+  close(record: string, body: string, ...args: Arguments): Promise<number>;
   endIdle(record: string, body: string, ...args: Arguments): Promise<number>;
   retry(record: string, body: string, ...args: Arguments): Promise<number>;
   sweep(finished: string, ...args: Arguments): Promise<number>;
@@ -290,6 +314,7 @@ const SCRIPTS = {
   note: { numberOfKeys: 1, lua: NOTE },
   finalDot: { numberOfKeys: 1, lua: FINAL_DOT },
   finish: { numberOfKeys: 2, lua: FINISH },
+  close: { numberOfKeys: 6, lua: CLOSE },
   endIdle: { numberOfKeys: 2, lua: END_IDLE },
   retry: { numberOfKeys: 2, lua: RETRY },
   sweep: { numberOfKeys: 1, lua: SWEEP },

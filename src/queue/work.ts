@@ -9,13 +9,13 @@ import {
 } from '../core/attempt.ts';
 import type { Attempt, Content, Message, MessageState } from '../core/message.ts';
 import { CorruptRecordError, type StoredMessage } from './codec.ts';
-import type { Governor } from './governor.ts';
+import { type Change, changeOf, type Governor } from './governor.ts';
 import type { Line } from './line.ts';
 import type { LeftOpen, Records } from './records.ts';
 
 export interface WorkDependencies {
   readonly records: Records;
-  readonly governor: Pick<Governor, 'settle'>;
+  readonly governor: Pick<Governor, 'settle' | 'settlement'>;
   readonly now: () => Date;
   /** Aborted when the worker must end at once. */
   readonly signal: AbortSignal;
@@ -29,13 +29,19 @@ export interface WorkDependencies {
 /** After this many workers in a row died over a message, it is the message. */
 const INTERRUPTIONS_MAX = 5;
 
-/** What came of the message; undefined when it is over already, or gone. */
+/** What came of the message and what it changed for its mailbox, which has taken it into account. */
+export interface Worked {
+  readonly conclusion: Conclusion;
+  readonly change: Change;
+}
+
+/** Undefined when the message is over already, or gone. */
 export async function work(
   id: string,
   token: string,
   line: Line,
   dependencies: WorkDependencies,
-): Promise<Conclusion | undefined> {
+): Promise<Worked | undefined> {
   const { records, events, now } = dependencies;
   const [begun, body] = await Promise.all([records.begin(id, token, now(), line.mailbox), loadBody(id, records)]);
   if (begun.kind === 'missing') {
@@ -52,9 +58,25 @@ export async function work(
       : await concludeOne(left ? await note(stored, left, line, dependencies) : stored, token, line, dependencies);
   // Exchange may have taken it from this mailbox: another one would send other bytes.
   if (conclusion.attempt.outcome === 'unknown') await records.pin(id);
-  await records.finish(id, token, conclusion);
+  const change = await close(id, token, line, conclusion, dependencies);
   events.concluded(stored.message, conclusion);
-  return conclusion;
+  return { conclusion, change };
+}
+
+/** A result that restrains the mailbox takes two steps, the record's first: a worker may die between them. */
+async function close(
+  id: string,
+  token: string,
+  { mailbox }: Line,
+  conclusion: Conclusion,
+  { records, governor }: WorkDependencies,
+): Promise<Change> {
+  const { effect } = conclusion;
+  if (effect.kind !== 'restrained') {
+    return changeOf(await records.close(id, token, conclusion, governor.settlement(mailbox, id, effect)));
+  }
+  await records.finish(id, token, conclusion);
+  return governor.settle(mailbox, id, effect);
 }
 
 /** A message with its content, or why there is none. */
