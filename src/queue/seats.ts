@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { defineGovernorScripts, type GovernorScripts } from './governor-scripts.ts';
 import type { Keys } from './keys.ts';
 import type { RedisClient } from './redis.ts';
+import { defineSeatScripts, type SeatScripts } from './seat-scripts.ts';
 
 export interface SeatedMailbox {
   readonly id: string;
@@ -43,7 +43,7 @@ const CONNECTIONS_UNLIMITED = 20;
 
 /** The first seats come with the first answer of Redis. */
 export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOptions): Seats {
-  const scripts = defineGovernorScripts(redis);
+  const scripts = defineSeatScripts(redis);
   let leaseEndsAt = 0;
   let claiming: Promise<void> | undefined;
   const renew = async () => {
@@ -139,7 +139,7 @@ export async function takeSeat(visit: Visit): Promise<{ release(): Promise<void>
 
 /** Asks Redis for the seat, or for more time in it; false as well when Redis does not answer. */
 function askForSeat({ redis, keys, visitor, mailbox: { id, connections }, onError }: Visit): () => Promise<boolean> {
-  const scripts = defineGovernorScripts(redis);
+  const scripts = defineSeatScripts(redis);
   return async () => {
     try {
       return (await scripts.visit([keys.seats(id), keys.standing(id)], visitor, LEASE_MS, connections)) === 1;
@@ -151,7 +151,7 @@ function askForSeat({ redis, keys, visitor, mailbox: { id, connections }, onErro
 }
 
 function claim(
-  scripts: GovernorScripts,
+  scripts: SeatScripts,
   keys: Keys,
   worker: string,
   mailboxes: readonly SeatedMailbox[],
