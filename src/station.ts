@@ -58,16 +58,18 @@ function seatedMailbox(
   consumer: Consumer,
   onSeats: () => void,
 ): SeatedMailbox {
+  const setSeats = (seats: number) => {
+    gate.limit = seats;
+    pool.setConnections(seats);
+    consumer.setConcurrency(seats);
+    onSeats();
+  };
   return {
     id: mailbox.id,
     connections: mailbox.limits.connections,
     open: () => Math.max(pool.connections, gate.taken),
-    onSeats: (seats) => {
-      gate.limit = seats;
-      pool.setConnections(seats);
-      consumer.setConcurrency(seats);
-      onSeats();
-    },
+    onSeats: setSeats,
+    onLost: () => setSeats(0),
   };
 }
 

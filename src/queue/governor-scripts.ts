@@ -12,7 +12,7 @@
  */
 import { defineLua, type LuaScript, NOW } from './lua.ts';
 import type { RedisClient } from './redis.ts';
-import { SEAT_BACK_MS } from './seat-scripts.ts';
+import { LEASE_CLOCK, SEAT_BACK_MS } from './seat-scripts.ts';
 
 const DAY_MINUTES = 1_440;
 
@@ -44,7 +44,7 @@ end
  * lease of seats among `workers` tells of it any more, or its time is over. It holds up no other as one under way.
  */
 const MESSAGES_UNDER_WAY = `
-local function messagesUnderWay(key, sent, workers, id, now, windowMs)
+local function messagesUnderWay(key, sent, workers, id, now, clock, windowMs)
   local count, recipients = 0, 0
   local leases = {}
   local function leaseOf(worker)
@@ -54,10 +54,10 @@ local function messagesUnderWay(key, sent, workers, id, now, windowMs)
   local entries = redis.call('HGETALL', key)
   for i = 1, #entries, 2 do
     local expiry, size, worker = string.match(entries[i + 1], '^(%d+):(%d+):?(.*)$')
-    local lease = worker ~= '' and leaseOf(worker) or tonumber(expiry)
+    local isDead = worker ~= '' and leaseOf(worker) <= clock
     if entries[i] == id then
       -- It comes again: another worker has taken it up.
-    elseif math.min(tonumber(expiry), lease) <= now then
+    elseif isDead or tonumber(expiry) <= now then
       redis.call('HDEL', key, entries[i])
       redis.call('ZADD', sent, now + windowMs, entries[i] .. ':' .. now)
     else
@@ -72,13 +72,14 @@ end
 /**
  * Admits a message to its attempt, or says how long to wait and why.
  *
- * KEYS standing, sent, underWay, recipients, workers
+ * KEYS standing, sent, underWay, recipients, workers, lease clock
  * ARGV[1] message   ARGV[2] its recipients   ARGV[3] messages a window (0 = no limit)   ARGV[4] recipients a day (0 = no
  * limit)   ARGV[5] window (ms)   ARGV[6] how long it may be under way (ms)   ARGV[7] the worker that has it
  * Returns {'admitted', 0} or {reason, wait in ms}; the reasons are paused, held, throttled, recovering, rate, day.
  */
 const ADMIT = `
 ${NOW}
+${LEASE_CLOCK}
 ${RECIPIENTS_TAKEN}
 ${MESSAGES_UNDER_WAY}
 local standing, sent, underWay, recipients = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -87,7 +88,7 @@ local known = redis.call('HMGET', standing, 'state', 'untilMs', 'cap', 'pausedMs
 if known[4] then return {'paused', 60000} end
 local untilMs = tonumber(known[2] or '0')
 if known[1] and untilMs > now then return {known[1], untilMs - now} end
-local count, sizes = messagesUnderWay(underWay, sent, KEYS[5], id, now, windowMs)
+local count, sizes = messagesUnderWay(underWay, sent, KEYS[5], id, now, leaseClock(KEYS[6], now), windowMs)
 if known[1] and count >= tonumber(known[3] or '1') then return {'recovering', 250} end
 if perWindow > 0 then
   redis.call('ZREMRANGEBYSCORE', sent, '-inf', now)

@@ -131,7 +131,7 @@ async function admit(
   const { scripts, keys, worker, windowMs } = settings;
   const { messagesPerMinute, recipientsPerDay } = mailbox.limits;
   const [verdict, waitMs] = await scripts.admit(
-    [...keysOf(keys, mailbox.id), keys.workers],
+    [...keysOf(keys, mailbox.id), keys.workers, keys.leaseClock],
     message,
     recipients,
     messagesPerMinute,

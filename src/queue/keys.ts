@@ -27,8 +27,9 @@ export interface Keys {
   requests(client: string): string;
   /** The sorted set of unfinished messages by the end of their time. */
   readonly deadlines: string;
-  /** The sorted set of workers by the end of their lease. */
+  /** The sorted set of workers by the end of their lease, and the clock that all leases go by. */
   readonly workers: string;
+  readonly leaseClock: string;
   /** The worker of an installation that has one at a time. */
   readonly onlyWorker: string;
   /** The hash of the connections that each worker may have open to a mailbox. */
@@ -61,6 +62,7 @@ export function makeKeys(namespace: string): Keys {
     requests: (client) => `${prefix}:requests:${client}`,
     deadlines: `${prefix}:deadlines`,
     workers: `${prefix}:workers`,
+    leaseClock: `${prefix}:lease-clock`,
     onlyWorker: `${prefix}:only-worker`,
     seats: (mailbox) => `${prefix}:seats:${mailbox}`,
     standing: (mailbox) => `${prefix}:standing:${mailbox}`,

@@ -3,10 +3,10 @@
  * anew with every beat; a worker that dies or is cut off loses its seats with the lease, and the others get them.
  */
 import { createHash } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Keys } from './keys.ts';
 import type { RedisClient } from './redis.ts';
-import { defineSeatScripts, type SeatScripts } from './seat-scripts.ts';
+import { BEAT_MS, defineSeatScripts, type SeatScripts } from './seat-scripts.ts';
 
 export interface SeatedMailbox {
   readonly id: string;
@@ -16,6 +16,8 @@ export interface SeatedMailbox {
   readonly open: () => number;
   /** Hears how many connections this worker may have from now on. */
   readonly onSeats: (seats: number) => void;
+  /** Hears that it may have none, since there was no answer of Redis for so long that others may soon have its seats. */
+  readonly onLost: () => void;
 }
 
 export interface SeatsOptions {
@@ -35,30 +37,34 @@ export interface Seats {
   close(): Promise<void>;
 }
 
-const BEAT_MS = 2_000;
 /** A dead worker's seats are free after this long, and with the next beat others have them: well within 30 s. */
 const LEASE_MS = 12_000;
+/** A worker's own lease is over before Redis ends it: to close its connections takes a moment. */
+const OWN_LEASE_MS = LEASE_MS - BEAT_MS;
 /** How many connections a mailbox without a limit gets from each worker. */
 const CONNECTIONS_UNLIMITED = 20;
 
 /** The first seats come with the first answer of Redis. */
 export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOptions): Seats {
   const scripts = defineSeatScripts(redis);
-  let leaseEndsAt = 0;
   let claiming: Promise<void> | undefined;
+  let lease: NodeJS.Timeout | undefined;
+  const lose = () => {
+    for (const { connections, onLost } of mailboxes()) if (connections > 0) onLost();
+  };
   const renew = async () => {
-    const askedAt = Date.now();
+    const askedAt = performance.now();
     const limited = mailboxes().filter(({ connections }) => connections > 0);
     const seats = await claim(scripts, keys, worker, limited);
-    leaseEndsAt = askedAt + LEASE_MS;
+    const leftMs = askedAt + OWN_LEASE_MS - performance.now();
+    // An answer that took too long is for a lease that may be over.
+    if (leftMs <= 0) return;
+    clearTimeout(lease);
+    lease = setTimeout(lose, leftMs);
     for (const [i, { onSeats }] of limited.entries()) onSeats(seats[i] ?? 0);
   };
   const beat = () => {
-    for (const { connections, onSeats } of mailboxes()) {
-      if (connections === 0) onSeats(CONNECTIONS_UNLIMITED);
-      // Without an answer of Redis the lease ends, and others may have the seats: this worker must not use them.
-      else if (Date.now() > leaseEndsAt) onSeats(0);
-    }
+    for (const { connections, onSeats } of mailboxes()) if (connections === 0) onSeats(CONNECTIONS_UNLIMITED);
     claiming ??= renew()
       .catch(onError)
       .finally(() => {
@@ -74,6 +80,7 @@ export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOpti
     close: async () => {
       clearInterval(timer);
       await claiming;
+      clearTimeout(lease);
       const ids = mailboxes().map(({ id }) => id);
       await freeSeats(redis, keys, worker, ids).catch(onError);
     },
@@ -126,7 +133,7 @@ export async function takeSeat(visit: Visit): Promise<{ release(): Promise<void>
       await release();
       return undefined;
     }
-    await setTimeout(VISIT_CHECK_MS);
+    await delay(VISIT_CHECK_MS);
   }
   const timer = setInterval(() => void ask(), BEAT_MS);
   return {
@@ -140,9 +147,10 @@ export async function takeSeat(visit: Visit): Promise<{ release(): Promise<void>
 /** Asks Redis for the seat, or for more time in it; false as well when Redis does not answer. */
 function askForSeat({ redis, keys, visitor, mailbox: { id, connections }, onError }: Visit): () => Promise<boolean> {
   const scripts = defineSeatScripts(redis);
+  const names = [keys.leaseClock, keys.seats(id), keys.standing(id)];
   return async () => {
     try {
-      return (await scripts.visit([keys.seats(id), keys.standing(id)], visitor, LEASE_MS, connections)) === 1;
+      return (await scripts.visit(names, visitor, LEASE_MS, connections)) === 1;
     } catch (error) {
       onError(error as Error);
       return false;
@@ -158,7 +166,7 @@ function claim(
 ): Promise<number[]> {
   const names = mailboxes.flatMap(({ id }) => [keys.seats(id), keys.standing(id)]);
   const demands = mailboxes.flatMap(({ id, connections, open }) => [connections, open(), spread(id)]);
-  return scripts.claim([keys.workers, ...names], worker, LEASE_MS, ...demands);
+  return scripts.claim([keys.leaseClock, keys.workers, ...names], worker, LEASE_MS, ...demands);
 }
 
 /** A number of the mailbox's own, so that the odd seats of many mailboxes don't all go to the same worker. */

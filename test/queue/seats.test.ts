@@ -24,6 +24,9 @@ function openWorker(client: RedisClient, keys: Keys, worker: string, limit: numb
     onSeats: (seats: number) => {
       open[id] = seats;
     },
+    onLost: () => {
+      open[id] = 0;
+    },
   });
   const mailboxes = () => [seated(MAILBOX), seated(OTHER)];
   const seats = openSeats({ redis: client, keys, worker, mailboxes, onError: () => undefined });
