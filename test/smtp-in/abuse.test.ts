@@ -1,24 +1,12 @@
 /** Clients that are no good, on raw sockets: none does harm, and none is served for long. */
 import { describe, expect, test } from 'vitest';
 import { connectClient, idOf, openClient } from './client.ts';
-import {
-  HEAD,
-  KEY,
-  MAIL,
-  MAILBOX,
-  openSmtpService,
-  OTHER_KEY,
-  redisOfFile,
-  serviceOfAll,
-  type SmtpServiceOptions,
-} from './service.ts';
+import { BEGIN, HEAD, KEY, MAIL, MAILBOX, OTHER_KEY, servicesOfFile } from './service.ts';
 
-const redis = redisOfFile();
-const open = (options: Partial<SmtpServiceOptions> = {}) => openSmtpService({ location: redis().location, ...options });
-const BEGIN = [`MAIL FROM:<${MAILBOX}>`, 'RCPT TO:<a@example.com>', 'DATA'];
+const { open, openForAll } = servicesOfFile();
 
 describe('smuggling', () => {
-  const service = serviceOfAll(() => ({ location: redis().location }));
+  const service = openForAll();
   const SMUGGLED = `MAIL FROM:<${MAILBOX}>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\n${HEAD}\r\nSmuggled.\r\n.\r\n`;
 
   test.each(['\n.\n', '\n.\r\n', '\r\n.\n', '\r.\r', '\r\n.\r', '\r.\r\n', '\n.\r', '\r.\n'])(
@@ -72,10 +60,9 @@ describe('smuggling', () => {
 });
 
 describe('a client that is no good', () => {
-  const service = serviceOfAll(() => ({
-    location: redis().location,
+  const service = openForAll({
     limits: { errors: 5, replies: 40 },
-  }));
+  });
   const replyTo = async (bytes: string | Buffer) => {
     const client = await connectClient(service().port);
     client.write(bytes);

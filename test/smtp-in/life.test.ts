@@ -12,11 +12,9 @@ import { openSmtpInRole } from '../../src/smtp-in-role.ts';
 import { makeServerCertificate } from '../../src/sandbox/certificate.ts';
 import { startProcess, temporaryFolder } from '../helpers/process.ts';
 import { connectClient, idOf, openClient } from './client.ts';
-import { KEY, MAIL, MAILBOX, openSmtpService, redisOfFile, type SmtpServiceOptions } from './service.ts';
+import { BEGIN, KEY, MAIL, MAILBOX, servicesOfFile } from './service.ts';
 
-const redis = redisOfFile();
-const open = (options: Partial<SmtpServiceOptions> = {}) => openSmtpService({ location: redis().location, ...options });
-const BEGIN = [`MAIL FROM:<${MAILBOX}>`, 'RCPT TO:<a@example.com>', 'DATA'];
+const { open } = servicesOfFile();
 
 describe('a close', () => {
   test('answers the mail that is being received, and tells the others to go', async () => {

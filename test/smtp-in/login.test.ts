@@ -3,31 +3,19 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { WRONG_KEYS_MAX } from '../../src/core/key-guard.ts';
 import { connectClient, idOf } from './client.ts';
-import {
-  KEY,
-  MAIL,
-  MAILBOX,
-  openSmtpService,
-  OTHER_KEY,
-  redisOfFile,
-  serviceOfAll,
-  type SmtpServiceOptions,
-} from './service.ts';
+import { BEGIN, KEY, MAIL, OTHER_KEY, servicesOfFile } from './service.ts';
 
-const redis = redisOfFile();
-const open = (options: Partial<SmtpServiceOptions> = {}) => openSmtpService({ location: redis().location, ...options });
+const { open, openForAll } = servicesOfFile();
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
-const SEND = [`MAIL FROM:<${MAILBOX}>`, 'RCPT TO:<a@example.com>', 'DATA'];
 
 describe('a login', () => {
   const end = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
   const entry = (name: string, more: string) =>
     `{name: ${name}, hash: "sha256:${createHash('sha256').update(`${name}-secret`).digest('hex')}", ${more}}`;
-  const service = serviceOfAll(() => ({
-    location: redis().location,
+  const service = openForAll({
     yaml: `apiKeys: [${entry('reader', 'scopes: [read]')}, ${entry('old', `expires: ${end(-2)}`)}]`,
-  }));
+  });
 
   test.each([
     ['right', { user: 'shop', pass: 'first-secret' }, /^235 2\.7\.0 /],
@@ -71,7 +59,7 @@ describe('a login', () => {
       let reply = '';
       for (const line of lines) reply = await client.say(line);
       expect(reply).toMatch(/^5/);
-      expect(await client.say(SEND[0] ?? '')).toMatch(/^530 5\.7\.0 /);
+      expect(await client.say(BEGIN[0] ?? '')).toMatch(/^530 5\.7\.0 /);
     }
   });
 
@@ -85,25 +73,25 @@ describe('a login', () => {
     expect(await client.greet()).not.toContain('AUTH');
     expect(await client.logIn(KEY)).toMatch(/^530 5\.7\.0 Must issue a STARTTLS command first/);
     expect(await client.say('AUTH LOGIN')).toMatch(/^530 5\.7\.0 /);
-    expect(await client.say(SEND[0] ?? '')).toMatch(/^530 5\.7\.0 /);
+    expect(await client.say(BEGIN[0] ?? '')).toMatch(/^530 5\.7\.0 /);
   });
 
   test('in clear text is forgotten with TLS, and so is what was said', async () => {
     const client = await service().greeted();
     await client.startTls();
-    expect(await client.say(SEND[0] ?? '')).toMatch(/^530 /);
+    expect(await client.say(BEGIN[0] ?? '')).toMatch(/^530 /);
   });
 });
 
 describe('without a login', () => {
-  const service = serviceOfAll(() => ({ location: redis().location }));
+  const service = openForAll();
 
   test.each(['port', 'tlsPort'] as const)('nobody sends by the %s', async (port) => {
     const client = await connectClient(service()[port], { tls: port === 'tlsPort' });
     for (const hello of ['HELO client.example', 'EHLO client.example']) {
       await client.say(hello);
       const replies = [];
-      for (const line of SEND) replies.push(await client.say(line));
+      for (const line of BEGIN) replies.push(await client.say(line));
       expect(replies).toEqual([
         expect.stringMatching(/^530 5\.7\.0 /),
         expect.stringMatching(/^503 /),
@@ -128,7 +116,7 @@ describe('without a login', () => {
   ])('%s is no way in', async (line) => {
     const client = await service().greeted();
     expect(await client.say(line)).toMatch(/^500 /);
-    expect(await client.say(SEND[0] ?? '')).toMatch(/^530 /);
+    expect(await client.say(BEGIN[0] ?? '')).toMatch(/^530 /);
   });
 });
 

@@ -3,22 +3,9 @@ import { createTransport } from 'nodemailer';
 import { describe, expect, test } from 'vitest';
 import { startTestRedis } from '../helpers/redis.ts';
 import { idOf } from './client.ts';
-import {
-  HEAD,
-  KEY,
-  MAIL,
-  MAILBOX,
-  openSmtpService,
-  OTHER_KEY,
-  redisOfFile,
-  serviceOfAll,
-  type SmtpService,
-  type SmtpServiceOptions,
-  WHOLE_HEAD,
-} from './service.ts';
+import { HEAD, KEY, MAIL, MAILBOX, OTHER_KEY, servicesOfFile, type SmtpService, WHOLE_HEAD } from './service.ts';
 
-const redis = redisOfFile();
-const open = (options: Partial<SmtpServiceOptions> = {}) => openSmtpService({ location: redis().location, ...options });
+const { open, openForAll } = servicesOfFile();
 
 /** What Exchange got, once the mail is over. */
 async function sent(service: SmtpService, reply: string) {
@@ -29,7 +16,7 @@ async function sent(service: SmtpService, reply: string) {
 }
 
 describe('a mail', () => {
-  const service = serviceOfAll(() => ({ location: redis().location, workers: 1 }));
+  const service = openForAll({ workers: 1 });
 
   test('is queued, sent and told of like any other', async () => {
     const client = await service().client();
@@ -113,7 +100,7 @@ describe('a mail', () => {
 });
 
 describe('a mail that comes again', () => {
-  const service = serviceOfAll(() => ({ location: redis().location }));
+  const service = openForAll();
 
   test('because its 250 was not heard, counts once', async () => {
     const first = idOf(await (await service().client()).send({ data: MAIL }));
@@ -139,12 +126,11 @@ describe('a mail that comes again', () => {
 });
 
 describe('a mail that can not be taken', () => {
-  const service = serviceOfAll(() => ({
-    location: redis().location,
+  const service = openForAll({
     yaml: `{mailboxes: [{address: ${MAILBOX}, limits: {messageSizeMegabytes: 1}}],
       apiKeys: [{name: narrow, hash: "sha256:${'a'.repeat(64)}", senders: ["@contoso.com"]}]}`,
     env: { SMTP_IN_TRUSTED_NETWORKS: '127.0.0.1/32=narrow' },
-  }));
+  });
 
   test.each([
     ['from someone else', { data: MAIL.replace(MAILBOX, 'boss@contoso.com') }, /^550 5\.7\.1 .*use one of: sandbox@/],
@@ -237,11 +223,10 @@ describe('a trouble that passes', () => {
 });
 
 describe('a sender that Exchange would refuse', () => {
-  const service = serviceOfAll(() => ({
-    location: redis().location,
+  const service = openForAll({
     workers: 1,
     yaml: `smtpIn: {rewriteFrom: [${KEY.user}]}`,
-  }));
+  });
   const mail = (from: string, more = '') => `From: ${from}\r\n${more}To: a@example.com\r\nSubject: Scan\r\n\r\nx`;
 
   test.each([

@@ -23,6 +23,8 @@ export const OTHER_KEY: Login = { user: 'crm', pass: 'second-secret' };
 export const HEAD = `From: Shop <${MAILBOX}>\r\nTo: someone@example.com\r\nSubject: Hello\r\n`;
 export const WHOLE_HEAD = `${HEAD}Date: Wed, 25 Nov 2026 10:00:00 +0100\r\nMessage-ID: <one@shop.example>\r\n`;
 export const MAIL = `${WHOLE_HEAD}\r\nHello there.`;
+/** What a client says before its mail. */
+export const BEGIN = [`MAIL FROM:<${MAILBOX}>`, 'RCPT TO:<a@example.com>', 'DATA'];
 
 export interface SmtpService extends TestService {
   readonly port: number;
@@ -43,6 +45,13 @@ export interface SmtpServiceOptions extends Partial<TestServiceOptions> {
   readonly limits?: Partial<SmtpInLimits>;
 }
 
+interface ServicesOfFile {
+  /** A service until the test's end. */
+  open(options?: Partial<SmtpServiceOptions>): Promise<SmtpService>;
+  /** One service for all tests around. */
+  openForAll(options?: Partial<SmtpServiceOptions>): () => SmtpService;
+}
+
 interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
@@ -50,18 +59,24 @@ interface CertificateFiles {
 
 const POLL_MS = 15;
 
-/** A Redis for the tests of a file. */
-export function redisOfFile(): () => TestRedis {
+/** A Redis for the tests of a file, and services on it. */
+export function servicesOfFile(): ServicesOfFile {
   let redis: TestRedis | undefined;
   beforeAll(async () => {
     redis = await startTestRedis();
   });
   afterAll(() => redis?.close());
-  return () => redis as TestRedis;
+  const located = (options: Partial<SmtpServiceOptions>) => ({
+    location: (redis as TestRedis).location,
+    ...options,
+  });
+  return {
+    open: (options = {}) => openSmtpService(located(options)),
+    openForAll: (options = {}) => serviceOfAll(() => located(options)),
+  };
 }
 
-/** One service for all tests around. */
-export function serviceOfAll(options: () => SmtpServiceOptions): () => SmtpService {
+function serviceOfAll(options: () => SmtpServiceOptions): () => SmtpService {
   let service: SmtpService | undefined;
   const closers: (() => Promise<void>)[] = [];
   beforeAll(async () => {
