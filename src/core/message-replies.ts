@@ -92,6 +92,17 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     source: SOURCES.ndr,
   },
   {
+    id: 'mail-loop',
+    looks: '554 5.4.6, 5.4.14 Hop count exceeded - possible mail loop',
+    codes: [550, 554],
+    enhanced: /^5\.4\.(6|14)$/,
+    scope: 'message',
+    verdict: 'fail',
+    explanation: 'The message has passed too many servers: somebody sends it back to where it came from.',
+    fix: 'Look at its Received lines: a forwarding rule, a connector or a smart host sends it back to relay365.',
+    source: SOURCES.ndr,
+  },
+  {
     id: 'relay-refused',
     looks: '550 5.7.1 Unable to relay; Client host rejected',
     codes: [550],

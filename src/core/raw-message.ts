@@ -45,6 +45,8 @@ const ADDED = new Set(['date', 'message-id']);
 /** Fields of which RFC 5322 3.6 allows one: two of them are how a mail is made to look like another's. */
 const ONCE = ['from', 'sender', 'to', 'cc', 'subject', 'date', 'message-id', 'reply-to', 'mime-version'];
 const SUBJECT_LENGTH_MAX = 998;
+/** RFC 5321 6.3: a mail that has passed so many servers goes in a circle. */
+const HOPS_MAX = 100;
 /** An older way to give the name: `name@example.com (Name)`. */
 const TRAILING_COMMENT = /\([^()]*\)$/;
 const CR = 0x0d;
@@ -59,6 +61,7 @@ export function readRawMessage(
   const bytes = withCrlf(given);
   const { fields, end } = readHeader(bytes, errors);
   checkOnce(fields, errors);
+  checkHops(fields, errors);
   const value = (name: string) => fields.find((field) => field.name === name)?.value;
   const addresses = (name: string) => readAddresses(name, value(name), values, errors);
   const [from, ...others] = addresses('from');
@@ -166,6 +169,13 @@ function checkOnce(fields: readonly HeaderField[], errors: FieldErrors): void {
     if (fields.filter((field) => field.name === name).length > 1)
       errors.add(titled(name), 'Stands in the header more than once.');
   }
+}
+
+/** Each server on the way adds a Received, this one too. */
+function checkHops(fields: readonly HeaderField[], errors: FieldErrors): void {
+  const hops = fields.filter(({ name }) => name === 'received').length;
+  if (hops > HOPS_MAX)
+    errors.add('Received', `The mail has passed ${hops} servers, so it goes in a circle: see who sends it back here.`);
 }
 
 function readAddresses(name: string, value: string | undefined, values: HeaderValues, errors: FieldErrors): Address[] {

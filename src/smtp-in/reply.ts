@@ -2,6 +2,7 @@
  * What a client is answered, by what became of its mail. 4xx keeps the mail in the client's own queue, 5xx says that it
  * would be refused again. Source: RFC 5321 4.2, RFC 3463.
  */
+import type { FieldError } from '../core/field-errors.ts';
 import type { SubmitOutcome } from '../core/submit.ts';
 
 /** An SMTP reply in the form in which smtp-server takes a refusal. */
@@ -34,7 +35,7 @@ export function answerOf(outcome: SubmitOutcome): string {
       // Postfix's words: PHPMailer and readers of logs find the id in them.
       return `2.0.0 Ok: queued as ${outcome.message.id}`;
     case 'invalid':
-      throw new Reply(554, `5.6.0 ${told(outcome.errors)}`);
+      throw new Reply(554, `${isLoop(outcome.errors) ? '5.4.6' : '5.6.0'} ${told(outcome.errors)}`);
     case 'sender-not-allowed':
       throw new Reply(550, `5.7.1 ${told(outcome.errors)}`);
     case 'too-large':
@@ -50,7 +51,12 @@ export function answerOf(outcome: SubmitOutcome): string {
   }
 }
 
-function told(errors: readonly { readonly field: string; readonly message: string }[]): string {
+/** RFC 3463 3.5 has a code for it, by which other servers' logs know it. */
+function isLoop(errors: readonly FieldError[]): boolean {
+  return errors.some(({ field }) => field === 'Received');
+}
+
+function told(errors: readonly FieldError[]): string {
   return errors.map(({ field, message }) => `${field}: ${message}`).join(' ');
 }
 

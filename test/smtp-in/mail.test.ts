@@ -7,6 +7,9 @@ import { HEAD, KEY, MAIL, MAILBOX, OTHER_KEY, servicesOfFile, type SmtpService, 
 
 const { open, openForAll } = servicesOfFile();
 
+const hops = (count: number) =>
+  'Received: from a.example by b.example; Wed, 25 Nov 2026 10:00:00 +0100\r\n'.repeat(count);
+
 /** What Exchange got, once the mail is over. */
 async function sent(service: SmtpService, reply: string) {
   const message = await service.untilFinal(idOf(reply));
@@ -54,6 +57,18 @@ describe('a mail', () => {
     }
     const { text } = await sent(service(), await client.reply());
     expect(text.slice(text.indexOf('\r\n\r\n'))).toBe('\r\n\r\n.\r\n.a\r\n');
+  });
+
+  test('that comes back each time it went out is refused in the end', async () => {
+    const client = await service().client();
+    let reply = await client.send({ data: hops(98) + MAIL });
+    const replies = [reply];
+    while (reply.startsWith('250 ')) {
+      const { text } = await sent(service(), reply);
+      reply = await client.send({ data: Buffer.from(text, 'latin1') });
+      replies.push(reply);
+    }
+    expect(replies.map((each) => each.slice(0, 9))).toEqual(['250 2.0.0', '250 2.0.0', '250 2.0.0', '554 5.4.6']);
   });
 
   test('goes to the recipients of the envelope, and Bcc is told to nobody', async () => {
@@ -138,6 +153,7 @@ describe('a mail that can not be taken', () => {
     ['without a header', { data: 'Hello.' }, /^554 5\.6\.0 body: /],
     ['with two senders', { data: `From: ${MAILBOX}\r\n${MAIL}` }, /^554 5\.6\.0 From: Stands in the header more/],
     ['with a sender beside From', { data: `Sender: a@b.example\r\n${MAIL}` }, /^554 5\.6\.0 Sender: /],
+    ['that has gone in a circle', { data: hops(101) + MAIL }, /^554 5\.4\.6 Received: The mail has passed 101 servers/],
     ['to no address', { data: MAIL, to: ['a"b@example.com'] }, /^501 5\.1\.3 The address /],
     ['to an address without a domain', { data: MAIL, to: ['postmaster'] }, /^501 5\.1\.3 /],
     ['to nobody', { data: MAIL, to: [] }, /^503 5\.5\.1 /],

@@ -76,6 +76,17 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     said: [['rcpt', `550 5.4.1 Recipient address rejected: Access denied. AS(201806281) ${TRACE}`]],
   },
   {
+    rule: 'mail-loop',
+    scope: 'message',
+    verdict: 'fail',
+    explanation: /passed too many servers/,
+    fix: /Received lines/,
+    said: [
+      ['end', `554 5.4.6 Hop count exceeded - possible mail loop ${HOSTNAME}`],
+      ['end', `554 5.4.14 Hop count exceeded - possible mail loop ATTR34 ${HOSTNAME}`],
+    ],
+  },
+  {
     rule: 'relay-refused',
     scope: 'message',
     verdict: 'fail',
