@@ -69,7 +69,10 @@ function seatedMailbox(
     connections: mailbox.limits.connections,
     open: () => Math.max(pool.connections, gate.taken),
     onSeats: setSeats,
-    onLost: () => setSeats(0),
+    onLost: () => {
+      setSeats(0);
+      gate.lose();
+    },
   };
 }
 

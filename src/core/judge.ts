@@ -16,6 +16,8 @@ export function judge(outcome: Exclude<Outcome, { kind: 'accepted' }>): Judgemen
       return judgeReply(outcome.reply, outcome.stage);
     case 'broken':
       return judgeBroken(outcome);
+    case 'given-up':
+      return GIVEN_UP;
     case 'unknown':
       return {
         ...UNKNOWN_OUTCOME,
@@ -29,6 +31,18 @@ export function judge(outcome: Exclude<Outcome, { kind: 'accepted' }>): Judgemen
       return { ...UNCOMPOSABLE, explanation: `The message can't be composed: ${outcome.error}` };
   }
 }
+
+const GIVEN_UP: Judgement = {
+  id: 'given-up',
+  scope: 'connection',
+  verdict: 'retry',
+  atOnce: true,
+  explanation:
+    'Redis did not answer this worker for so long that others may have had its connection to the mailbox, so it broke ' +
+    'the message off before it was handed over. It is tried again.',
+  source: 'relay365',
+  known: true,
+};
 
 const UNKNOWN_OUTCOME = {
   id: 'unknown-outcome',

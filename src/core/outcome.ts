@@ -26,6 +26,8 @@ export type Outcome =
   | { readonly kind: 'broken'; readonly stage: Stage; readonly error: string; readonly code?: string }
   /** The connection ended between the final dot and its reply: Exchange may have taken the message. */
   | { readonly kind: 'unknown'; readonly error: string }
+  /** The worker broke it off before the final dot, since it might have no connection any more. */
+  | { readonly kind: 'given-up' }
   /** No access token: Entra's answer, or why it could not be asked. */
   | { readonly kind: 'no-token'; readonly error: string; readonly code?: string }
   /** The message can't be turned into bytes; no attempt at Exchange was made. */
@@ -39,6 +41,7 @@ export interface Handover {
   readonly bytes: Uint8Array;
   /** Runs after the last byte and before the final dot: from its end on, a lost connection means `unknown`. */
   readonly beforeFinalDot: () => Promise<void>;
+  /** Aborted when the message must not go out any more; once its final dot has, the answer is awaited all the same. */
   readonly signal: AbortSignal;
 }
 

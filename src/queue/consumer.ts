@@ -7,6 +7,7 @@ import type { Conclusion } from '../core/attempt.ts';
 import type { Attempt, Message } from '../core/message.ts';
 import { CorruptRecordError } from './codec.ts';
 import type { Change, Governor } from './governor.ts';
+import type { Place } from './gate.ts';
 import { mendTicket, messageIdOf, recipientsOfJob, stickyKeyOf } from './job.ts';
 import type { Keys } from './keys.ts';
 import { makeLift } from './lanes.ts';
@@ -46,8 +47,8 @@ export interface Consumer {
   setConcurrency(messages: number): void;
   /** Ends a wait for the mailbox, if there is one. */
   wake(): Promise<void>;
-  /** Takes no more messages and waits for those under way; `force` leaves them to another worker. */
-  close(force?: boolean): Promise<void>;
+  /** Takes no more messages and waits for those under way. */
+  close(): Promise<void>;
 }
 
 /**
@@ -68,7 +69,6 @@ const END_OF_LANE_MS = 1_000;
 
 interface Processing extends ConsumerOptions {
   readonly queue: Queue;
-  readonly signal: AbortSignal;
   readonly liftLowerLanes: () => Promise<void>;
 }
 
@@ -81,10 +81,9 @@ class SturdyWorker extends Worker {
 
 /** Takes no messages until it is told how many at a time. */
 export function openConsumer(options: ConsumerOptions): Consumer {
-  const stop = new AbortController();
   const { redis, keys, events } = options;
   const queue = new Queue(options.name, { connection: redis, prefix: keys.prefix });
-  const processing = { ...options, queue, signal: stop.signal, liftLowerLanes: makeLift(queue, redis) };
+  const processing = { ...options, queue, liftLowerLanes: makeLift(queue, redis) };
   const worker = new SturdyWorker(options.name, (job, token) => processJob(job, token ?? '', processing), {
     connection: redis,
     prefix: keys.prefix,
@@ -105,9 +104,8 @@ export function openConsumer(options: ConsumerOptions): Consumer {
     wake: async () => {
       await queue.removeRateLimitKey();
     },
-    close: async (force = false) => {
-      if (force) stop.abort();
-      await worker.close(force);
+    close: async () => {
+      await worker.close();
       await queue.close();
     },
   };
@@ -136,17 +134,22 @@ async function processJob(job: Job, token: string, options: Processing): Promise
     if (options.sticky || pinned !== undefined) return delay(job, token, new Date(Date.now() + turn.waitMs));
     return putBack(turn.waitMs, turn.restrained, options);
   }
-  const { gate } = turn.line;
+  const { line, place } = turn;
   try {
-    const worked = await workOrSettle(id, token, turn.line, options);
+    const worked = await workOrSettle(id, token, line, { ...options, place });
     if (worked) await setAside(job, token, worked, options);
   } finally {
-    gate.leave();
+    line.gate.leave();
   }
 }
 
 /** Whatever goes wrong, the message is no longer under way: as one that is, it would hold up its mailbox. */
-async function workOrSettle(id: string, token: string, line: Line, options: Processing): Promise<Worked | undefined> {
+async function workOrSettle(
+  id: string,
+  token: string,
+  line: Line,
+  options: Processing & { readonly place: Place },
+): Promise<Worked | undefined> {
   const { governor, events } = options;
   let worked: Worked | undefined;
   try {

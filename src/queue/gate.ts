@@ -3,20 +3,26 @@
 export interface Gate {
   limit: number;
   readonly taken: number;
-  /** Waits for a place; false when there are none to wait for (the limit is 0). */
-  enter(): Promise<boolean>;
+  /** Waits for a place; undefined when there are none to wait for (the limit is 0). */
+  enter(): Promise<Place | undefined>;
   leave(): void;
+  /** Takes all places away at once: whoever has one hears of it, and has yet to leave. */
+  lose(): void;
 }
 
+/** Aborted when the place is lost. */
+export type Place = AbortSignal;
+
 export function makeGate(): Gate {
-  const waiting: ((entered: boolean) => void)[] = [];
+  const waiting: ((place?: Place) => void)[] = [];
+  let places = new AbortController();
   let limit = 0;
   let taken = 0;
   const admit = () => {
-    if (limit === 0) for (const resolve of waiting.splice(0)) resolve(false);
+    if (limit === 0) for (const resolve of waiting.splice(0)) resolve();
     while (taken < limit && waiting.length > 0) {
       taken += 1;
-      waiting.shift()?.(true);
+      waiting.shift()?.(places.signal);
     }
   };
   return {
@@ -31,7 +37,7 @@ export function makeGate(): Gate {
       return taken;
     },
     enter: () => {
-      const { promise, resolve } = Promise.withResolvers<boolean>();
+      const { promise, resolve } = Promise.withResolvers<Place | undefined>();
       waiting.push(resolve);
       admit();
       return promise;
@@ -39,6 +45,12 @@ export function makeGate(): Gate {
     leave: () => {
       taken -= 1;
       admit();
+    },
+    lose: () => {
+      limit = 0;
+      admit();
+      places.abort();
+      places = new AbortController();
     },
   };
 }

@@ -1,6 +1,6 @@
 /** A worker's ways to Exchange, one through each mailbox, and which of them a message takes. */
 import type { RunAttempt, UnknownPolicy } from '../core/attempt.ts';
-import type { Gate } from './gate.ts';
+import type { Gate, Place } from './gate.ts';
 import type { Admission, Change, GovernedMailbox, Governor } from './governor.ts';
 
 export interface Line {
@@ -14,7 +14,7 @@ export interface Line {
 
 export type Turn =
   /** The line's gate has been entered: whoever gets the turn leaves it in the end. */
-  | { readonly kind: 'go'; readonly line: Line }
+  | { readonly kind: 'go'; readonly line: Line; readonly place: Place }
   | {
       readonly kind: 'wait';
       readonly waitMs: number;
@@ -44,9 +44,9 @@ export async function takeTurn(
   for (const line of lines) {
     // A pool has other ways, and one whose connections are busy for minutes must not keep the message from them.
     if (lines.length > 1 && line.gate.taken >= line.gate.limit) continue;
-    const admission = await enter(line, () => governor.admit(line.mailbox, message, recipients));
-    if (admission?.kind === 'admitted') return { kind: 'go', line };
-    if (admission) refusals.push({ ...admission, mailbox: line.mailbox.id });
+    const entry = await enter(line, () => governor.admit(line.mailbox, message, recipients));
+    if (entry?.admission.kind === 'admitted') return { kind: 'go', line, place: entry.place };
+    if (entry?.admission.kind === 'wait') refusals.push({ ...entry.admission, mailbox: line.mailbox.id });
   }
   const isBusy = lines.length > 1 && lines.some(({ gate }) => gate.limit > 0 && gate.taken >= gate.limit);
   if (isBusy) return waitAfter(refusals, BUSY_WAIT_MS);
@@ -66,13 +66,19 @@ function waitAfter(refusals: readonly Refusal[], waitMsMax: number): Turn {
   };
 }
 
+interface Entry {
+  readonly place: Place;
+  readonly admission: Admission;
+}
+
 /** Waits for a place and asks; undefined when the worker has no connection to this mailbox any more. */
-async function enter({ gate }: Line, ask: () => Promise<Admission>): Promise<Admission | undefined> {
-  if (!(await gate.enter())) return undefined;
+async function enter({ gate }: Line, ask: () => Promise<Admission>): Promise<Entry | undefined> {
+  const place = await gate.enter();
+  if (!place) return undefined;
   let admission: Admission | undefined;
   try {
     admission = await ask();
-    return admission;
+    return { place, admission };
   } finally {
     if (admission?.kind !== 'admitted') gate.leave();
   }

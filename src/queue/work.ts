@@ -10,6 +10,7 @@ import {
 import type { Attempt, Content, Message, MessageState } from '../core/message.ts';
 import { CorruptRecordError, type StoredMessage } from './codec.ts';
 import { type Change, changeOf, type Governor } from './governor.ts';
+import type { Place } from './gate.ts';
 import type { Line } from './line.ts';
 import type { LeftOpen, Records } from './records.ts';
 
@@ -17,8 +18,8 @@ export interface WorkDependencies {
   readonly records: Records;
   readonly governor: Pick<Governor, 'settle' | 'settlement'>;
   readonly now: () => Date;
-  /** Aborted when the worker must end at once. */
-  readonly signal: AbortSignal;
+  /** The place at the line's gate: without it, there is no connection for the message. */
+  readonly place: Place;
   readonly events: {
     readonly concluded: (message: Message, conclusion: Conclusion) => void;
     readonly interrupted: (message: Message, attempt: Attempt) => void;
@@ -86,7 +87,7 @@ async function concludeOne(
   { message, state, content }: LoadedMessage,
   token: string,
   { runAttempt }: Line,
-  { records, now, signal }: WorkDependencies,
+  { records, now, place }: WorkDependencies,
 ): Promise<Conclusion> {
   if (now() >= message.expiresAt) return expireUntried(message, state, now());
   if (interruptionsInARow(state) >= INTERRUPTIONS_MAX) {
@@ -97,7 +98,7 @@ async function concludeOne(
     if (await records.markFinalDot(message.id, token, now())) return;
     throw new Error('Another worker has taken the message over, since this one was cut off for too long.');
   };
-  return runAttempt({ message, state, content, markFinalDot, signal });
+  return runAttempt({ message, state, content, markFinalDot, signal: place });
 }
 
 /** The content as it is kept, or why there is none. */

@@ -3,6 +3,7 @@
  * comes back as an `Outcome`; nothing here decides what becomes of a message.
  */
 import { isAscii } from 'node:buffer';
+import { addAbortListener } from 'node:events';
 import { Readable } from 'node:stream';
 import SMTPConnection, {
   type SMTPConnectionOptions,
@@ -50,16 +51,21 @@ const CLOSE_TIMEOUT_MS = 2_000;
 /** The size of the pieces in which a message goes to the socket, so that a slow one holds the rest back. */
 const CHUNK_BYTES = 64 * 1024;
 
-/** Connects and logs in. Never throws for what Exchange or the network do. */
-export async function openConnection(server: Server, proof: Proof): Promise<Opened> {
+/** Connects and logs in, unless the signal is aborted on the way. Never throws for what Exchange or the network do. */
+export async function openConnection(server: Server, proof: Proof, signal: AbortSignal): Promise<Opened> {
   const smtp = new SMTPConnection(connectionOptions(server));
   // The step under way hears of an error too: this listener only keeps an idle connection's error from being thrown.
   smtp.on('error', () => undefined);
   const ended = new Promise<void>((resolve) => smtp.once('end', resolve));
-  const unconnected = await step(smtp, (done) => smtp.connect(done));
-  if (unconnected) return failed(smtp, unconnected, 'connect');
-  const refused = await step(smtp, (done) => smtp.login(loginData(proof), done));
-  return refused ? failed(smtp, refused, 'auth') : { ok: true, connection: wrap(smtp, ended) };
+  const abortion = addAbortListener(signal, () => smtp.close());
+  try {
+    const unconnected = await step(smtp, (done) => smtp.connect(done));
+    if (unconnected) return failed(smtp, unconnected, 'connect');
+    const refused = await step(smtp, (done) => smtp.login(loginData(proof), done));
+    return refused ? failed(smtp, refused, 'auth') : { ok: true, connection: wrap(smtp, ended) };
+  } finally {
+    abortion[Symbol.dispose]();
+  }
 }
 
 function failed(smtp: SMTPConnection, error: Error, stage: Stage): Opened {
@@ -126,9 +132,7 @@ async function send(smtp: SMTPConnection, handover: Handover): Promise<Outcome> 
   if (lacksSmtpUtf8(smtp, handover)) return { kind: 'refused', stage: 'mail', reply: NO_SMTPUTF8, refused: [] };
   const { from, recipients, bytes, beforeFinalDot, signal } = handover;
   const progress: Progress = { contentBegun: false, finalDot: false };
-  const cancel = () => smtp.close();
-  if (signal.aborted) cancel();
-  signal.addEventListener('abort', cancel, { once: true });
+  const abortion = addAbortListener(signal, () => progress.finalDot || smtp.close());
   let info: SMTPConnectionSendInfo | undefined;
   const error = await step(smtp, (done) => {
     const isOpen = () => !smtp.destroyed;
@@ -143,7 +147,7 @@ async function send(smtp: SMTPConnection, handover: Handover): Promise<Outcome> 
       },
     );
   });
-  signal.removeEventListener('abort', cancel);
+  abortion[Symbol.dispose]();
   return info && !error ? acceptedOutcome(info) : failedOutcome(error ?? new Error('No answer.'), 'mail', progress);
 }
 

@@ -56,7 +56,10 @@ interface Connections {
 export function openPool(options: PoolOptions): Pool {
   const pool: Connections = { options, idle: [], busy: new Set(), opening: 0, max: Number.POSITIVE_INFINITY };
   return {
-    deliver: (handover) => deliver(pool, handover),
+    deliver: async (handover) => {
+      const outcome = await deliver(pool, handover);
+      return handover.signal.aborted && outcome.kind === 'broken' ? { kind: 'given-up' } : outcome;
+    },
     get connections() {
       return count(pool);
     },
@@ -84,13 +87,13 @@ async function deliver(pool: Connections, handover: Handover): Promise<Outcome> 
 }
 
 async function deliverAnew(pool: Connections, proof: Proof, handover: Handover): Promise<Outcome> {
-  const first = await open(pool, proof);
+  const first = await open(pool, proof, handover.signal);
   if ('connection' in first) return use(pool, first, handover);
   if (!loginRefused(first.outcome)) return first.outcome;
   // Exchange answers 535 to a token that should be good when it was revoked or rights have changed: ask anew, once.
   const renewed = await prove(pool.options.login, true);
   if (!('proof' in renewed) || sameProof(renewed.proof, proof)) return first.outcome;
-  const second = await open(pool, renewed.proof);
+  const second = await open(pool, renewed.proof, handover.signal);
   return 'connection' in second ? use(pool, second, handover) : second.outcome;
 }
 
@@ -117,9 +120,14 @@ function wasDead(outcome: Outcome): boolean {
   );
 }
 
-async function open(pool: Connections, proof: Proof): Promise<Open | { readonly outcome: Outcome }> {
+async function open(
+  pool: Connections,
+  proof: Proof,
+  signal: AbortSignal,
+): Promise<Open | { readonly outcome: Outcome }> {
+  if (signal.aborted) return { outcome: { kind: 'given-up' } };
   pool.opening += 1;
-  const opened = await openConnection(pool.options, proof).finally(() => {
+  const opened = await openConnection(pool.options, proof, signal).finally(() => {
     pool.opening -= 1;
   });
   return opened.ok ? { connection: opened.connection, openedAt: Date.now() } : { outcome: opened.outcome };

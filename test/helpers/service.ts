@@ -56,8 +56,8 @@ export interface TestService {
   /** Waits until the message is as wanted, and answers with it. */
   // biome-ignore lint/suspicious/noExplicitAny: what the API says is what a test looks into.
   until(id: string, isWanted: (message: any) => boolean): Promise<any>;
-  /** A further worker; the variables are its own, beside those of the service. */
-  addWorker(env?: Readonly<Record<string, string>>): Promise<WorkerRole>;
+  /** A further worker; the variables are its own, beside those of the service, and so may be its way to Redis. */
+  addWorker(env?: Readonly<Record<string, string>>, location?: RedisLocation): Promise<WorkerRole>;
   reload(env: Readonly<Record<string, string>>): Promise<void>;
   /** Closes the API, as its process does when it is told to end. */
   close(): Promise<void>;
@@ -109,9 +109,9 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
   const { windowMs } = options;
   const window = windowMs !== undefined && { windowMs };
   const api = await openApi({ config, ...shared, ...window, ...(smtpInLimits && { smtpInLimits }) });
-  const addWorker = async (more: Readonly<Record<string, string>> = {}) => {
+  const addWorker: TestService['addWorker'] = async (more = {}, location = shared.location) => {
     const config = readConfig({ ...env, ...more }, 'all');
-    const worker = await openWorker({ config, ...shared, ...window });
+    const worker = await openWorker({ config, ...shared, location, ...window });
     roles.push(worker);
     return worker;
   };

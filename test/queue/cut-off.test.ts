@@ -10,7 +10,7 @@ import { makeBodyCipher } from '../../src/queue/body-cipher.ts';
 import { makeKeys } from '../../src/queue/keys.ts';
 import { LANES } from '../../src/queue/lanes.ts';
 import { openRecords } from '../../src/queue/records.ts';
-import { connectTo, startTestRedis, type TestRedis, testKeys } from '../helpers/redis.ts';
+import { connectTo, openWayTo, startTestRedis, type TestRedis, testKeys } from '../helpers/redis.ts';
 import { isFinal, openTestService } from '../helpers/service.ts';
 
 let redis: TestRedis;
@@ -37,6 +37,32 @@ describe('a worker whose message another one has taken up', () => {
     await exchange.waitFor(({ attempts }) => attempts.length > 0);
     expect(exchange.messages).toEqual([]);
   });
+});
+
+describe('a worker that is cut off from Redis', () => {
+  test('lets go of its connections before others have its seats, and its mails go out once', async () => {
+    const way = await openWayTo(redis);
+    const env = { M365_MESSAGES_PER_MINUTE: '0' };
+    const service = await openTestService({ location: redis.location, workers: 0, env });
+    onTestFinished(way.mend);
+    const { exchange, mailbox } = service.sandbox;
+    exchange.setLimits({ connections: 0, messagesPerMinute: 0 });
+    let reached = 0;
+    const match = () => {
+      reached += 1;
+      if (reached === 3) way.cut();
+      return true;
+    };
+    exchange.script({ stage: 'data', match, delayMs: 100, times: 3 });
+    await service.addWorker({}, way.location);
+    const ids = await Promise.all(Array.from({ length: 6 }, () => service.send()));
+    while (reached < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+    await service.addWorker();
+    const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    expect(messages.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
+    expect(exchange.connections(mailbox.address).peak).toBe(3);
+    expect(exchange.messages).toHaveLength(6);
+  }, 60_000);
 });
 
 describe('a Redis that is full when a mail has been sent', () => {

@@ -276,15 +276,41 @@ describe('the final dot', () => {
   });
 });
 
-describe('a worker that must end', () => {
-  test('breaks off its message', async () => {
+describe('a message that must not go out any more', () => {
+  test('is broken off before its final dot', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     const stop = new AbortController();
     const beforeFinalDot = async () => stop.abort();
-    expect(seen(await pool.deliver(handover({ signal: stop.signal, beforeFinalDot })))).toMatch(/^(broken|unknown)/);
+    expect(await pool.deliver(handover({ signal: stop.signal, beforeFinalDot }))).toEqual({ kind: 'given-up' });
     await vi.waitUntil(() => exchange.connections(MAILBOX).open === 0);
     expect(exchange.messages).toEqual([]);
+  });
+
+  test('is waited for after it: the answer tells whether it was sent', async () => {
+    const exchange = await openTestExchange();
+    const pool = openTestPool(exchange);
+    const stop = new AbortController();
+    const match = () => {
+      stop.abort();
+      return true;
+    };
+    exchange.script({ stage: 'end', match, delayMs: 50 });
+    expect(seen(await pool.deliver(handover({ signal: stop.signal })))).toBe('accepted 250');
+  });
+
+  test('opens no connection in place of one that was kept', async () => {
+    const exchange = await openTestExchange();
+    const pool = openTestPool(exchange);
+    await pool.deliver(handover());
+    const stop = new AbortController();
+    const match = () => {
+      stop.abort();
+      return true;
+    };
+    exchange.script({ stage: 'mail', match });
+    expect(await pool.deliver(handover({ signal: stop.signal }))).toEqual({ kind: 'given-up' });
+    expect(exchange.logins).toHaveLength(1);
   });
 
   test.each(['auth', 'connect'] as const)('begins none when it was still at %s', async (stage) => {
@@ -297,7 +323,8 @@ describe('a worker that must end', () => {
         return true;
       },
     });
-    expect(seen(await openTestPool(exchange).deliver(handover({ signal: stop.signal })))).toBe('broken at mail');
+    expect(seen(await openTestPool(exchange).deliver(handover({ signal: stop.signal })))).toBe('given-up');
+    await vi.waitUntil(() => exchange.connections(MAILBOX).open === 0);
     expect(exchange.messages).toEqual([]);
   });
 });
