@@ -10,6 +10,7 @@ import programs from '../src/queue/redis-programs.json' with { type: 'json' };
 export interface RedisServer {
   /** `unix:/path/to/redis.sock` */
   readonly url: string;
+  readonly socket: string;
   /** For the harness's own questions; it fails at once while there is no server. */
   readonly client: Redis;
   /** Starts it and waits until it has read its file. */
@@ -42,6 +43,7 @@ export function openRedisServer(folder: string): RedisServer {
   };
   return {
     url: `unix:${socket}`,
+    socket,
     client,
     start: async () => {
       child = spawn(program, options(folder, socket), { stdio: 'ignore' });

@@ -8,6 +8,7 @@ import { openSandbox, type Sandbox } from '../src/sandbox/sandbox.ts';
 import { openRedisServer, type RedisServer } from './redis-server.ts';
 import { makeSlot, type Slot } from './slot.ts';
 import { type InTurn, makeTurns } from './turn.ts';
+import { openWay, type Way } from './way.ts';
 
 export interface World {
   /** Holds the logs and Redis's file; it stays after a breach. */
@@ -18,6 +19,8 @@ export interface World {
   readonly redisInTurn: InTurn;
   readonly apis: readonly Slot[];
   readonly workers: readonly Slot[];
+  /** Each worker's way to Redis. */
+  readonly ways: readonly Way[];
   /** Makes Exchange misbehave; the answer removes the rule. */
   script(rule: ExchangeRule): () => void;
   close(): Promise<void>;
@@ -47,8 +50,15 @@ export async function openWorld(): Promise<World> {
   const apis = [1, 2].map((n) =>
     makeSlot({ name: `api-${n}`, file: 'src/api.ts', env, folder, ready: /API ready at/ }),
   );
-  const workers = [1, 2, 3].map((n) =>
-    makeSlot({ name: `worker-${n}`, file: 'src/worker.ts', env, folder, ready: /worker ready/ }),
+  const ways = await Promise.all([1, 2, 3].map(() => openWay(redis.socket)));
+  const workers = ways.map(({ url }, i) =>
+    makeSlot({
+      name: `worker-${i + 1}`,
+      file: 'src/worker.ts',
+      env: { ...env, REDIS_URL: url },
+      folder,
+      ready: /worker ready/,
+    }),
   );
   await Promise.all([...apis, ...workers].map((slot) => slot.start()));
   let endPace = sandbox.exchange.script(PACE);
@@ -59,6 +69,7 @@ export async function openWorld(): Promise<World> {
     redisInTurn: makeTurns(),
     apis,
     workers,
+    ways,
     script: (rule) => {
       const remove = sandbox.exchange.script(rule);
       // The first rule that fits is the one that acts: the pace must be the last.
@@ -68,6 +79,7 @@ export async function openWorld(): Promise<World> {
     },
     close: async () => {
       await Promise.all([...apis, ...workers].map((slot) => slot.end('SIGKILL')));
+      for (const way of ways) way.close();
       await redis.close();
       await sandbox.close();
     },

@@ -125,6 +125,10 @@ describe('a connection that breaks', () => {
     expect(judge(broken(stage, code)).explanation).toContain('read ECONNRESET');
   });
 
+  test('since its worker broke it off says nothing of the mailbox or of Exchange', () => {
+    expect(judge({ kind: 'given-up' })).toMatchObject({ id: 'given-up', scope: 'connection', verdict: 'retry' });
+  });
+
   test('after the final dot may have been a success', () => {
     expect(judge({ kind: 'unknown', error: 'read ECONNRESET' })).toMatchObject({
       id: 'unknown-outcome',

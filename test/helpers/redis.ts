@@ -1,14 +1,13 @@
 /** A real Redis for the tests of a file, gone at its end; each test has a namespace of its own in it. */
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type EmbeddedRedis, openEmbeddedRedis } from '../../src/queue/embedded-redis.ts';
 import { type Keys, makeKeys } from '../../src/queue/keys.ts';
 import { openRedis, type RedisClient, type RedisLocation, type Temper } from '../../src/queue/redis.ts';
+import { openWay, type Way } from '../../torture/way.ts';
 
 export interface TestRedis {
   readonly location: RedisLocation;
@@ -41,44 +40,11 @@ export async function startTestRedis(): Promise<TestRedis> {
   };
 }
 
-/** A way to Redis that can be cut: what was under way stays there, as when a network fails. */
-export async function openWayTo({ location }: TestRedis): Promise<RedisWay> {
-  const path = decodeURIComponent(new URL(location.url).pathname);
-  const sockets = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = connect(path);
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(one);
-      one.on('error', () => other.destroy()).on('close', () => other.destroy());
-      one.pipe(other);
-    }
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  onTestFinished(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  const { port } = server.address() as AddressInfo;
-  return {
-    location: { ...location, url: `redis://127.0.0.1:${port}` },
-    cut: () => {
-      for (const socket of sockets) socket.unpipe().pause();
-    },
-    mend: () => {
-      for (const socket of sockets) socket.destroy();
-      sockets.clear();
-    },
-  };
-}
-
-export interface RedisWay {
-  readonly location: RedisLocation;
-  cut(): void;
-  /** The connections that were cut end, and new ones can be made. */
-  mend(): void;
+/** A way to it, until the test's end, that can be cut. */
+export async function openWayTo({ location }: TestRedis): Promise<Way & { readonly location: RedisLocation }> {
+  const way = await openWay(decodeURIComponent(new URL(location.url).pathname));
+  onTestFinished(way.close);
+  return { ...way, location: { ...location, url: way.url } };
 }
 
 export function testKeys(): Keys {

@@ -1,5 +1,6 @@
-/** Redis: killed, restarted, frozen and full. What it answered is in its append-only file. */
+/** Redis: killed, restarted, frozen, full, and out of a worker's reach. What it answered is in its append-only file. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Way } from '../way.ts';
 import type { World } from '../world.ts';
 import type { Fault } from './fault.ts';
 
@@ -20,6 +21,13 @@ export const REDIS_FAULTS: readonly Fault[] = [
     isLong: true,
     inject: (world, _random, forMs) => freeze(world, forMs),
   },
+  {
+    name: 'Redis: a worker cut off',
+    // The others get its seats meanwhile.
+    ms: [13_000, 18_000],
+    isLong: true,
+    inject: ({ ways }, random, forMs) => cutOff(random.pick(ways), forMs),
+  },
   { name: 'Redis: full', ms: [1_000, 4_000], inject: (world, _random, forMs) => fill(world, forMs) },
 ];
 
@@ -37,6 +45,12 @@ function freeze({ redis, redisInTurn }: World, forMs: number): Promise<void> {
     await delay(forMs);
     redis.thaw();
   });
+}
+
+async function cutOff(way: Way, forMs: number): Promise<void> {
+  way.cut();
+  await delay(forMs);
+  way.mend();
 }
 
 function fill({ redis, redisInTurn }: World, forMs: number): Promise<void> {
