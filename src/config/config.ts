@@ -12,10 +12,10 @@ import type { LoadLimits } from '../queue/load.ts';
 import type { RedisLocation } from '../queue/redis.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
 import type { Fault } from './fault.ts';
-import type { MailboxFields } from './file-schema.ts';
-import { type MailboxConfig, makeMailboxConfig, readDay } from './mailbox-config.ts';
+import { type MailboxConfig, readDay } from './mailbox-config.ts';
+import { readMailboxes } from './mailboxes.ts';
 import { readSmtpIn, type SmtpInConfig } from './smtp-in-config.ts';
-import { orphans, readVariables, type Values } from './variables.ts';
+import { readVariables, type Values } from './variables.ts';
 
 /** `all` is `npm start`; it alone may do without Redis and without a mailbox. */
 export type Role = 'all' | 'api' | 'worker' | 'doctor';
@@ -72,10 +72,10 @@ const DEFAULT_FILE = 'relay365.yaml';
 
 /** @throws ConfigError with all faults. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>, role: Role): Config {
-  const { values, faults } = readVariables(env, readSecret);
+  const { values, faults } = readVariables(env);
   const file = openFile(values, faults);
   const limits = limitsOf(values);
-  const mailboxes = mailboxesOf(values, limits, file, faults);
+  const mailboxes = readMailboxes(values, limits, file, faults);
   const apiKeys = [...keysOfVariable(values), ...keysOfFile(file, faults)];
   const server = role === 'api' || mailboxes.length > 0 ? 'own' : 'sandbox';
   const config: Config = {
@@ -103,10 +103,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
   return config;
 }
 
-function readSecret(path: string): string {
-  return readFileSync(path, 'utf8').trim();
-}
-
 function openFile({ CONFIG_FILE }: Values, faults: Fault[]): ConfigFile | undefined {
   const path = CONFIG_FILE ?? DEFAULT_FILE;
   try {
@@ -118,103 +114,6 @@ function openFile({ CONFIG_FILE }: Values, faults: Fault[]): ConfigFile | undefi
     faults.push({ where: 'CONFIG_FILE', message: `can't be read: ${(error as Error).message}` });
     return undefined;
   }
-}
-
-/** The variables' mailbox first, then the file's; a mailbox of the file takes what it leaves out from the variables. */
-function mailboxesOf(
-  values: Values,
-  limits: MailboxLimits,
-  file: ConfigFile | undefined,
-  faults: Fault[],
-): MailboxConfig[] {
-  const entries = file?.content.mailboxes ?? [];
-  const common = fieldsOf(values, limits);
-  const own = values.M365_MAILBOX;
-  const inFile = entries.some(({ address }) => own !== undefined && addressKey(address) === addressKey(own));
-  const first =
-    own === undefined || inFile
-      ? undefined
-      : makeMailboxConfig({ ...common, address: own }, { place: variableOf, readSecret, faults });
-  const others = entries.map((entry, i) =>
-    makeMailboxConfig(
-      { ...withoutCredential(common, entry), ...entry, limits: { ...common.limits, ...entry.limits } },
-      { place: (field) => file?.place(['mailboxes', i, field]) ?? field, readSecret, faults },
-    ),
-  );
-  // A file with faults may have a mailbox that is not read.
-  if (own === undefined && entries.length === 0 && faults.length === 0) faults.push(...orphans(values));
-  const all = [first, ...others].filter((mailbox) => mailbox !== undefined);
-  const isDefault = ({ mailbox }: MailboxConfig) => own !== undefined && mailbox.id === addressKey(own);
-  return [...all.filter(isDefault), ...all.filter((mailbox) => !isDefault(mailbox))];
-}
-
-const VARIABLE_OF: Readonly<Partial<Record<keyof MailboxFields, string>>> = {
-  address: 'M365_MAILBOX',
-  tenantId: 'AZURE_TENANT_ID',
-  clientId: 'AZURE_CLIENT_ID',
-  clientSecret: 'AZURE_CLIENT_SECRET',
-  certificatePath: 'AZURE_CLIENT_CERTIFICATE_PATH',
-  federatedTokenFile: 'AZURE_FEDERATED_TOKEN_FILE',
-  managedIdentity: 'AZURE_MANAGED_IDENTITY',
-  smtpPort: 'SMTP_PORT',
-};
-
-function variableOf(field: keyof MailboxFields): string {
-  return VARIABLE_OF[field] ?? field;
-}
-
-function fieldsOf(
-  values: Values,
-  { connections, messagesPerMinute, recipientsPerDay }: MailboxLimits,
-): Omit<MailboxFields, 'address'> {
-  const fields = {
-    tenantId: values.AZURE_TENANT_ID,
-    clientId: values.AZURE_CLIENT_ID,
-    clientSecret: values.AZURE_CLIENT_SECRET,
-    certificatePath: values.AZURE_CLIENT_CERTIFICATE_PATH,
-    federatedTokenFile: values.AZURE_FEDERATED_TOKEN_FILE,
-    managedIdentity: values.AZURE_MANAGED_IDENTITY,
-    authorityHost: values.AZURE_AUTHORITY_HOST,
-    smtpHost: values.SMTP_HOST,
-    user: values.SMTP_USER,
-    password: values.SMTP_PASSWORD,
-  };
-  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const limits = { connections, messagesPerMinute, recipientsPerDay };
-  return {
-    ...given,
-    cloud: values.M365_CLOUD,
-    smtpPort: values.SMTP_PORT,
-    unknown: values.M365_UNKNOWN_POLICY,
-    limits,
-  };
-}
-
-/** A mailbox that brings a credential of its own does not take another one from the variables. */
-function withoutCredential(
-  common: Omit<MailboxFields, 'address'>,
-  entry: MailboxFields,
-): Omit<MailboxFields, 'address'> {
-  const brings = [
-    'clientSecret',
-    'clientSecretFile',
-    'certificatePath',
-    'federatedTokenFile',
-    'managedIdentity',
-    'password',
-    'passwordFile',
-  ] as const;
-  if (!brings.some((field) => entry[field] !== undefined)) return common;
-  const {
-    clientSecret: _,
-    certificatePath: __,
-    federatedTokenFile: ___,
-    managedIdentity: ____,
-    password: _____,
-    user: ______,
-    ...rest
-  } = common;
-  return rest;
 }
 
 function poolsOf(file: ConfigFile | undefined, mailboxes: readonly MailboxConfig[], faults: Fault[]): PoolConfig[] {

@@ -6,6 +6,7 @@ import { EXCHANGE_LIMITS, type Mailbox, type MailboxLimits } from '../core/mailb
 import type { Application, Credential, ManagedIdentityCredential } from '../entra/credential.ts';
 import type { Fault } from './fault.ts';
 import type { MailboxFields } from './file-schema.ts';
+import { readSecretFile } from './secret-file.ts';
 
 export type LoginConfig =
   | { readonly kind: 'oauth'; readonly application: Application }
@@ -25,8 +26,6 @@ export interface MailboxConfig {
 export interface MailboxContext {
   /** Where a field is set, for faults: the variable's name, or the file's line. */
   readonly place: (field: keyof MailboxFields) => string;
-  /** The trimmed content of a file with a secret. Throws when it can't be read. */
-  readonly readSecret: (path: string) => string;
   readonly faults: Fault[];
 }
 
@@ -134,15 +133,9 @@ function name(place: string): string {
 function secretIn(
   path: string | undefined,
   field: keyof MailboxFields,
-  { readSecret, faults, place }: MailboxContext,
+  { faults, place }: MailboxContext,
 ): string | undefined {
-  if (path === undefined) return undefined;
-  try {
-    return readSecret(path);
-  } catch (error) {
-    faults.push({ where: place(field), message: `can't be read: ${(error as Error).message}` });
-    return undefined;
-  }
+  return path === undefined ? undefined : readSecretFile(path, place(field), faults);
 }
 
 export function readDay(text: string | undefined, where: string, faults: Fault[]): Date | undefined {
