@@ -15,6 +15,8 @@ export interface Metrics {
   readonly token: (mailbox: string, outcome: 'renewed' | 'failed') => void;
   /** A reply of the submission server to one of its clients. */
   readonly smtpInReply: (code: number) => void;
+  /** The day on which the submission server's certificate ends. */
+  readonly smtpInCertificateEnd: (end: Date) => void;
   /** Tells of these mailboxes and pools from now on, with 0: Prometheus sees no rise in what begins with 1. */
   readonly begin: (names: readonly string[]) => void;
   /** Asks how mailboxes and queues stand with each scrape. */
@@ -39,6 +41,7 @@ export function openMetrics({ withProcess = false } = {}): Metrics {
     labelNames: ['mailbox'],
     registers,
   });
+  let smtpInCertificateEnd: Gauge | undefined;
   return {
     ...mailMetrics(counters),
     begin: (names) => begin(names, counters),
@@ -49,11 +52,24 @@ export function openMetrics({ withProcess = false } = {}): Metrics {
     },
     contentType: registry.contentType,
     smtpInReply: (code) => counters.smtpInReplies.inc({ code }),
+    smtpInCertificateEnd: (end) => {
+      smtpInCertificateEnd ??= makeSmtpInCertificateEnd(registers);
+      smtpInCertificateEnd.set(end.getTime() / 1_000);
+    },
     watchFleet: (fleet) => {
       refresh = fleetGauges(registers, fleet);
     },
     credentialEnd: (mailbox, end) => credentialEnd.set({ mailbox }, end.getTime() / 1_000),
   };
+}
+
+/** Made when there is a certificate: one without labels begins with 0, which would read as one that has ended. */
+function makeSmtpInCertificateEnd(registers: Registry[]): Gauge {
+  return new Gauge({
+    name: 'relay365_smtp_in_certificate_end_timestamp_seconds',
+    help: "When the submission server's certificate ends.",
+    registers,
+  });
 }
 
 type Counters = ReturnType<typeof makeCounters>;

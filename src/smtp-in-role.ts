@@ -2,18 +2,13 @@
 import type { Config } from './config/config.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import {
-  type Certificate,
-  type CertificateFiles,
-  type CertificateWatch,
-  readCertificate,
-  watchCertificate,
-} from './smtp-in/certificate.ts';
+import { openCertificateEndWatch } from './certificate-end-watch.ts';
+import { type Certificate, openCertificateWatch, readCertificate } from './smtp-in/certificate.ts';
 import { LIMITS } from './smtp-in/limits.ts';
 import { openSmtpIn, type SmtpIn, type SmtpInOptions } from './smtp-in/server.ts';
 
 export interface SmtpInRole extends Pick<SmtpIn, 'port' | 'tlsPort'> {
-  /** Looks for another certificate; keys and networks are asked for each time. */
+  /** Looks for another certificate, or for the first one; keys and networks are asked for each time. */
   reload(): void;
   close(): Promise<void>;
 }
@@ -40,9 +35,8 @@ export async function openSmtpInRole(options: SmtpInRoleOptions): Promise<SmtpIn
   const certificate = files ? readCertificate(files) : defaults?.certificate;
   try {
     const smtp = await open(options, certificate);
-    const watch = files && certificate ? watchFiles(smtp, files, certificate, options) : undefined;
     tellStart(smtp, certificate, config(), log);
-    return roleOf(smtp, watch);
+    return roleOf(smtp, certificate, options);
   } catch (error) {
     if (isAsked || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw explain(error, config());
     log.warn(`SMTP: port ${defaults?.port} is taken by another program, so no mail is taken by SMTP: set SMTP_IN_PORT`);
@@ -70,23 +64,28 @@ function open(
   });
 }
 
-function watchFiles(
-  { renew }: SmtpIn,
-  files: CertificateFiles,
-  first: Certificate,
-  { log, limits }: SmtpInRoleOptions,
-): CertificateWatch {
+function roleOf(smtp: SmtpIn, first: Certificate | undefined, options: SmtpInRoleOptions): SmtpInRole {
+  const { config, log, metrics, limits } = options;
   const { certificateLookMs: lookMs } = { ...LIMITS, ...limits };
-  return watchCertificate({ files, first, onChange: renew, lookMs, log });
-}
-
-function roleOf(smtp: SmtpIn, watch: CertificateWatch | undefined): SmtpInRole {
+  const ends = openCertificateEndWatch(log, metrics);
+  const onChange = (certificate: Certificate) => {
+    smtp.renew(certificate);
+    ends.watch(certificate);
+  };
+  const files = openCertificateWatch({ first, onChange, lookMs, log });
+  const reload = () => {
+    const { certificate } = config().smtpIn;
+    if (certificate) files.watch(certificate);
+  };
+  if (first) ends.watch(first);
+  reload();
   return {
     port: smtp.port,
     tlsPort: smtp.tlsPort,
-    reload: () => watch?.look(),
+    reload,
     close: async () => {
-      watch?.close();
+      files.close();
+      ends.close();
       await smtp.close();
     },
   };

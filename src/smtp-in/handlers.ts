@@ -6,7 +6,7 @@ import { beginMail, checkRecipient, type MailContext, takeMail } from './mail.ts
 import { Reply } from './reply.ts';
 
 export interface HandlerContext extends LoginContext, MailContext {
-  readonly hasTls: boolean;
+  readonly hasTls: () => boolean;
   readonly connectionOf: (session: SMTPServerSession) => Connection | undefined;
 }
 
@@ -55,7 +55,7 @@ function settle(
   { hasTls, isTrusted, clientOf, connectionOf, limits }: HandlerContext,
 ): void {
   const mayLogIn = session.secure || isTrusted(session.remoteAddress);
-  session.disabledCommands = [...OFF, ...(hasTls ? [] : ['STARTTLS']), ...(mayLogIn ? [] : ['AUTH'])];
+  session.disabledCommands = [...OFF, ...(hasTls() ? [] : ['STARTTLS']), ...(mayLogIn ? [] : ['AUTH'])];
   if (clientOf(session)) connectionOf(session)?.endsIn(limits.sessionMs, '4.4.2 The session is too long');
 }
 

@@ -21,7 +21,7 @@ import { STOPPING } from './reply.ts';
 
 export interface ReceptionOptions {
   readonly host: string;
-  /** Undefined: no TLS, and so no login. */
+  /** Undefined: no TLS, and so no login, until there is one. */
   readonly certificate?: Certificate;
   readonly keys: () => readonly ApiKey[];
   readonly trustedNetworks: () => readonly TrustedNetwork[];
@@ -43,6 +43,7 @@ export class Reception {
   readonly #connections = new Map<SMTPServerSession, Connection>();
   readonly #listeners: Server[] = [];
   readonly #servers: SMTPServer[] = [];
+  #certificate: Certificate | undefined;
   #closing: Promise<void> | undefined;
   #onEmpty: () => void = () => undefined;
 
@@ -50,13 +51,14 @@ export class Reception {
     const limits = { ...LIMITS, ...options.limits };
     this.#options = options;
     this.#limits = limits;
+    this.#certificate = options.certificate;
     this.#places = new Places(limits);
     this.#clients = openClients(options.keys, options.trustedNetworks);
     this.#context = {
       ...options,
       ...this.#clients,
       limits,
-      hasTls: options.certificate !== undefined,
+      hasTls: () => this.#certificate !== undefined,
       sizeBytesMax: () => largest(options.directory()),
       budget: new Budget(limits.receivingBytes),
       guard: makeKeyGuard(() => performance.now()),
@@ -67,7 +69,7 @@ export class Reception {
   /** Answers with the port that it listens at. */
   async listen(port: number, tlsFirst: boolean): Promise<number> {
     // smtp-server has a certificate of its own, whose key everybody knows.
-    if (tlsFirst && !this.#context.hasTls) throw new Error('TLS from the first byte needs a certificate.');
+    if (tlsFirst && !this.#certificate) throw new Error('TLS from the first byte needs a certificate.');
     const smtp = this.#makeServer(tlsFirst);
     const listener = createServer((socket) => this.#accept(socket, smtp, tlsFirst));
     this.#servers.push(smtp);
@@ -79,7 +81,9 @@ export class Reception {
     return typeof address === 'object' && address ? address.port : port;
   }
 
+  /** For connections from now on. */
   renew(certificate: Certificate): void {
+    this.#certificate = certificate;
     for (const smtp of this.#servers) smtp.updateSecureContext({ ...certificate });
   }
 
@@ -151,7 +155,7 @@ export class Reception {
       heloResponse: '%s',
       secure: tlsFirst,
       needsUpgrade: tlsFirst,
-      ...this.#options.certificate,
+      ...this.#certificate,
       minVersion: 'TLSv1.2',
       // Read with each EHLO and MAIL: mailboxes may come and go.
       get size() {

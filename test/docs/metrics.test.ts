@@ -37,6 +37,7 @@ beforeAll(async () => {
   if (attempt) metrics.concluded(MESSAGE, { attempt, status: 'sent' });
   metrics.token(MAILBOX.id, 'renewed');
   metrics.smtpInReply(250);
+  metrics.smtpInCertificateEnd(new Date());
   metrics.credentialEnd(MAILBOX.id, new Date());
   const usage = { connections: 1, messagesPerMinute: 2, recipientsPerDay: 3, underWay: 0 };
   const queue = { waiting: 1, delayed: 2, underWay: 3 };

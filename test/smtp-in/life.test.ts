@@ -1,6 +1,6 @@
 /** The submission server as an operator has it: started, reloaded, renewed, closed. */
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createTransport } from 'nodemailer';
@@ -9,7 +9,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
 import { openMetrics } from '../../src/metrics.ts';
 import { openSmtpInRole } from '../../src/smtp-in-role.ts';
-import { makeServerCertificate } from '../../src/sandbox/certificate.ts';
+import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';
 import { startProcess, temporaryFolder } from '../helpers/process.ts';
 import { connectClient, idOf, openClient } from './client.ts';
 import { BEGIN, KEY, MAIL, MAILBOX, servicesOfFile } from './service.ts';
@@ -41,6 +41,18 @@ describe('a close', () => {
   });
 });
 
+const day = (days: number) => new Date(Date.now() + days * 86_400_000);
+
+interface CertificateFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** `half`: its key does not come. */
+interface Renewal extends CertificateOptions {
+  readonly half?: boolean;
+}
+
 test('a close waits for nobody who stopped in the middle of TLS', async () => {
   const service = await open({ limits: { closeMs: 100 } });
   const [silent, halfway] = [openClient(service.tlsPort), await service.greeted()];
@@ -50,8 +62,8 @@ test('a close waits for nobody who stopped in the middle of TLS', async () => {
 });
 
 describe('a renewed certificate', () => {
-  async function renew({ cert, key }: { readonly cert: string; readonly key: string }, half = false) {
-    const { certificate, privateKey } = await makeServerCertificate();
+  async function renew({ cert, key }: CertificateFiles, { half = false, ...options }: Renewal = {}) {
+    const { certificate, privateKey } = await makeServerCertificate(options);
     writeFileSync(cert, certificate);
     if (!half) writeFileSync(key, privateKey);
   }
@@ -80,13 +92,73 @@ describe('a renewed certificate', () => {
     expect(after).not.toEqual(before);
   });
 
+  test('is taken over from links that are changed one after the other, as certbot does it', async () => {
+    const folder = temporaryFolder();
+    const link = (name: string, version: number) => {
+      rmSync(join(folder, `${name}.pem`), { force: true });
+      symlinkSync(`${name}${version}.pem`, join(folder, `${name}.pem`));
+    };
+    for (const version of [1, 2]) {
+      const { certificate, privateKey } = await makeServerCertificate();
+      writeFileSync(join(folder, `fullchain${version}.pem`), certificate);
+      writeFileSync(join(folder, `privkey${version}.pem`), privateKey);
+    }
+    for (const name of ['fullchain', 'privkey']) link(name, 1);
+    const service = await open({
+      limits: { certificateLookMs: 20 },
+      env: { SMTP_IN_TLS_CERT: join(folder, 'fullchain.pem'), SMTP_IN_TLS_KEY: join(folder, 'privkey.pem') },
+    });
+    const before = await serials(service);
+    link('fullchain', 2);
+    await expect.poll(() => service.log.join(''), { timeout: 20_000 }).toContain('the old one stays');
+    expect(await serials(service)).toEqual(before);
+    link('privkey', 2);
+    await expect.poll(() => serials(service), { timeout: 20_000 }).not.toEqual(before);
+  });
+
+  test('that ends soon is told of', async () => {
+    const service = await open({ limits: { certificateLookMs: 3_600_000 } });
+    expect(service.log.join('')).not.toContain('the certificate ends');
+    await renew(service.certificate, { notBefore: day(-85), notAfter: day(5) });
+    await service.reload({});
+    expect(service.log.join('')).toMatch(
+      /"level":40.*SMTP: the certificate ends in 4 days, on \d{4}-\d\d-\d\d: see why/,
+    );
+  });
+
   test('is not taken over without its key', async () => {
     const service = await open({ limits: { certificateLookMs: 20 } });
     const before = await serials(service);
-    await renew(service.certificate, true);
+    await renew(service.certificate, { half: true });
     await expect.poll(() => service.log.join(''), { timeout: 20_000 }).toContain('the old one stays');
     expect(await serials(service)).toEqual(before);
     await expect(service.reload({})).rejects.toThrow(/SMTP_IN_TLS_CERT can't be used with SMTP_IN_TLS_KEY/);
+  });
+});
+
+describe('a certificate', () => {
+  test('that is not there at the start is taken over by a reload', async () => {
+    const trusted = { SMTP_IN_TRUSTED_NETWORKS: '127.0.0.1/32=shop', SMTP_IN_TLS_CERT: '', SMTP_IN_TLS_KEY: '' };
+    const { certificate } = await open();
+    const service = await open({ env: { ...trusted, SMTP_IN_TLS_PORT: '' } });
+    expect(await (await service.greeted()).greet()).not.toContain('STARTTLS');
+    await service.reload({ SMTP_IN_TLS_CERT: certificate.cert, SMTP_IN_TLS_KEY: certificate.key });
+    const client = await service.greeted();
+    await client.startTls({ check: false });
+    expect(await client.send({ data: MAIL })).toMatch(/^250 /);
+  });
+
+  test.each([
+    ['absent', undefined, /SMTP_IN_TLS_CERT can't be used with SMTP_IN_TLS_KEY: ENOENT: no such file .*cert\.pem/],
+    ['broken', 'no certificate', /SMTP_IN_TLS_CERT can't be used with SMTP_IN_TLS_KEY: /],
+  ])('that is %s lets nothing start, and a reload take nothing over', async (_title, content, message) => {
+    const service = await open();
+    const { cert } = service.certificate;
+    if (content === undefined) rmSync(cert);
+    else writeFileSync(cert, content);
+    expect(() => readConfig(service.env, 'all')).toThrow(message);
+    await expect(service.reload({})).rejects.toThrow(message);
+    expect(await (await service.client()).send({ data: MAIL })).toMatch(/^250 /);
   });
 });
 
@@ -104,6 +176,7 @@ test('replies are counted', async () => {
   await client.send({ data: MAIL });
   const { body } = await service.request('GET', '/metrics', undefined, { authorization: 'Bearer first-secret' });
   expect(body).toContain('relay365_smtp_in_replies_total{code="235"} 1');
+  expect(body).toMatch(/^relay365_smtp_in_certificate_end_timestamp_seconds \d{10}/m);
   expect(body).toContain(`relay365_messages_accepted_total{mailbox="${MAILBOX}"} 1`);
 });
 
