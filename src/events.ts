@@ -1,5 +1,5 @@
 /** One function for each thing that happens to a mail: the same words in the log and in the metrics. */
-import type { Conclusion } from './core/attempt.ts';
+import type { Conclusion } from './core/conclusion.ts';
 import type { Attempt, Message } from './core/message.ts';
 import { formatReply } from './core/outcome.ts';
 import type { Logger } from './log.ts';

@@ -1,6 +1,6 @@
 /** One mailbox's configuration, from the environment or the file: who it is, how it logs in, what it may. */
 import { addressKey, parseAddress } from '../core/address.ts';
-import type { UnknownPolicy } from '../core/attempt.ts';
+import type { UnknownPolicy } from '../core/conclusion.ts';
 import { CLOUDS } from '../core/clouds.ts';
 import { EXCHANGE_LIMITS, type Mailbox, type MailboxLimits } from '../core/mailbox.ts';
 import type { Application, Credential, ManagedIdentityCredential } from '../entra/credential.ts';

@@ -3,7 +3,7 @@
  * line: the record says how far the message was, and BullMQ gives the ticket to another worker.
  */
 import { type Job, DelayedError, type JobJson, Queue, RateLimitError, Worker } from 'bullmq';
-import type { Conclusion } from '../core/attempt.ts';
+import type { Conclusion } from '../core/conclusion.ts';
 import type { Attempt, Message } from '../core/message.ts';
 import { CorruptRecordError } from './codec.ts';
 import type { Change, Governor } from './governor.ts';

@@ -2,8 +2,8 @@
  * Ends the messages whose time is over while they wait: for their mailbox, for their next attempt, for a person; and
  * forgets those whose retention is over. Each worker looks; a message is ended once.
  */
-import { expireUntried } from '../core/attempt.ts';
-import type { Conclusion } from '../core/attempt.ts';
+import type { Conclusion } from '../core/conclusion.ts';
+import { expireUntried } from '../core/untried.ts';
 import type { Message } from '../core/message.ts';
 import type { Restrained } from '../core/standing.ts';
 import { CorruptRecordError, type StoredMessage } from './codec.ts';

@@ -1,5 +1,6 @@
 /** A worker's ways to Exchange, one through each mailbox, and which of them a message takes. */
-import type { RunAttempt, UnknownPolicy } from '../core/attempt.ts';
+import type { RunAttempt } from '../core/attempt.ts';
+import type { UnknownPolicy } from '../core/conclusion.ts';
 import type { Gate, Place } from './gate.ts';
 import type { Admission, Change, GovernedMailbox, Governor } from './governor.ts';
 

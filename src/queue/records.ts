@@ -2,7 +2,7 @@
  * What is known of each message. The record, and not the job, is the truth of a message's status: a job is only the
  * ticket that brings a message to a worker, so a ticket that comes twice does no harm.
  */
-import type { Conclusion } from '../core/attempt.ts';
+import type { Conclusion } from '../core/conclusion.ts';
 import type { Attempt, Content, Message, RecipientState } from '../core/message.ts';
 import { isFinal, newState } from '../core/message.ts';
 import type { BodyCipher } from './body-cipher.ts';

@@ -1,13 +1,7 @@
 /** The work on one ticket: opens the attempt in the message's record, makes it, and closes it with what came of it. */
-import {
-  type Conclusion,
-  expireUntried,
-  giveUpUntried,
-  holdInterrupted,
-  interruptedAttempt,
-  pendingRecipients,
-} from '../core/attempt.ts';
+import { type Conclusion, pendingRecipients } from '../core/conclusion.ts';
 import type { Attempt, Content, Message, MessageState } from '../core/message.ts';
+import { expireUntried, giveUpUntried, holdInterrupted, interruptedAttempt } from '../core/untried.ts';
 import { CorruptRecordError, type StoredMessage } from './codec.ts';
 import { type Change, changeOf, type Governor } from './governor.ts';
 import type { Place } from './gate.ts';

@@ -1,15 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import {
-  type AttemptPolicy,
-  conclude,
-  createAttempt,
-  expireUntried,
-  giveUpUntried,
-  interruptedAttempt,
-  pendingRecipients,
-} from '../../src/core/attempt.ts';
+import { createAttempt } from '../../src/core/attempt.ts';
+import { type AttemptPolicy, conclude } from '../../src/core/conclude.ts';
+import { pendingRecipients } from '../../src/core/conclusion.ts';
 import type { Attempt, AttemptOutcome, Content, MessageState, RecipientState } from '../../src/core/message.ts';
 import { type Handover, type Outcome, parseReply, type Stage } from '../../src/core/outcome.ts';
+import { expireUntried, giveUpUntried, interruptedAttempt } from '../../src/core/untried.ts';
 import { MESSAGE } from '../helpers/message.ts';
 
 const START = new Date('2026-12-01T10:00:00Z');

@@ -1,6 +1,6 @@
 /** What closing an attempt does to the mailbox's limits: both are one step. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Conclusion } from '../../src/core/attempt.ts';
+import type { Conclusion } from '../../src/core/conclusion.ts';
 import { EXCHANGE_LIMITS } from '../../src/core/mailbox.ts';
 import { makeBodyCipher } from '../../src/queue/body-cipher.ts';
 import { openGovernor } from '../../src/queue/governor.ts';

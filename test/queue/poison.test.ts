@@ -1,6 +1,6 @@
 /** A mail over which one worker after the other dies: it fails alone, with the reason, and does not come back. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { interruptedAttempt } from '../../src/core/attempt.ts';
+import { interruptedAttempt } from '../../src/core/untried.ts';
 import { makeBodyCipher } from '../../src/queue/body-cipher.ts';
 import { makeKeys } from '../../src/queue/keys.ts';
 import { openRecords } from '../../src/queue/records.ts';
