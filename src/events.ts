@@ -12,6 +12,8 @@ export interface MailEvents {
   readonly concluded: (message: Message, conclusion: Conclusion) => void;
   readonly interrupted: (message: Message, attempt: Attempt) => void;
   readonly unreadable: (id: string, reason: string) => void;
+  /** The message's ticket was lost or spoilt, and has been written anew. */
+  readonly mended: (message: Message) => void;
   /** A mailbox was held or slowed down, or works again. */
   readonly mailbox: (mailbox: string, change: Change) => void;
 }
@@ -40,6 +42,7 @@ export function mailEvents(log: Logger, metrics: Metrics): MailEvents {
       log.warn({ ...ids(message), ...attemptFields(attempt) }, 'interrupted');
     },
     unreadable: (id, reason) => log.error({ id, reason }, 'unreadable'),
+    mended: (message) => log.error(ids(message), 'its ticket was lost or spoilt: written anew'),
     mailbox: (mailbox, change) => {
       if (change.kind === 'opened') log.info({ mailbox }, 'mailbox open again');
       if (change.kind !== 'restrained' || !change.isNew) return;

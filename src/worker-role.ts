@@ -17,6 +17,7 @@ import type { Line } from './queue/line.ts';
 import { openRecords } from './queue/records.ts';
 import { openRedis, type RedisLocation } from './queue/redis.ts';
 import { openSeats, succeedOnlyWorker } from './queue/seats.ts';
+import { openTicketWatch } from './queue/ticket-watch.ts';
 import { redisErrors, reportRedis } from './redis-report.ts';
 import { openStation, type Shared, type Station } from './station.ts';
 
@@ -85,6 +86,7 @@ export async function openWorker({
     onUnreadable: events.unreadable,
     onError,
   });
+  const tickets = openTicketWatch({ redis, keys, records, onMended: events.mended, onError });
   const credentials = openCredentialWatch(config.mailboxes, log, metrics);
   const warnOfLeftBehind = async () => {
     for (const { name, queue } of await findLeftBehind(redis, keys, directory))
@@ -107,6 +109,7 @@ export async function openWorker({
       await floor.close(config.shutdownTimeoutMs);
       await seats.close();
       await expiry.close();
+      await tickets.close();
       redis.disconnect();
     },
   };

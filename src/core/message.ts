@@ -109,7 +109,8 @@ export interface Attempt {
   readonly fix?: string;
 }
 
-export type RecipientStatus = 'pending' | 'sent' | 'failed' | 'canceled';
+export const RECIPIENT_STATUSES = ['pending', 'sent', 'failed', 'canceled'] as const;
+export type RecipientStatus = (typeof RECIPIENT_STATUSES)[number];
 
 /** What became of one recipient; `reply` is set when Exchange spoke of this recipient alone. */
 export interface RecipientState {

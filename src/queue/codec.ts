@@ -3,7 +3,8 @@
  * a record that another version or a person has damaged becomes an error that names it, and never a wrong mail.
  */
 import type { Attempt, Content, Message, MessageState, MessageStatus, RecipientState } from '../core/message.ts';
-import { MESSAGE_STATUSES, recipientsOf, sendThrough } from '../core/message.ts';
+import { MESSAGE_STATUSES, RECIPIENT_STATUSES, recipientsOf, sendThrough } from '../core/message.ts';
+import { LANES } from './lanes.ts';
 
 /** The fields of a record's hash. An attempt is a field of its own: `attempt:1`, `attempt:2`, … */
 export type RecordFields = Readonly<Record<string, string>>;
@@ -13,6 +14,13 @@ export interface StoredMessage {
   readonly state: MessageState;
   /** The id of its ticket. */
   readonly ticket: string;
+}
+
+/** What a worker died with. */
+export interface LeftOpen {
+  readonly startedAt: Date;
+  /** Whether the final dot may have been out. */
+  readonly isDotOut: boolean;
 }
 
 /** A record or a body that can't be read. */
@@ -37,17 +45,28 @@ export function decodeContent(bytes: Buffer): Content {
 
 const RAW_SIGN = Buffer.from('raw:');
 
-/** Reads a record's hash; undefined when there is none. */
-export function decodeRecord(fields: RecordFields): StoredMessage | undefined {
+/** Reads the hash of this message's record; undefined when there is none. */
+export function decodeRecord(id: string, fields: RecordFields): StoredMessage | undefined {
   if (fields['message'] === undefined) return undefined;
   const message = throughMailbox(decodeMessage(fields['message']), fields['through']);
+  if (message.id !== id) throw new CorruptRecordError('The record is of another message.');
   const state = decodeState(fields);
   checkRecipients(message, state);
   return { message, state, ticket: fields['ticket'] ?? message.id };
 }
 
+/** What a worker died with; undefined when no attempt is open. */
+export function decodeLeftOpen({ openAt, finalDotAt }: RecordFields): LeftOpen | undefined {
+  if (openAt === undefined) return undefined;
+  return { startedAt: date(Number(openAt)), isDotOut: finalDotAt !== undefined };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
 function isAddressList(value: unknown): boolean {
-  return Array.isArray(value) && value.every((one) => typeof one?.address === 'string');
+  return Array.isArray(value) && value.every((one) => isText(one?.address) && isText(one.name ?? ''));
 }
 
 /** Whom the message does not name must not get it, whatever else the record says. */
@@ -59,12 +78,13 @@ function checkRecipients(message: Message, { recipients }: MessageState): void {
 
 function decodeMessage(json: string): Message {
   const raw = parseObject(json, 'message');
-  const { id, mailbox, acceptedAt, sendAt, expiresAt, envelopeTo = [] } = raw;
-  const lists = [raw['to'], raw['cc'], raw['bcc']];
-  if (typeof id !== 'string' || typeof mailbox !== 'string' || !lists.every(isAddressList)) {
-    throw new CorruptRecordError('The record has no id, mailbox or recipients.');
-  }
-  if (!Array.isArray(envelopeTo) || !envelopeTo.every((address) => typeof address === 'string'))
+  const { id, client, mailbox, pool = '', messageId, subject, acceptedAt, sendAt, expiresAt, envelopeTo = [] } = raw;
+  if (![id, client, mailbox, pool, messageId, subject].every(isText))
+    throw new CorruptRecordError('The record has no id, client, mailbox, Message-ID or subject.');
+  if (!Object.hasOwn(LANES, String(raw['priority']))) throw new CorruptRecordError('The record has no priority.');
+  if (![[raw['from']], raw['to'], raw['cc'], raw['bcc']].every(isAddressList))
+    throw new CorruptRecordError('The record has no sender or recipients.');
+  if (!Array.isArray(envelopeTo) || !envelopeTo.every(isText))
     throw new CorruptRecordError('The envelope is no list of addresses.');
   return {
     ...(raw as unknown as Message),
@@ -77,8 +97,13 @@ function decodeMessage(json: string): Message {
 /** A message to a pool is its mailbox's once one has had it. */
 function throughMailbox(message: Message, through: string | undefined): Message {
   if (message.pool === undefined || through === undefined) return message;
-  const { id, address } = parseObject(through, 'mailbox');
-  return sendThrough(message, { id: String(id), address: String(address) });
+  return sendThrough(message, decodeMailbox(through));
+}
+
+/** The mailbox that a message goes through. */
+export function decodeMailbox(json: string): { readonly id: string; readonly address: string } {
+  const { id, address } = parseObject(json, 'mailbox');
+  return { id: String(id), address: String(address) };
 }
 
 function decodeState(fields: RecordFields): MessageState {
@@ -96,7 +121,7 @@ function decodeState(fields: RecordFields): MessageState {
 function decodeRecipients(json: string): RecipientState[] {
   const recipients: unknown = parseObject(json, 'list of recipients');
   if (!Array.isArray(recipients)) throw new CorruptRecordError('The list of recipients is no list.');
-  if (!recipients.every((one) => typeof one?.address === 'string' && typeof one.status === 'string'))
+  if (!recipients.every((one) => isText(one?.address) && RECIPIENT_STATUSES.includes(one.status)))
     throw new CorruptRecordError('The list of recipients has one without address or status.');
   return recipients as RecipientState[];
 }
@@ -109,10 +134,12 @@ function decodeStatus(status: string | undefined): MessageStatus {
 
 function decodeAttempts(fields: RecordFields): Attempt[] {
   // A worker that can't count on has no place for the outcome of a mail that it has sent.
-  if (!/^\d*$/.test(fields['attempts'] ?? '')) throw new CorruptRecordError('The number of attempts is none.');
+  if (!/^\d{0,9}$/.test(fields['attempts'] ?? '')) throw new CorruptRecordError('The number of attempts is none.');
   const attempts: Attempt[] = [];
   for (let n = 1; fields[`attempt:${n}`] !== undefined; n += 1) {
     const raw = parseObject(fields[`attempt:${n}`] ?? '', 'attempt');
+    if (!isText(raw['outcome']) || !isText(raw['explanation']) || !Number.isFinite(raw['durationMs']))
+      throw new CorruptRecordError('An attempt has no outcome, explanation or duration.');
     attempts.push({ ...(raw as unknown as Attempt), at: date(raw['at']) });
   }
   return attempts;

@@ -8,7 +8,7 @@ import type { Attempt, Message } from '../core/message.ts';
 import { CorruptRecordError } from './codec.ts';
 import type { Change, Governor } from './governor.ts';
 import type { Place } from './gate.ts';
-import { mendTicket, messageIdOf, recipientsOfJob, stickyKeyOf } from './job.ts';
+import { ASTRAY_FIELDS, isSpoilt, mendTicket, messageIdOf, recipientsOfJob, stickyKeyOf } from './job.ts';
 import type { Keys } from './keys.ts';
 import { makeLift } from './lanes.ts';
 import { type Line, orderLines, takeTurn } from './line.ts';
@@ -72,10 +72,17 @@ interface Processing extends ConsumerOptions {
   readonly liftLowerLanes: () => Promise<void>;
 }
 
-/** BullMQ's throws at a ticket that can't be parsed, and comes upon it again and again when its lock has ended. */
+/**
+ * BullMQ's throws at a ticket that can't be parsed, and comes upon it again and again when its lock has ended; and it
+ * obeys a ticket, whoever has written what it says.
+ */
 class SturdyWorker extends Worker {
+  readonly spoilt = new WeakSet<Job>();
+
   protected override createJob(json: JobJson, id: string): Job {
-    return super.createJob(mendTicket(json), id);
+    const job = super.createJob(mendTicket(json), id);
+    if (isSpoilt(json)) this.spoilt.add(job);
+    return job;
   }
 }
 
@@ -84,7 +91,12 @@ export function openConsumer(options: ConsumerOptions): Consumer {
   const { redis, keys, events } = options;
   const queue = new Queue(options.name, { connection: redis, prefix: keys.prefix });
   const processing = { ...options, queue, liftLowerLanes: makeLift(queue, redis) };
-  const worker = new SturdyWorker(options.name, (job, token) => processJob(job, token ?? '', processing), {
+  const mendAndProcess = async (job: Job, token = '') => {
+    // Or BullMQ would stumble at its end over what it has passed by so far.
+    if (worker.spoilt.has(job)) await redis.hdel(queue.toKey(job.id ?? ''), ...ASTRAY_FIELDS);
+    await processJob(job, token, processing);
+  };
+  const worker: SturdyWorker = new SturdyWorker(options.name, mendAndProcess, {
     connection: redis,
     prefix: keys.prefix,
     autorun: false,

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Job, JobJson, JobsOptions } from 'bullmq';
+import { RECIPIENTS_MAX } from '../core/mailbox.ts';
 import { type Message, recipientsOf } from '../core/message.ts';
 
 export const JOB_NAME = 'send';
@@ -71,18 +72,43 @@ export function stickyKeyOf({ data }: FoundJob): number {
   return Number.isSafeInteger(sticky) ? (sticky ?? 0) : 0;
 }
 
-/** A ticket without a number counts as one. */
+/** A ticket without a number counts as one; no message has more recipients than one may have. */
 export function recipientsOfJob({ data }: FoundJob): number {
   const recipients = data?.recipients;
-  return Number.isSafeInteger(recipients) ? Math.max(1, recipients ?? 1) : 1;
+  return Number.isSafeInteger(recipients) ? Math.min(Math.max(1, recipients ?? 1), RECIPIENTS_MAX) : 1;
 }
 
-/** A ticket that can't be parsed is as good as one with nothing in it: its id says all that is needed. */
+/**
+ * What BullMQ keeps in a ticket that leads away from its message: an end that was put off, a parent, a schedule, a
+ * namesake; and the counts, which begin anew without harm. As Redis has them.
+ */
+export const ASTRAY_FIELDS = ['defa', 'parent', 'parentKey', 'rjk', 'nrjid', 'deid', 'atm', 'stc'] as const;
+
+/** Whether a ticket is not as relay365 and BullMQ leave it. */
+export function isSpoilt(json: JobJson): boolean {
+  const { deferredFailure, parent, parentKey, repeatJobKey, deduplicationId } = json;
+  const astray = [deferredFailure, parent, parentKey, repeatJobKey, deduplicationId];
+  return astray.some((field) => field !== undefined) || !areCounts(json.attemptsMade, json.stalledCounter);
+}
+
+/** A ticket with nothing in it that leads away from its message: its id says all that is needed. */
 export function mendTicket(json: JobJson): JobJson {
+  const { id, name, progress, timestamp, failedReason, returnvalue, attemptsStarted } = json;
+  const [attemptsMade, stalledCounter] = isSpoilt(json) ? [0, 0] : [json.attemptsMade, json.stalledCounter];
+  const counts = { attemptsStarted, attemptsMade, stalledCounter };
+  return { id, name, progress, timestamp, failedReason, returnvalue, ...counts, opts: JOB_OPTIONS, data: dataOf(json) };
+}
+
+/** What can't be parsed is as good as nothing. */
+function dataOf({ data }: JobJson): string {
   try {
-    JSON.parse(json.data);
-    return json;
+    JSON.parse(data);
+    return data;
   } catch {
-    return { ...json, data: '{}' };
+    return '{}';
   }
+}
+
+function areCounts(...numbers: readonly number[]): boolean {
+  return numbers.every((number) => Number.isSafeInteger(number) && number >= 0);
 }

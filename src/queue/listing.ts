@@ -111,14 +111,14 @@ async function readRecords(
   return places.map((place, i) => {
     const [error, fields] = results[i] ?? [];
     if (error) throw error;
-    return { place, stored: decodeOrSkip((fields ?? {}) as Record<string, string>) };
+    return { place, stored: decodeOrSkip(place.id, (fields ?? {}) as Record<string, string>) };
   });
 }
 
 /** A record that can't be read is for `GET /messages/{id}` to tell; it must not hide the others. */
-function decodeOrSkip(fields: RecordFields): StoredMessage | undefined {
+function decodeOrSkip(id: string, fields: RecordFields): StoredMessage | undefined {
   try {
-    return decodeRecord(fields);
+    return decodeRecord(id, fields);
   } catch (error) {
     if (error instanceof CorruptRecordError) return undefined;
     throw error;

@@ -9,8 +9,11 @@ import type { BodyCipher } from './body-cipher.ts';
 import {
   CorruptRecordError,
   decodeContent,
+  decodeLeftOpen,
+  decodeMailbox,
   decodeRecord,
   encodeMessage,
+  type LeftOpen,
   type RecordFields,
   type StoredMessage,
 } from './codec.ts';
@@ -18,12 +21,6 @@ import type { Settlement } from './governor.ts';
 import type { Keys } from './keys.ts';
 import type { RedisClient } from './redis.ts';
 import { defineScripts, type Scripts } from './scripts.ts';
-
-/** What a worker died with: it had begun, and may have had the final dot out. */
-export interface LeftOpen {
-  readonly startedAt: Date;
-  readonly finalDotAt?: Date;
-}
 
 export type Begun =
   | { readonly kind: 'begun'; readonly stored: StoredMessage; readonly leftOpen?: LeftOpen }
@@ -84,15 +81,12 @@ export function newRecord(message: Message): Readonly<Record<'message' | 'status
 export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number, cipher: BodyCipher): Records {
   const scripts = defineScripts(redis);
   return {
-    find: async (id) => decodeRecord(await readable(redis.hgetall(keys.record(id)))),
+    find: async (id) => decodeRecord(id, await readable(redis.hgetall(keys.record(id)))),
     begin: (id, token, now, through) => begin(scripts, keys, id, token, now, through),
     pin: async (id) => {
       await redis.hset(keys.record(id), 'pinned', 1);
     },
-    pinnedTo: async (id) => {
-      const [pinned, finalDotAt, through] = await redis.hmget(keys.record(id), 'pinned', 'finalDotAt', 'through');
-      return pinned || finalDotAt ? (JSON.parse(through ?? '{}') as Partial<Sender>).id : undefined;
-    },
+    pinnedTo: (id) => pinnedTo(redis, keys, id),
     markFinalDot: async (id, token, now) => (await scripts.finalDot(keys.record(id), token, now.getTime())) === 1,
     noteAttempt: async (id, attempt) => {
       await scripts.note(keys.record(id), JSON.stringify(attempt));
@@ -119,6 +113,18 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number,
   };
 }
 
+async function pinnedTo(redis: RedisClient, keys: Keys, id: string): Promise<string | undefined> {
+  try {
+    const fields = await readable(redis.hmget(keys.record(id), 'pinned', 'finalDotAt', 'through'));
+    const [pinned, finalDotAt, through] = fields;
+    return pinned || finalDotAt ? decodeMailbox(through ?? '').id : undefined;
+  } catch (error) {
+    // Whoever takes the message up will find that it can't be read, and say so.
+    if (error instanceof CorruptRecordError) return undefined;
+    throw error;
+  }
+}
+
 async function begin(
   scripts: Scripts,
   keys: Keys,
@@ -133,17 +139,11 @@ async function begin(
   );
   // What the record says from now on, with what a worker that died left in it.
   const fields: RecordFields = { ...before, ...(before['message'] !== undefined && { through }) };
-  const stored = decodeRecord(fields);
+  const stored = decodeRecord(id, fields);
   if (!stored) return { kind: 'missing' };
   if (isFinal(stored.state.status)) return { kind: 'over', stored };
-  const { openAt, finalDotAt } = fields;
-  if (openAt === undefined) return { kind: 'begun', stored };
-  const startedAt = new Date(Number(openAt));
-  return {
-    kind: 'begun',
-    stored,
-    leftOpen: { startedAt, ...(finalDotAt !== undefined && { finalDotAt: new Date(Number(finalDotAt)) }) },
-  };
+  const leftOpen = decodeLeftOpen(fields);
+  return { kind: 'begun', stored, ...(leftOpen && { leftOpen }) };
 }
 
 /** The arguments of FINISH. */

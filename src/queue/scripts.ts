@@ -19,12 +19,12 @@ const STEPS = `
 local function moveTo(prefix, record, id, status)
   local known = redis.call('HMGET', record, 'status', 'acceptedAtMs')
   if known[1] then redis.call('ZREM', prefix .. ':index:status:' .. known[1], id) end
-  redis.call('ZADD', prefix .. ':index:status:' .. status, known[2] or 0, id)
+  redis.call('ZADD', prefix .. ':index:status:' .. status, tonumber(known[2]) or 0, id)
   redis.call('HSET', record, 'status', status)
 end
 local function count(prefix, record, by)
   local known = redis.call('HMGET', record, 'client', 'bytes')
-  local load, client, bytes = prefix .. ':load', known[1] or '', tonumber(known[2] or '0') * by
+  local load, client, bytes = prefix .. ':load', known[1] or '', (tonumber(known[2]) or 0) * by
   redis.call('HINCRBY', load, 'messages', by)
   redis.call('HINCRBY', load, 'bytes', bytes)
   if redis.call('HINCRBY', load, 'messages:' .. client, by) == 0 then

@@ -9,17 +9,45 @@ import { LANES, PRIORITY_FACTOR } from './lanes.ts';
 /** BullMQ keeps a delayed job at its time (ms) × 2^12 + its place among those of the same time. */
 const DELAY_FACTOR = 4_096;
 
+/** What BullMQ keeps of a ticket of ours. Whatever else stands in one leads somewhere else: to a parent, a schedule, an end. */
+const TEXTS = ['name', 'data', 'opts', 'failedReason', 'stacktrace'];
+const COUNTS = ['timestamp', 'delay', 'priority', 'processedOn', 'ats', 'atm', 'stc'];
+/** Counts of more digits would soon be beyond what Redis can count on. */
+const COUNT_DIGITS_MAX = 15;
+
 /**
+ * `writeJob`: writes what a ticket says, and not where it waits.
+ * `isSound`: whether a worker can begin with what a ticket says, and end with it.
  * `writeTicket`: writes a ticket, unless it is there. One that waits for its time has a delay.
  * `backlog`: how many wait in each lane, the highest first, and how many are under way.
  */
 export const TICKET = `
+local OPTIONS = '${JSON.stringify(JOB_OPTIONS).slice(1)}'
+local function writeJob(job, now, lane, delay, data)
+  local options = '{"delay":' .. delay .. ',"priority":' .. lane .. ',' .. OPTIONS
+  redis.call('HSET', job, 'name', '${JOB_NAME}', 'data', data, 'opts', options, 'timestamp', now, 'delay', delay,
+    'priority', lane)
+end
+local function isCount(text)
+  return string.match(text, '^%d+$') ~= nil and #text <= ${COUNT_DIGITS_MAX}
+end
+local function isSound(job)
+  if redis.call('TYPE', job).ok ~= 'hash' then return false end
+  local fields, known = redis.call('HGETALL', job), {}
+  for i = 1, #fields, 2 do known[fields[i]] = fields[i + 1] end
+  local options = string.match(known.opts or '', '^{"delay":%d+,"priority":%d+,(.*)$')
+  if options ~= OPTIONS or not pcall(cjson.decode, known.data) then return false end
+  for _, field in ipairs({${COUNTS.map((field) => `'${field}'`).join(', ')}}) do
+    if known[field] and not isCount(known[field]) then return false end
+    known[field] = nil
+  end
+  for _, field in ipairs({${TEXTS.map((field) => `'${field}'`).join(', ')}}) do known[field] = nil end
+  return next(known) == nil
+end
 local function writeTicket(queue, ticket, now, lane, delay, data)
   local job = queue .. ':' .. ticket
   if redis.call('EXISTS', job) == 1 then return end
-  local options = '{"delay":' .. delay .. ',"priority":' .. lane .. ',' .. '${JSON.stringify(JOB_OPTIONS).slice(1)}'
-  redis.call('HSET', job, 'name', '${JOB_NAME}', 'data', data, 'opts', options, 'timestamp', now, 'delay', delay,
-    'priority', lane)
+  writeJob(job, now, lane, delay, data)
   if delay == 0 then
     local place = redis.call('INCR', queue .. ':pc') % ${PRIORITY_FACTOR}
     redis.call('ZADD', queue .. ':prioritized', lane * ${PRIORITY_FACTOR} + place, ticket)

@@ -2,11 +2,11 @@
 import { type Conclusion, pendingRecipients } from '../core/conclusion.ts';
 import type { Attempt, Content, Message, MessageState } from '../core/message.ts';
 import { expireUntried, giveUpUntried, holdInterrupted, interruptedAttempt } from '../core/untried.ts';
-import { CorruptRecordError, type StoredMessage } from './codec.ts';
+import { CorruptRecordError, type LeftOpen, type StoredMessage } from './codec.ts';
 import { type Change, changeOf, type Governor } from './governor.ts';
 import type { Place } from './gate.ts';
 import type { Line } from './line.ts';
-import type { LeftOpen, Records } from './records.ts';
+import type { Records } from './records.ts';
 
 export interface WorkDependencies {
   readonly records: Records;
@@ -119,8 +119,8 @@ function unreadable(error: unknown): string {
   return `The message's content can't be read: ${error.message}`;
 }
 
-function leftAttempt({ startedAt, finalDotAt }: LeftOpen, { unknown }: Line, now: Date): Attempt {
-  return interruptedAttempt(startedAt, finalDotAt !== undefined, now, unknown);
+function leftAttempt({ startedAt, isDotOut }: LeftOpen, { unknown }: Line, now: Date): Attempt {
+  return interruptedAttempt(startedAt, isDotOut, now, unknown);
 }
 
 /** Adds what a worker left behind to the message's attempts, before the next one begins. */

@@ -254,7 +254,9 @@ describe('what comes back from Redis', () => {
   const damage = fc.dictionary(field, json, { minKeys: 1, maxKeys: 3 });
   test('as a record is one, or is called corrupt', () => {
     hold<Record<string, string>>([], damage, (fields) => {
-      unlessRefused(CorruptRecordError, () => decodeRecord({ ...newRecord(MESSAGE), attempts: '1', ...fields }));
+      unlessRefused(CorruptRecordError, () =>
+        decodeRecord(MESSAGE.id, { ...newRecord(MESSAGE), attempts: '1', ...fields }),
+      );
     });
   });
 

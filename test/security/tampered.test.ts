@@ -9,6 +9,9 @@ import type { RedisClient } from '../../src/queue/redis.ts';
 import { connectTo, startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService, type TestService } from '../helpers/service.ts';
 
+/** A ticket that no worker could begin with comes back when its lock has ended, and the one after it was looked for. */
+const LOCKS_END_MS_MAX = 90_000;
+
 let redis: TestRedis;
 beforeAll(async () => {
   redis = await startTestRedis();
@@ -78,6 +81,24 @@ describe('a record', () => {
     ['whose To has nobody in it', changeRecord((message) => ({ ...message, to: [null] }))],
     ['whose envelope is no list', changeRecord((message) => ({ ...message, envelopeTo: { a: 1 } }))],
     ['whose envelope is another', changeRecord((message) => ({ ...message, envelopeTo: ['evil@example.com'] }))],
+    ['whose sender is nobody', changeRecord((message) => ({ ...message, from: null }))],
+    ['whose sender is no address', changeRecord((message) => ({ ...message, from: 'evil@example.com' }))],
+    ['whose names are objects', changeRecord((message) => ({ ...message, from: { address: 'a@b.c', name: {} } }))],
+    ['whose subject names a file', changeRecord((message) => ({ ...message, subject: { path: '/etc/passwd' } }))],
+    ['whose Message-ID is none', changeRecord((message) => ({ ...message, messageId: null }))],
+    ['whose priority is none', changeRecord((message) => ({ ...message, priority: '__proto__' }))],
+    ['whose id is another', changeRecord((message) => ({ ...message, id: 'other' }))],
+    ['whose pool is an object', changeRecord((message) => ({ ...message, pool: {} }))],
+    [
+      'whose recipients have another status',
+      (client, keys, id) =>
+        client.hset(keys.record(id), 'recipients', '[{"address":"someone@example.com","status":"evil"}]'),
+    ],
+    ['whose attempt is odd', (client, keys, id) => client.hset(keys.record(id), 'attempt:1', '{"at":5,"outcome":{}}')],
+    [
+      'whose count of attempts is beyond all',
+      (client, keys, id) => client.hset(keys.record(id), 'attempts', '9'.repeat(20)),
+    ],
     ['whose count of attempts is no number', (client, keys, id) => client.hset(keys.record(id), 'attempts', 'x')],
     ['that is gone', (client, keys, id) => client.del(keys.record(id))],
     ['that is of another type in Redis', (client, keys, id) => retype(client, keys.record(id))],
@@ -86,6 +107,34 @@ describe('a record', () => {
     await untilNoJobs(service);
     expect(service.sandbox.exchange.messages.map(({ subject }) => subject)).toEqual(['other']);
     expect(service.log.some((line) => line.includes('unreadable') && line.includes(id))).toBe(true);
+  });
+
+  test.each<[string, readonly string[]]>([
+    ['time of accept is none', ['acceptedAtMs', 'x']],
+    ['size is none', ['bytes', 'x']],
+    ['open attempt has no time', ['openAt', 'x']],
+    ['open attempt is beyond all times', ['openAt', '9e300']],
+    ['final dot has no time', ['openAt', '5', 'finalDotAt', 'x']],
+    ['next attempt has no time', ['nextAttemptAt', 'x']],
+    ['mailbox is nonsense', ['through', '{']],
+    ['queue is another', ['queue', 'other']],
+    ['ticket is another', ['ticket', 'other']],
+  ])('whose %s sends its mail all the same', async (_title, fields) => {
+    const { service, id } = await tamperWith((client, keys, id) => client.hset(keys.record(id), ...fields));
+    expect((await service.until(id, isFinal)).status).toBe('sent');
+    await untilNoJobs(service);
+    expect(service.sandbox.exchange.messages).toHaveLength(2);
+  });
+
+  test('of a message to a pool whose mailbox is nonsense sends its mail all the same', async () => {
+    const yaml =
+      'mailboxes: [{ address: a@contoso.com }, { address: b@contoso.com }]\npools: [{ name: p, mailboxes: [a@contoso.com, b@contoso.com] }]';
+    const service = await openTestService({ location: redis.location, workers: 0, yaml, env: { M365_MAILBOX: '' } });
+    for (const address of ['a@contoso.com', 'b@contoso.com']) service.sandbox.exchange.addMailbox({ address });
+    const id = await service.send({ mailbox: 'p' });
+    await connectTo(redis).hset(makeKeys(service.namespace).record(id), 'pinned', '1', 'through', '{');
+    await service.addWorker();
+    expect((await service.until(id, isFinal)).status).toBe('sent');
   });
 
   test('that is damaged does not keep others from their end', async () => {
@@ -162,6 +211,55 @@ describe('a ticket', () => {
     await untilNoJobs(service);
   });
 
+  test('that is spoilt in any way sends its mail once, and nothing of it is left', {
+    timeout: LOCKS_END_MS_MAX,
+  }, async () => {
+    const service = await openTestService({
+      location: redis.location,
+      workers: 0,
+      env: { M365_MESSAGES_PER_MINUTE: '0' },
+    });
+    const client = connectTo(redis);
+    const keys = makeKeys(service.namespace);
+    const ids: string[] = [];
+    for (const [subject, spoil] of Object.entries(SPOILT)) {
+      const id = await service.send({ subject });
+      await spoil(jobOf(client, keys, id));
+      ids.push(id);
+    }
+    await service.addWorker();
+    for (const id of ids) expect((await service.until(id, isFinal)).status).toBe('sent');
+    await untilNoJobs(service);
+    const subjects = service.sandbox.exchange.messages.map(({ subject }) => subject);
+    expect(subjects.sort()).toEqual(Object.keys(SPOILT).sort());
+    const left = await client.keys(`${keys.prefix}:${service.sandbox.mailbox.address}:*`);
+    expect(left.filter((key) => ids.some((id) => key.includes(id)))).toEqual([]);
+  });
+
+  test('whose counts are spoilt while a worker has it does not keep others from being taken up', async () => {
+    const service = await openTestService({ location: redis.location, workers: 0 });
+    const client = connectTo(redis);
+    const ids = await Promise.all([service.send(), service.send()]);
+    const queue = `${makeKeys(service.namespace).prefix}:${service.sandbox.mailbox.address}`;
+    // As a worker leaves them that has died.
+    await client.zrem(`${queue}:prioritized`, ...ids);
+    await client.lpush(`${queue}:active`, ...ids);
+    await client.hset(`${queue}:${ids[0]}`, 'stc', 'x');
+    await service.addWorker();
+    for (const id of ids) expect((await service.until(id, isFinal)).status).toBe('sent');
+    await untilNoJobs(service);
+  });
+
+  test('for no message that no worker can begin with goes away', async () => {
+    const service = await openTestService({ location: redis.location, workers: 0 });
+    await queueOf(service).add('send', {}, { jobId: 'no-such-message', priority: 1 });
+    const queue = `${makeKeys(service.namespace).prefix}:${service.sandbox.mailbox.address}`;
+    await connectTo(redis).hset(`${queue}:no-such-message`, 'ats', 'x');
+    await service.addWorker();
+    expect((await service.until(await service.send(), isFinal)).status).toBe('sent');
+    await untilNoJobs(service);
+  });
+
   test('that comes twice sends its mail once', async () => {
     const service = await openTestService({ location: redis.location, workers: 2 });
     const id = await service.send();
@@ -171,6 +269,58 @@ describe('a ticket', () => {
     expect(service.sandbox.exchange.messages).toHaveLength(1);
   });
 });
+
+/** The ticket of a message, in the hands of somebody who writes to Redis. */
+interface TicketInRedis {
+  set(...fields: string[]): Promise<unknown>;
+  remove(): Promise<unknown>;
+  retype(): Promise<unknown>;
+  /** Takes it out of the queue, and leaves what it says. */
+  lose(): Promise<unknown>;
+  move(score: string): Promise<unknown>;
+}
+
+type Spoil = (ticket: TicketInRedis) => Promise<unknown>;
+
+function jobOf(client: RedisClient, keys: Keys, id: string): TicketInRedis {
+  const key = async (of: string) => `${keys.prefix}:${await client.hget(keys.record(id), 'queue')}:${of}`;
+  return {
+    set: async (...fields) => client.hset(await key(id), ...fields),
+    remove: async () => client.del(await key(id)),
+    retype: async () => retype(client, await key(id)),
+    lose: async () => client.zrem(await key('prioritized'), id),
+    move: async (score) => client.zadd(await key('prioritized'), score, id),
+  };
+}
+
+/** What may become of a ticket. */
+const SPOILT: Readonly<Record<string, Spoil>> = {
+  'options can not be parsed': (job) => job.set('opts', '{'),
+  'options are null': (job) => job.set('opts', 'null'),
+  "options are no JSON but Lua's": (job) => job.set('opts', '{"attempts":NaN}'),
+  'options allow one attempt': (job) => job.set('opts', '{"attempts":1}'),
+  'data is nested deeply': (job) => job.set('data', '['.repeat(100_000)),
+  'data counts too many recipients': (job) => job.set('data', '{"recipients":1000000}'),
+  'count of starts is no number': (job) => job.set('ats', 'x'),
+  'count of attempts is no number': (job) => job.set('atm', 'x'),
+  'count of attempts is beyond all': (job) => job.set('atm', '9223372036854775807'),
+  'count of stalls is no number': (job) => job.set('stc', 'x'),
+  'count of stalls is beyond all': (job) => job.set('stc', '2000000'),
+  'priority is no number': (job) => job.set('priority', 'high'),
+  'delay is no number': (job) => job.set('delay', 'x'),
+  'time is no number': (job) => job.set('timestamp', 'x'),
+  'name is another': (job) => job.set('name', 'x'.repeat(10_000)),
+  'failure was put off': (job) => job.set('defa', 'evil'),
+  'parent is nonsense': (job) => job.set('parent', '{', 'parentKey', 'x'),
+  'parent is in another queue': (job) => job.set('parentKey', '{x}:other:1'),
+  'repetition is asked for': (job) => job.set('rjk', 'evil:1:::1000'),
+  'schedule is asked for': (job) => job.set('rjk', 'evil'),
+  'namesake is to be removed': (job) => job.set('deid', 'evil'),
+  'fields are gone': (job) => job.remove(),
+  'hash is a list': (job) => job.retype(),
+  'place is gone': (job) => job.lose(),
+  'place is behind all others': (job) => job.move('+inf'),
+};
 
 async function untilNoJobs(service: TestService): Promise<void> {
   const queue = new Queue(service.sandbox.mailbox.address, {

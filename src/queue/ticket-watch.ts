@@ -1,0 +1,95 @@
+/**
+ * Sees to it that each message that is not over has a ticket which BullMQ can bring to a worker. The record is the truth:
+ * when a ticket is lost or spoilt (by a fault, or by somebody who writes to Redis), it is written anew from the record.
+ */
+import { type Message, queueOf } from '../core/message.ts';
+import { CorruptRecordError, type StoredMessage } from './codec.ts';
+import { jobData, messageIdOf, retryTicket } from './job.ts';
+import type { Keys } from './keys.ts';
+import { LANES } from './lanes.ts';
+import type { Records } from './records.ts';
+import type { RedisClient } from './redis.ts';
+import { defineTicketWatchScripts, type TicketWatchScripts } from './ticket-watch-scripts.ts';
+
+export interface TicketWatchOptions {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly records: Pick<Records, 'find'>;
+  readonly onMended: (message: Message) => void;
+  readonly onError: (error: Error) => void;
+}
+
+export interface TicketWatch {
+  close(): Promise<void>;
+}
+
+const CHECK_MS = 5_000;
+/** So many are looked at in each check, in about a millisecond of Redis's time. */
+const MESSAGES_A_TIME = 250;
+
+export function openTicketWatch(options: TicketWatchOptions): TicketWatch {
+  const scripts = defineTicketWatchScripts(options.redis);
+  const nextIds = makeRounds(options);
+  let looking: Promise<void> | undefined;
+  const look = () => {
+    looking ??= nextIds()
+      .then((ids) => mendAll(ids, scripts, options))
+      .catch(options.onError)
+      .finally(() => {
+        looking = undefined;
+      });
+  };
+  const timer = setInterval(look, CHECK_MS);
+  return {
+    close: async () => {
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}
+
+/** Goes over all unfinished messages, some each time, and then begins anew. */
+function makeRounds({ redis, keys }: TicketWatchOptions): () => Promise<string[]> {
+  let cursor = '0';
+  return async () => {
+    const [next, idsAndTimes] = await redis.zscan(keys.deadlines, cursor, 'COUNT', MESSAGES_A_TIME);
+    cursor = next;
+    return idsAndTimes.filter((_, i) => i % 2 === 0);
+  };
+}
+
+async function mendAll(
+  ids: readonly string[],
+  scripts: TicketWatchScripts,
+  { keys, records, onMended }: TicketWatchOptions,
+): Promise<void> {
+  for (const id of await scripts.inspect(keys.queues, keys.prefix, ...ids)) {
+    const stored = await records.find(id).catch(noneIfCorrupt);
+    if (stored && (await mend(stored, scripts, keys))) onMended(stored.message);
+  }
+}
+
+/** A ticket would bring a worker nothing that it can read: such a message waits for the end of its time. */
+function noneIfCorrupt(error: unknown): undefined {
+  if (!(error instanceof CorruptRecordError)) throw error;
+}
+
+async function mend(stored: StoredMessage, scripts: TicketWatchScripts, keys: Keys): Promise<boolean> {
+  const { message, state } = stored;
+  const { id, sendAt, priority } = message;
+  const ticket = messageIdOf({ id: stored.ticket }) === id ? stored.ticket : retryTicket(id, state.attempts.length);
+  const now = Date.now();
+  const dueAt = state.nextAttemptAt ?? sendAt;
+  const mended = await scripts.mend(
+    keys.record(id),
+    keys.prefix,
+    id,
+    queueOf(message),
+    ticket,
+    now,
+    LANES[priority],
+    Math.max(0, (dueAt?.getTime() ?? now) - now),
+    JSON.stringify(jobData(message)),
+  );
+  return mended === 1;
+}
