@@ -41,7 +41,7 @@ const HEADER_BYTES_MAX = MEGABYTE;
 const FIELD = /^([!-9;-~]+)[ \t]*:(.*)$/s;
 const HIDDEN = new Set(['bcc', 'resent-bcc']);
 /** One that is there and empty is as good as missing, and must not stand beside the one that is added. */
-const ADDED = new Set(['date', 'message-id']);
+const ADDED = new Set(['from', 'date', 'message-id']);
 /** Fields of which RFC 5322 3.6 allows one: two of them are how a mail is made to look like another's. */
 const ONCE = ['from', 'sender', 'to', 'cc', 'subject', 'date', 'message-id', 'reply-to', 'mime-version'];
 const SUBJECT_LENGTH_MAX = 998;
@@ -66,7 +66,7 @@ export function readRawMessage(
   const addresses = (name: string) => readAddresses(name, value(name), values, errors);
   const [from, ...others] = addresses('from');
   if (others.length > 0) errors.add('From', 'Name one sender: Exchange takes no mail from several.');
-  checkSender('from', value('from'), from, errors);
+  checkSender('from', value('from') || undefined, from, errors);
   checkSender('sender', value('sender'), from, errors);
   const messageId = value('message-id')?.trim();
   const message: RawMessage = {

@@ -6,7 +6,9 @@ import type { Socket } from 'node:net';
 import type { SMTPServer, SMTPServerSession } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import type { SmtpInLimits } from './limits.ts';
-import { enhancedCode, MUST_STARTTLS, STOPPING } from './reply.ts';
+import { withBrackets, withName, withoutSender } from './leniency.ts';
+import { clearer, enhancedCode, MUST_STARTTLS, NO_END, STOPPING } from './reply.ts';
+import { isTls, TLS_TOO_EARLY } from './tls-trouble.ts';
 
 /** What a client was told, without the words: they may hold an address. */
 export interface SentReply {
@@ -19,7 +21,7 @@ export interface ConnectionContext {
   readonly limits: SmtpInLimits;
   readonly isKnown: (session: SMTPServerSession) => boolean;
   readonly isStopping: () => boolean;
-  readonly onReply: (reply: SentReply, session: SMTPServerSession) => void;
+  readonly onReply: (reply: SentReply, connection: Connection) => void;
   readonly onEnd: (connection: Connection) => void;
 }
 
@@ -43,10 +45,31 @@ export class Connection extends SMTPConnection {
   override init(): void {
     const greet = () => setTimeout(() => this.connectionReady(), this.#context.limits.greetingMs).unref();
     this._setListeners(() => void greet());
+    if (!this.needsUpgrade) this._socket.once('data', (first: Buffer) => this.#checkFirst(first));
+  }
+
+  override handler_EHLO(command: Buffer, done: () => void): void {
+    super.handler_EHLO(Buffer.from(withName(command.toString())), done);
+  }
+
+  override handler_HELO(command: Buffer, done: () => void): void {
+    super.handler_HELO(Buffer.from(withName(command.toString())), done);
+  }
+
+  override _parseAddressCommand(name: string, command: Buffer | string) {
+    const line = withBrackets(command.toString());
+    const parsed = super._parseAddressCommand(name, line);
+    return parsed || name !== 'mail from' ? parsed : super._parseAddressCommand(name, withoutSender(line));
+  }
+
+  override _onTimeout(): void {
+    if (this.isReceiving && !this._closing) this.send(CLOSING, NO_END);
+    else super._onTimeout();
   }
 
   /** Each reply of smtp-server and of ours goes through here. */
-  override send(code: number, text?: string | string[] | null, about?: string | false): void {
+  override send(code: number, given?: string | string[] | null, about?: string | false): void {
+    const text = clearer(given);
     // smtp-server knows no AUTH where it is turned off, and would not say why.
     if (code === 500 && about === 'AUTH') super.send(530, MUST_STARTTLS, false);
     else super.send(code, text, enhancedCode(text) ? false : about);
@@ -73,8 +96,12 @@ export class Connection extends SMTPConnection {
     this.#context.onEnd(this);
   }
 
+  #checkFirst(first: Buffer): void {
+    if (isTls(first)) this.emit('error', Object.assign(new Error('TLS before STARTTLS'), { code: TLS_TOO_EARLY }));
+  }
+
   #tell(code: number, enhanced: string | undefined): void {
-    this.#context.onReply({ code, ...(enhanced && { enhanced }) }, this.session);
+    this.#context.onReply({ code, ...(enhanced && { enhanced }) }, this);
   }
 
   #count(code: number, text?: string | string[] | null): void {

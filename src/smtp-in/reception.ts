@@ -18,6 +18,7 @@ import { Budget, LIMITS, Places, type SmtpInLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import { SERVER_NAME } from './received.ts';
 import { STOPPING } from './reply.ts';
+import { tlsTrouble } from './tls-trouble.ts';
 
 export interface ReceptionOptions {
   readonly host: string;
@@ -127,7 +128,7 @@ export class Reception {
       limits: this.#limits,
       isKnown: (session) => this.#clients.clientOf(session) !== undefined,
       isStopping: () => this.#closing !== undefined,
-      onReply: (reply, session) => this.#tellReply(reply, session),
+      onReply: (reply, from) => this.#tellReply(reply, from),
       onEnd: ({ session }) => {
         giveBack();
         this.#connections.delete(session);
@@ -135,16 +136,18 @@ export class Reception {
       },
     });
     this.#connections.set(connection.session, connection);
-    connection.on('error', (err) => this.#options.log.debug({ err }, 'SMTP: a connection failed'));
+    // An end may come as several errors, of which the first tells most.
+    connection.once('error', (err) => tellError(err, connection, this.#options.log));
+    connection.on('error', () => undefined);
     connection.init();
   }
 
   /** A device shows nobody why its mail was refused: the log does. */
-  #tellReply({ code, enhanced }: SentReply, session: SMTPServerSession): void {
+  #tellReply({ code, enhanced }: SentReply, { session, remoteAddress: ip }: Connection): void {
     this.#options.onReply(code);
     if (code < 400) return;
     const client = this.#clients.clientOf(session)?.name;
-    const fields = { ip: session.remoteAddress, ...(client && { client }), code, ...(enhanced && { enhanced }) };
+    const fields = { ip, ...(client && { client }), code, ...(enhanced && { enhanced }) };
     this.#options.log[OUR_TROUBLE.includes(code) ? 'warn' : 'info'](fields, 'SMTP: refused');
   }
 
@@ -183,6 +186,12 @@ export class Reception {
 /** For a client to read why, and to go by itself. */
 const LAST_WORD_MS = 500;
 const OUR_TROUBLE = [451, 452];
+
+function tellError(err: Error, { remoteAddress: ip }: Connection, log: Log): void {
+  const trouble = tlsTrouble(err);
+  if (trouble === undefined) log.debug({ err }, 'SMTP: a connection failed');
+  else log.info({ ip, code: (err as NodeJS.ErrnoException).code }, `SMTP: no TLS with a client, for ${trouble}`);
+}
 
 function largest({ mailboxes }: Directory): number {
   return Math.max(...mailboxes.map(({ limits }) => limits.messageSizeBytesMax));

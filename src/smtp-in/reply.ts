@@ -23,6 +23,19 @@ const TEXT_LENGTH_MAX = 500;
 export const MUST_STARTTLS = '5.7.0 Must issue a STARTTLS command first';
 export const STOPPING = '4.3.2 This server is stopping: send again';
 
+export const NO_END = '4.4.2 Timeout: the end of the mail did not come, which is CR LF . CR LF';
+
+/** smtp-server's words that leave a person where they were, and words that say what to do. */
+const CLEARER: Readonly<Record<string, string>> = {
+  'Error: Bad sender address syntax': '5.1.7 Write it as MAIL FROM:<name@example.com>',
+  'Error: Bad recipient address syntax': '5.1.3 Write it as RCPT TO:<name@example.com>, each in a line of its own',
+  'Error: Unrecognized authentication type': '5.5.4 Log in by PLAIN or LOGIN, which menus often call "normal password"',
+};
+
+export function clearer<T>(text: T): T | string {
+  return (typeof text === 'string' && CLEARER[text]) || text;
+}
+
 /** The enhanced code (RFC 3463) at the beginning of a text, if it has one: smtp-server then adds none. */
 export function enhancedCode(text: unknown): string | undefined {
   return typeof text === 'string' ? /^([245]\.\d{1,3}\.\d{1,3}) /.exec(text)?.[1] : undefined;

@@ -77,7 +77,6 @@ describe('a client that is no good', () => {
     ['says a line that is too long', `EHLO ${'x'.repeat(5_000)}\r\n`, /^421 .*too long/],
     ['has a name that is too long', `EHLO ${'x'.repeat(400)}\r\n`, /^501 /],
     ['has a name with NUL', 'EHLO a\0b\r\n', /^501 /],
-    ['has no name', 'EHLO\r\n', /^501 /],
     ['is in a hurry', 'MAIL FROM:<a@b.example>\r\n', /^503 /],
     ['says nothing', '\r\n', /^500 /],
   ])('that %s is refused', async (_title, bytes, expected) => {

@@ -1,7 +1,7 @@
 /** An SMTP client that says what a test tells it to, in the pieces in which it is told to. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { onTestFinished } from 'vitest';
 
 export interface Login {
@@ -14,6 +14,12 @@ export interface TestMail {
   readonly to?: readonly string[];
   /** Without its final dot. */
   readonly data: string | Buffer;
+}
+
+interface StartTls extends SecureContextOptions {
+  /** Goes out in clear text, in the same packet as STARTTLS. */
+  readonly injected?: string;
+  readonly check?: boolean;
 }
 
 export class TestClient {
@@ -69,11 +75,10 @@ export class TestClient {
     return this.say('EHLO client.example');
   }
 
-  /** `injected` goes out in clear text, in the same packet as STARTTLS. */
-  async startTls({ injected = '', check = true } = {}): Promise<string> {
+  async startTls({ injected = '', check = true, ...options }: StartTls = {}): Promise<string> {
     await this.say(`STARTTLS${injected && `\r\n${injected}`}`);
     this.#socket.removeAllListeners();
-    this.#socket = connectTls({ socket: this.#socket, servername: 'localhost', rejectUnauthorized: check });
+    this.#socket = connectTls({ ...options, socket: this.#socket, servername: 'localhost', rejectUnauthorized: check });
     this.#listen();
     await once(this.#socket, 'secureConnect');
     return this.greet();
