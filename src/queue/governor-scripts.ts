@@ -3,9 +3,9 @@
  * number of workers on any number of machines keep one limit together. Each script is one atomic step.
  *
  * A mailbox has four keys:
- *   standing    hash: what holds it back. state (held, throttled; none = open), untilMs, sinceMs, strikes, calmAtMs,
- *               cap (messages under way while it finds its pace), seatCap, seatCapAtMs, pausedMs, the reason, and paceMs
- *               (how long a message was under way of late, from its admission to its result)
+ *   standing    hash: what holds it back. state (held, throttled; none = open), untilMs, sinceMs, strikes and calmAtMs of
+ *               each kind of fault, cap (messages under way while it finds its pace), seatCap, seatCapAtMs, pausedMs,
+ *               the reason, and paceMs (how long a message was under way of late, from its admission to its result)
  *   sent        sorted set: each message that Exchange took -> when its place in the window is free again (ms)
  *   underWay    hash: message -> "expiry in ms:recipients:worker", from its admission until its result is known
  *   recipients  hash: minute -> recipients that Exchange took in it; total = their sum; oldest = the first minute
@@ -161,6 +161,7 @@ return 1
 /**
  * A mailbox that then works for as long as it had to wait, and at least for so long, has got over it: the next fault is
  * the first again. Longer, and passing faults that have nothing to do with each other would add up to waits of minutes.
+ * For the same reason each kind of fault, known by its state and its first wait, has a count of its own.
  */
 const CALM_MS_MIN = 60_000;
 
@@ -178,7 +179,8 @@ const RESTRAIN = `
 ${NOW}
 local standing = KEYS[1]
 if ARGV[7] ~= '' then redis.call('HDEL', KEYS[3], ARGV[7]) end
-local known = redis.call('HMGET', standing, 'state', 'untilMs', 'strikes', 'calmAtMs', 'seatCap', 'seatCapAtMs')
+local kind = ARGV[1] .. ':' .. ARGV[2]
+local known = redis.call('HMGET', standing, 'state', 'untilMs', 'strikes:' .. kind, 'calmAtMs:' .. kind, 'seatCap', 'seatCapAtMs')
 local strikes = 0
 if tonumber(known[4] or '0') > now then strikes = tonumber(known[3] or '0') end
 local state, heldAfter = ARGV[1], tonumber(ARGV[9])
@@ -193,8 +195,8 @@ end
 if not isNew and tonumber(known[2]) > now then return {0, tonumber(known[2]), state, tonumber(known[2]) - now} end
 local wait = math.min(tonumber(ARGV[3]), tonumber(ARGV[2]) * 2 ^ math.min(strikes, 30))
 wait = math.floor(math.max(wait, tonumber(ARGV[4])) * (1 + 0.2 * tonumber(ARGV[5])))
-redis.call('HSET', standing, 'state', state, 'untilMs', now + wait, 'strikes', strikes + 1,
-  'calmAtMs', now + wait + math.max(wait, ${CALM_MS_MIN}), 'cap', 1, 'reason', ARGV[6])
+redis.call('HSET', standing, 'state', state, 'untilMs', now + wait, 'strikes:' .. kind, strikes + 1,
+  'calmAtMs:' .. kind, now + wait + math.max(wait, ${CALM_MS_MIN}), 'cap', 1, 'reason', ARGV[6])
 if isNew then redis.call('HSET', standing, 'sinceMs', now) end
 return {isNew and 1 or 0, now + wait, state, wait}
 `;

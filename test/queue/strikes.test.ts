@@ -1,6 +1,6 @@
 /** Found by the torture run: faults that had nothing to do with each other added up to holds of minutes. */
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { HOLD_WAIT } from '../../src/core/judgement.ts';
+import { HOLD_WAIT, SHORT_WAIT, SLOW_WAIT } from '../../src/core/judgement.ts';
 import { EXCHANGE_LIMITS } from '../../src/core/mailbox.ts';
 import type { Restraint } from '../../src/core/standing.ts';
 import { openGovernor } from '../../src/queue/governor.ts';
@@ -30,9 +30,8 @@ test('a fault is the first again once the mailbox has worked for a while, and a 
     const untilMs = Number((await client.hget(keys.standing(MAILBOX.id), 'untilMs')) ?? Date.now());
     // Instead of waiting, all that is known of the past moves further into it.
     const shift = untilMs + passedMs - Date.now();
-    for (const field of ['untilMs', 'calmAtMs', 'sinceMs']) {
-      if (await client.hexists(keys.standing(MAILBOX.id), field))
-        await client.hincrby(keys.standing(MAILBOX.id), field, -shift);
+    for (const field of await client.hkeys(keys.standing(MAILBOX.id))) {
+      if (/^(untilMs|sinceMs|calmAtMs:.*)$/.test(field)) await client.hincrby(keys.standing(MAILBOX.id), field, -shift);
     }
     const before = Date.now();
     const change = await governor.settle(MAILBOX, 'm', { kind: 'restrained', restraint: HELD });
@@ -47,6 +46,28 @@ test('a fault is the first again once the mailbox has worked for a while, and a 
   // It was held for 160 s: so long has to pass.
   expect(await holdMsAfter(150_000)).toBe(30 * firstMs);
   expect(await holdMsAfter(301_000)).toBe(firstMs);
+});
+
+test('faults of different kinds do not add up', async () => {
+  const client = connectTo(redis);
+  const keys = testKeys();
+  const governor = openGovernor({ redis: client, keys, random: () => 0 });
+  const network: Restraint = { ...HELD, firstWaitMs: SHORT_WAIT.firstMs, longestWaitMs: SHORT_WAIT.longestMs };
+  const throttled: Restraint = { ...HELD, state: 'throttled', firstWaitMs: SLOW_WAIT.firstMs };
+  const waits: number[] = [];
+  for (const restraint of [network, network, throttled, network, HELD]) {
+    // Its time is over, and it meets the next fault.
+    await client.hset(keys.standing(MAILBOX.id), 'untilMs', 0);
+    const change = await governor.settle(MAILBOX, 'm', { kind: 'restrained', restraint });
+    if (change.kind === 'restrained') waits.push(change.waitMs);
+  }
+  expect(waits).toEqual([
+    SHORT_WAIT.firstMs,
+    2 * SHORT_WAIT.firstMs,
+    SLOW_WAIT.firstMs,
+    4 * SHORT_WAIT.firstMs,
+    HOLD_WAIT.firstMs,
+  ]);
 });
 
 test.each([-300_000, 300_000])('a hold lasts as long for a worker whose clock is wrong by %i ms', async (wrongMs) => {
