@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config/config.ts';
+import type { MailboxDesk } from './core/mailbox-desk.ts';
 import type { MessageDesk } from './core/message-desk.ts';
 import type { CountRequest } from './core/request-rate.ts';
 import { createPrepare, createPrepareRaw, type Submission } from './core/submission.ts';
@@ -123,7 +124,7 @@ export async function openApi({ config, location, keys, log, metrics, ...options
     compose,
     directory,
     messages: inTime(messages),
-    desk,
+    desk: deskInTime(desk),
     ready: () => readiness(redis),
     keys: () => current.apiKeys,
     countRequest: countInTime,
@@ -210,6 +211,18 @@ function inTime({ find, list, cancel, retry, retryAll }: MessageDesk): MessageDe
     cancel: (id) => withDeadline(cancel(id), REDIS_DEADLINE_MS),
     retry: (id) => withDeadline(retry(id), REDIS_DEADLINE_MS),
     retryAll,
+  };
+}
+
+/** The same of mailboxes; a checkup talks with Exchange and takes its time. */
+function deskInTime({ list, pools, find, verify, pause, resume }: MailboxDesk): MailboxDesk {
+  return {
+    list: () => withDeadline(list(), REDIS_DEADLINE_MS),
+    pools: () => withDeadline(pools(), REDIS_DEADLINE_MS),
+    find: (id) => withDeadline(find(id), REDIS_DEADLINE_MS),
+    verify,
+    pause: (id) => withDeadline(pause(id), REDIS_DEADLINE_MS),
+    resume: (id) => withDeadline(resume(id), REDIS_DEADLINE_MS),
   };
 }
 

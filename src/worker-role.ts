@@ -16,6 +16,7 @@ import { findLeftBehind } from './queue/left-behind.ts';
 import type { Line } from './queue/line.ts';
 import { openRecords } from './queue/records.ts';
 import { openRedis, type RedisLocation } from './queue/redis.ts';
+import { openRedisTime } from './queue/redis-clock.ts';
 import { openSeats, succeedOnlyWorker } from './queue/seats.ts';
 import { openTicketWatch } from './queue/ticket-watch.ts';
 import { redisErrors, reportRedis } from './redis-report.ts';
@@ -65,7 +66,8 @@ export async function openWorker({
     );
   const governor = openGovernor({ redis, keys, worker, ...(windowMs !== undefined && { windowMs }) });
   const events = { ...mailEvents(log, metrics), error: onError };
-  const now = () => new Date();
+  const time = await openRedisTime(redis, onError);
+  const { now } = time;
   let directory = directoryOf(config);
   const floor = makeFloor(
     { redis, keys, governor, records, now, events, retryDelaysMs: config.retryDelaysMs, onToken: metrics.token },
@@ -86,7 +88,7 @@ export async function openWorker({
     onUnreadable: events.unreadable,
     onError,
   });
-  const tickets = openTicketWatch({ redis, keys, records, onMended: events.mended, onError });
+  const tickets = openTicketWatch({ redis, keys, records, now, onMended: events.mended, onError });
   const credentials = openCredentialWatch(config.mailboxes, log, metrics);
   const warnOfLeftBehind = async () => {
     for (const { name, queue } of await findLeftBehind(redis, keys, directory))
@@ -110,6 +112,7 @@ export async function openWorker({
       await seats.close();
       await expiry.close();
       await tickets.close();
+      time.close();
       redis.disconnect();
     },
   };

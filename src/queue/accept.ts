@@ -15,7 +15,7 @@ import type { Keys } from './keys.ts';
 import { LANES } from './lanes.ts';
 import { newRecord, type Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
-import type { RedisClock } from './redis-clock.ts';
+import { askTime, type RedisClock } from './redis-clock.ts';
 import type { AcceptAnswer, Scripts } from './scripts.ts';
 import { agreeOnEstimate, asUsedKey, keptMs, replay, usedKeysOf } from './used-keys.ts';
 
@@ -60,14 +60,6 @@ export async function acceptAll(
   return Promise.all(
     requests.map(({ submission }, i) => settle(submission, answers[i] ?? gone(), outlookOf, dependencies)),
   );
-}
-
-async function askTime(redis: RedisClient, clock: RedisClock): Promise<number> {
-  const sentAt = performance.now();
-  const [seconds, microseconds] = await redis.time();
-  const redisMs = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
-  clock.tell(redisMs, sentAt);
-  return redisMs;
 }
 
 /** As scripts.ts tells them of each message. */

@@ -143,7 +143,7 @@ async function processJob(job: Job, token: string, options: Processing): Promise
   if (turn.kind === 'wait') {
     for (const { mailbox, change } of turn.changes) events.mailbox(mailbox, change);
     // Another message to the pool may go through another mailbox: only this one waits.
-    if (options.sticky || pinned !== undefined) return delay(job, token, new Date(Date.now() + turn.waitMs));
+    if (options.sticky || pinned !== undefined) return delay(job, token, turn.waitMs, options);
     return putBack(turn.waitMs, turn.restrained, options);
   }
   const { line, place } = turn;
@@ -195,18 +195,23 @@ async function rest(
 /** Keeps the ticket of a message that is not over; one that is over, or waits for a person, needs no ticket. */
 async function setAside(job: Job, token: string, { conclusion, change }: Worked, options: Processing): Promise<void> {
   const { lines } = options;
-  if (conclusion.status === 'deferred') return delay(job, token, conclusion.nextAttemptAt ?? new Date());
+  if (conclusion.status === 'deferred') return delay(job, token, waitMsOf(conclusion, options), options);
   if (conclusion.status !== 'queued') return;
   // A pool goes on with its other mailboxes at once.
   if (change.kind === 'restrained' && lines.length === 1)
     await rest(Math.max(1, change.waitMs), [lines[0].mailbox.id], options);
   // To the end of its lane: the mailbox is tried with another message, in case it was this one's fault after all.
-  return delay(job, token, new Date(Date.now() + END_OF_LANE_MS));
+  return delay(job, token, END_OF_LANE_MS, options);
 }
 
-async function delay(job: Job, token: string, until: Date): Promise<never> {
-  await job.moveToDelayed(until.getTime(), token);
+/** By the time that all workers share: BullMQ's own way would have the ticket wait by the clock of this machine. */
+async function delay(job: Job, token: string, waitMs: number, { queue, now }: Processing): Promise<never> {
+  await queue.backend.moveToDelayed(job.id ?? '', now().getTime(), waitMs, token, { skipAttempt: true });
   throw new DelayedError();
+}
+
+function waitMsOf({ nextAttemptAt }: Conclusion, { now }: Processing): number {
+  return nextAttemptAt ? Math.max(0, nextAttemptAt.getTime() - now().getTime()) : 0;
 }
 
 function reportUnreadable(id: string, events: ConsumerEvents): (error: unknown) => undefined {

@@ -49,8 +49,8 @@ export function openLoadGuard(redis: RedisClient, keys: Keys, limits: LoadLimits
   let readAt = Number.NEGATIVE_INFINITY;
   let reading: Promise<Load> | undefined;
   const load = () => {
-    if (reading && Date.now() - readAt < FRESH_MS) return reading;
-    readAt = Date.now();
+    if (reading && performance.now() - readAt < FRESH_MS) return reading;
+    readAt = performance.now();
     // What is on its way to Redis may not be counted there yet.
     reading = readLoad(redis, keys, [...underWay]);
     reading.catch(() => {

@@ -15,6 +15,7 @@ export interface TicketWatchOptions {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly records: Pick<Records, 'find'>;
+  readonly now: () => Date;
   readonly onMended: (message: Message) => void;
   readonly onError: (error: Error) => void;
 }
@@ -61,11 +62,11 @@ function makeRounds({ redis, keys }: TicketWatchOptions): () => Promise<string[]
 async function mendAll(
   ids: readonly string[],
   scripts: TicketWatchScripts,
-  { keys, records, onMended }: TicketWatchOptions,
+  { keys, records, now, onMended }: TicketWatchOptions,
 ): Promise<void> {
   for (const id of await scripts.inspect(keys.queues, keys.prefix, ...ids)) {
     const stored = await records.find(id).catch(noneIfCorrupt);
-    if (stored && (await mend(stored, scripts, keys))) onMended(stored.message);
+    if (stored && (await mend(stored, now().getTime(), scripts, keys))) onMended(stored.message);
   }
 }
 
@@ -74,11 +75,10 @@ function noneIfCorrupt(error: unknown): undefined {
   if (!(error instanceof CorruptRecordError)) throw error;
 }
 
-async function mend(stored: StoredMessage, scripts: TicketWatchScripts, keys: Keys): Promise<boolean> {
+async function mend(stored: StoredMessage, now: number, scripts: TicketWatchScripts, keys: Keys): Promise<boolean> {
   const { message, state } = stored;
   const { id, sendAt, priority } = message;
   const ticket = messageIdOf({ id: stored.ticket }) === id ? stored.ticket : retryTicket(id, state.attempts.length);
-  const now = Date.now();
   const dueAt = state.nextAttemptAt ?? sendAt;
   const mended = await scripts.mend(
     keys.record(id),
