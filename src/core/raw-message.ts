@@ -4,6 +4,7 @@
  */
 import { type Address, addressKey, formatAddress, parseAddress } from './address.ts';
 import { FieldErrors, type FieldError } from './field-errors.ts';
+import { withCrlf } from './line-ends.ts';
 
 /** One field of the header, with the place of all its lines. */
 interface HeaderField {
@@ -49,8 +50,6 @@ const SUBJECT_LENGTH_MAX = 998;
 const HOPS_MAX = 100;
 /** An older way to give the name: `name@example.com (Name)`. */
 const TRAILING_COMMENT = /\([^()]*\)$/;
-const CR = 0x0d;
-const LF = 0x0a;
 
 /** Reads a mail's header; the errors name the header's fields. */
 export function readRawMessage(
@@ -113,19 +112,6 @@ export function withoutSender({ from, bytes, ...rest }: RawMessage): RawMessage 
   );
   const saysWho = !from || fields.some(({ name }) => name === 'reply-to');
   return { ...rest, bytes: saysWho ? others : withFields(others, [`Reply-To: ${formatAddress(from)}`]) };
-}
-
-/** Bare LF and bare CR become CRLF: no server may take one of them for a line's end where another does not. */
-function withCrlf(bytes: Buffer): Buffer {
-  if (!hasBareLineEnds(bytes)) return bytes;
-  return Buffer.from(bytes.toString('latin1').replace(/\r\n|\r|\n/g, '\r\n'), 'latin1');
-}
-
-/** Looked for in place: a large mail is seldom wrong, and its text would be another copy of it. */
-function hasBareLineEnds(bytes: Buffer): boolean {
-  for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, at + 1)) if (bytes[at - 1] !== CR) return true;
-  for (let at = bytes.indexOf(CR); at >= 0; at = bytes.indexOf(CR, at + 1)) if (bytes[at + 1] !== LF) return true;
-  return false;
 }
 
 /** The fields up to the empty line; `end` is 0 when there are none. */

@@ -26,9 +26,12 @@ export class Collector {
     this.#hash.update(piece);
   }
 
-  /** Lets go of what it has. */
-  drop(): void {
+  /** Lets go of what it has, and answers with how much that was. */
+  drop(): number {
+    const dropped = this.#bytes;
     this.#buffer = Buffer.alloc(0);
+    this.#bytes = 0;
+    return dropped;
   }
 
   finish(): { readonly bytes: Buffer; readonly digest: string } {

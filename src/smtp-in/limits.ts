@@ -3,7 +3,7 @@
 export interface SmtpInLimits {
   readonly connections: number;
   readonly connectionsPerClient: number;
-  /** Bytes of mails that are being received, of all clients together. */
+  /** Bytes of mails that are being received, of all clients together; a small machine has less, see below. */
   readonly receivingBytes: number;
   /** Replies of one connection between two accepted mails: enough for all recipients, not for play. */
   readonly replies: number;
@@ -46,6 +46,14 @@ export const LIMITS: SmtpInLimits = {
   certificateLookMs: 10_000,
 };
 
+/** A mail takes some three times its size until Redis has it, and there must be room for all else. */
+const RECEIVING_SHARE = 1 / 8;
+
+/** How many bytes of mails may be received at a time, for a process with this memory: one of the largest always. */
+export function receivingBytesFor(memoryBytes: number, mostBytes: number, sizeBytesMax: number): number {
+  return Math.min(mostBytes, Math.max(sizeBytesMax, memoryBytes * RECEIVING_SHARE));
+}
+
 /** Counts what is open, in all and by client: an IPv4 address, or the network of an IPv6 one. */
 export class Places {
   readonly #max: number;
@@ -80,15 +88,19 @@ export class Places {
 
 /** Bytes that are in memory, never more than the most. */
 export class Budget {
-  readonly #max: number;
+  readonly #max: () => number;
   #used = 0;
 
-  constructor(max: number) {
+  constructor(max: () => number) {
     this.#max = max;
   }
 
+  has(bytes: number): boolean {
+    return this.#used + bytes <= this.#max();
+  }
+
   take(bytes: number): boolean {
-    if (this.#used + bytes > this.#max) return false;
+    if (!this.has(bytes)) return false;
     this.#used += bytes;
     return true;
   }

@@ -25,15 +25,17 @@ export interface MailContext {
 /** The parameters that clients send, whether they were offered or not; RFC 5321 4.1.1.11 has the others refused. */
 const MAIL_PARAMETERS = ['SIZE', 'BODY', 'SMTPUTF8', 'AUTH', 'RET', 'ENVID'];
 const RCPT_PARAMETERS = ['NOTIFY', 'ORCPT'];
+const TOO_MUCH = '4.3.1 Too many mails are being received: send it again later';
 
 /** @throws Reply when the session may not begin a mail. */
 export async function beginMail(
   sender: SMTPServerAddress,
   session: SMTPServerSession,
-  { clientOf, countRequest }: MailContext,
+  { clientOf, countRequest, budget }: MailContext,
 ): Promise<void> {
   checkParameters(sender, MAIL_PARAMETERS);
   const client = requireClient(session, clientOf);
+  if (!budget.has(toldSize(sender))) throw new Reply(452, TOO_MUCH);
   const rate = await countAgainstLimit(client, countRequest);
   if (rate?.excess !== undefined) throw new Reply(451, `4.7.1 ${rate.excess}`);
 }
@@ -64,7 +66,7 @@ export async function takeMail(
   session: SMTPServerSession,
   context: MailContext,
 ): Promise<string> {
-  const collector = new Collector(Math.min(toldSize(session), context.sizeBytesMax()));
+  const collector = new Collector(Math.min(toldSize(session.envelope.mailFrom), context.sizeBytesMax()));
   try {
     await collect(stream, collector, context);
     return answerOf(await submit(collector.finish(), session, context));
@@ -74,12 +76,14 @@ export async function takeMail(
 }
 
 /** RFC 1870: the size that the client expects, if it told one. */
-function toldSize({ envelope: { mailFrom } }: SMTPServerSession): number {
-  const { args } = mailFrom || { args: false };
+function toldSize(sender: SMTPServerAddress | false): number {
+  const { args } = sender || { args: false };
   return args ? Number(args['SIZE'] ?? 0) : 0;
 }
 
-/** Reads to the end even what is refused: a client listens only then. @throws Reply when it is too much. */
+/**
+ * Reads to the end even what is refused: a client listens only then. What it had is free at once, so that of many mails
+ * that come together some get through. @throws Reply when it is too much. */
 async function collect(
   stream: SMTPServerDataStream,
   collector: Collector,
@@ -89,7 +93,7 @@ async function collect(
   let refusal: Reply | undefined;
   for await (const piece of stream as AsyncIterable<Buffer>) {
     refusal ??= refusalOf(piece.length, collector.bytes, most, budget);
-    if (refusal) collector.drop();
+    if (refusal) budget.give(collector.drop());
     else collector.add(piece);
   }
   if (refusal) throw refusal;
@@ -97,7 +101,7 @@ async function collect(
 
 function refusalOf(more: number, held: number, most: number, budget: Budget): Reply | undefined {
   if (held + more > most) return new Reply(552, `5.3.4 The mail has more than ${most} bytes, the most that is taken`);
-  if (!budget.take(more)) return new Reply(452, '4.3.1 Too many mails are being received: send it again later');
+  if (!budget.take(more)) return new Reply(452, TOO_MUCH);
   return undefined;
 }
 

@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import { totalmem } from 'node:os';
 import { SMTPServer, type SMTPServerSession } from 'smtp-server';
 import type { ApiKey } from '../core/api-key.ts';
 import { makeKeyGuard, networkOf } from '../core/key-guard.ts';
@@ -14,7 +15,7 @@ import type { Certificate } from './certificate.ts';
 import { type Clients, openClients, type TrustedNetwork } from './clients.ts';
 import { Connection, type SentReply } from './connection.ts';
 import { type HandlerContext, makeHandlers, OFF } from './handlers.ts';
-import { Budget, LIMITS, Places, type SmtpInLimits } from './limits.ts';
+import { Budget, LIMITS, Places, receivingBytesFor, type SmtpInLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import { SERVER_NAME } from './received.ts';
 import { STOPPING } from './reply.ts';
@@ -54,14 +55,15 @@ export class Reception {
     this.#limits = limits;
     this.#certificate = options.certificate;
     this.#places = new Places(limits);
+    const sizeBytesMax = () => largest(options.directory());
     this.#clients = openClients(options.keys, options.trustedNetworks);
     this.#context = {
       ...options,
       ...this.#clients,
       limits,
       hasTls: () => this.#certificate !== undefined,
-      sizeBytesMax: () => largest(options.directory()),
-      budget: new Budget(limits.receivingBytes),
+      sizeBytesMax,
+      budget: new Budget(() => receivingBytesFor(memoryBytes(), limits.receivingBytes, sizeBytesMax())),
       guard: makeKeyGuard(() => performance.now()),
       connectionOf: (session) => this.#connections.get(session),
     };
@@ -191,6 +193,11 @@ function tellError(err: Error, { remoteAddress: ip }: Connection, log: Log): voi
   const trouble = tlsTrouble(err);
   if (trouble === undefined) log.debug({ err }, 'SMTP: a connection failed');
   else log.info({ ip, code: (err as NodeJS.ErrnoException).code }, `SMTP: no TLS with a client, for ${trouble}`);
+}
+
+/** Of the machine, or of the container that this process runs in. */
+function memoryBytes(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
 
 function largest({ mailboxes }: Directory): number {

@@ -3,9 +3,11 @@ import { createTransport } from 'nodemailer';
 import { describe, expect, test } from 'vitest';
 import { startTestRedis } from '../helpers/redis.ts';
 import { idOf } from './client.ts';
-import { HEAD, KEY, MAIL, MAILBOX, OTHER_KEY, servicesOfFile, type SmtpService, WHOLE_HEAD } from './service.ts';
+import { BEGIN, HEAD, KEY, MAIL, MAILBOX, OTHER_KEY, servicesOfFile, type SmtpService, WHOLE_HEAD } from './service.ts';
 
 const { open, openForAll } = servicesOfFile();
+
+const LONG = { timeout: 20_000 };
 
 const hops = (count: number) =>
   'Received: from a.example by b.example; Wed, 25 Nov 2026 10:00:00 +0100\r\n'.repeat(count);
@@ -230,10 +232,29 @@ describe('a trouble that passes', () => {
     expect(await client.send({ data: `${MAIL}2` })).toMatch(/^451 4\.7\.1 The key slow may make 1 requests a minute/);
   });
 
+  test('keeps no more of a mail that is refused for it, so that another one gets through', async () => {
+    const service = await open({ limits: { receivingBytes: 200_000 } });
+    const [first, second] = [await service.client(), await service.client()];
+    for (const client of [first, second]) for (const line of BEGIN) await client.say(line);
+    const part = `${HEAD}\r\n${'x'.repeat(120_000)}`;
+    first.write(part);
+    // By then it has been read: it gets no more than the rest.
+    await expect
+      .poll(async () => (await service.client()).say(`MAIL FROM:<${MAILBOX}> SIZE=100000`), LONG)
+      .toMatch(/^452 /);
+    second.write(part);
+    await expect
+      .poll(async () => (await service.client()).say(`MAIL FROM:<${MAILBOX}> SIZE=60000`), LONG)
+      .toMatch(/^250 /);
+    idOf(await first.say('\r\n.'));
+    expect(await second.say('\r\n.')).toMatch(/^452 4\.3\.1 /);
+  });
+
   test('is told with 452 when too much is being received', async () => {
     const service = await open({ limits: { receivingBytes: 1_000 } });
     const client = await service.client();
     expect(await client.send({ data: `${MAIL}${'x'.repeat(2_000)}` })).toMatch(/^452 4\.3\.1 /);
+    expect(await client.say(`MAIL FROM:<${MAILBOX}> SIZE=1001`)).toMatch(/^452 4\.3\.1 /);
     expect(await client.send({ data: MAIL })).toMatch(/^250 /);
   });
 });

@@ -1,0 +1,40 @@
+/**
+ * The line ends of a mail. They are gone through byte by byte and in place: a large mail of nothing but line ends must
+ * cost neither seconds nor another copy of it.
+ */
+
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** Bare LF and bare CR become CRLF: no server may take one of them for a line's end where another does not. */
+export function withCrlf(bytes: Buffer): Buffer {
+  const bare = countBare(bytes);
+  if (bare === 0) return bytes;
+  const whole = Buffer.allocUnsafe(bytes.length + bare);
+  let to = 0;
+  let before = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] as number;
+    if (byte === CR || (byte === LF && before !== CR)) {
+      whole[to] = CR;
+      whole[to + 1] = LF;
+      to += 2;
+    } else if (byte !== LF) {
+      whole[to] = byte;
+      to += 1;
+    }
+    before = byte;
+  }
+  return whole;
+}
+
+function countBare(bytes: Buffer): number {
+  let count = 0;
+  let before = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] as number;
+    if ((byte === LF) !== (before === CR)) count += 1;
+    before = byte;
+  }
+  return before === CR ? count + 1 : count;
+}
