@@ -21,8 +21,9 @@ const GONE_MS = 3_600_000;
 export const LEASE_CLOCK = `
 local function leaseClock(key, now)
   local known = redis.call('HMGET', key, 'shows', 'atMs')
-  if not known[1] then return now end
-  return known[1] + math.max(0, math.min(now - known[2], ${2 * BEAT_MS}))
+  local shows, at = tonumber(known[1] or ''), tonumber(known[2] or '')
+  if not shows or not at then return now end
+  return shows + math.max(0, math.min(now - at, ${2 * BEAT_MS}))
 end
 local function moveLeaseClock(key, now)
   local clock = leaseClock(key, now)
@@ -45,7 +46,8 @@ local function readSeats(seats, standing, limit, self, now, clock)
   local entries = redis.call('HGETALL', seats)
   for i = 1, #entries, 2 do
     local count, expiry = string.match(entries[i + 1], '^(%d+):(%d+)$')
-    if tonumber(expiry) <= clock then
+    -- What can't be read is nobody's.
+    if (tonumber(expiry or '') or 0) <= clock then
       redis.call('HDEL', seats, entries[i])
     elseif entries[i] ~= self then
       taken = taken + tonumber(count)

@@ -38,6 +38,15 @@ const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
+test('a worker gets its seats whatever somebody has written beside them', async () => {
+  const client = connectTo(redis);
+  const keys = testKeys();
+  await client.hset(keys.leaseClock, 'shows', 'nonsense', 'atMs', '');
+  await client.hset(keys.seats(MAILBOX), 'stranger', 'nonsense');
+  const open = openWorker(client, keys, 'w', 3);
+  await until(() => open[MAILBOX] === 3 && open[OTHER] === 3);
+});
+
 describe('a visitor', () => {
   test.each([
     [1, 1],
