@@ -22,6 +22,7 @@ import { requireKey } from './keys.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { describeApi } from './openapi.ts';
 import { sendProblem } from './problems.ts';
+import { limitReceiving, RECEIVING_LIMITS, type ReceivingLimits } from './receiving.ts';
 import { batchRoute } from './routes/batch.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { type HealthDependencies, healthRoutes } from './routes/health.ts';
@@ -50,6 +51,7 @@ export interface AppDependencies
   /** Whose `X-Forwarded-*` headers are believed, as Fastify takes it; default: nobody's. */
   readonly trustProxy?: NonNullable<FastifyHttpOptions<Server>['trustProxy']>;
   readonly timeouts?: Partial<Timeouts>;
+  readonly receiving?: Partial<ReceivingLimits>;
 }
 
 /** What a slow client gets, in milliseconds. */
@@ -105,6 +107,7 @@ export function buildApp({
   });
   app.register((guarded, _options, done) => {
     requireKey(guarded, keys, countRequest);
+    limitReceiving(guarded, { ...RECEIVING_LIMITS, ...dependencies.receiving });
     guarded.register((sending, _inner, ready) => {
       sendRoute(sending, dependencies);
       ready();

@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type FieldError, FieldErrors } from '../core/field-errors.ts';
 import { boundsProblem } from './json.ts';
 import { RequestError } from './problems.ts';
+import { hasNoLength } from './receiving.ts';
 
 /** Fields that may come several times: each is one more in the list. */
 const LISTS: readonly string[] = ['to', 'cc', 'bcc', 'replyTo'];
@@ -75,15 +76,21 @@ async function readParts(request: FastifyRequest): Promise<Form> {
  * Rejects as soon as more has come than may, in fields or files; they are not kept from then on. What still comes is
  * read to its end, for the client to hear the answer.
  */
-function overflow({ raw }: FastifyRequest, bytesMax: number): Promise<never> {
+function overflow(request: FastifyRequest, bytesMax: number): Promise<never> {
+  const { raw } = request;
+  const counts = hasNoLength(request);
   return new Promise((_resolve, reject) => {
     let bytes = 0;
     raw.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= bytesMax) return;
-      raw.unpipe();
-      raw.resume();
-      reject(tooLarge(bytesMax));
+      try {
+        if (bytes > bytesMax) throw tooLarge(bytesMax);
+        if (counts) request.holdBytes(chunk.length);
+      } catch (error) {
+        raw.unpipe();
+        raw.resume();
+        reject(error);
+      }
     });
   });
 }

@@ -137,6 +137,12 @@ export const PROBLEMS = {
     meaning: 'As much mail waits as may. Nothing was queued; send the same request again later.',
     headers: { 'Retry-After': '30' },
   },
+  'receiving-full': {
+    status: 503,
+    title: 'Too much is being received',
+    meaning: 'As many large requests are under way as may. Nothing was queued; send the same request again later.',
+    headers: { 'Retry-After': RETRY_AFTER_SECONDS },
+  },
   'queue-unanswered': {
     status: 503,
     title: 'Queue did not answer',

@@ -79,7 +79,7 @@ const ROWS: readonly (readonly [
 const CASES: readonly Case[] = ROWS.map(([code, request, options, before = 0]) => ({ code, request, options, before }));
 
 /** Those that need a real connection: sockets.test.ts and closing.test.ts have them. */
-const ON_SOCKETS: readonly ProblemCode[] = ['request-timeout', 'headers-too-large', 'stopping'];
+const ON_SOCKETS: readonly ProblemCode[] = ['request-timeout', 'headers-too-large', 'receiving-full', 'stopping'];
 
 /** Those that happen where there is no operation to document them. */
 const WITHOUT_OPERATION: readonly ProblemCode[] = ['not-found', 'method-not-allowed'];

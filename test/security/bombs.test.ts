@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { readRawDraft } from '../../src/core/raw-draft.ts';
 import { headerValues } from '../../src/smtp/header-values.ts';
-import { listenTestApp, openTestApp } from '../helpers/app.ts';
+import { apiKey, listenTestApp, openTestApp } from '../helpers/app.ts';
 
 const PART = '--b\r\nContent-Disposition: form-data; name=';
 const END = '\r\n--b--\r\n';
@@ -141,6 +141,72 @@ describe('connections without end', () => {
     };
     for (let n = 0; n < 10; n += 1) expect((await fetch(`${url}/send`, mail)).status).toBe(202);
     await Promise.all(ended);
+  });
+});
+
+describe('large bodies that never come to an end', () => {
+  const KEYS = [apiKey('hog', 'hog-secret'), apiKey('other', 'other-secret')];
+  const LARGE = 100_000;
+  const open = async () =>
+    listenTestApp({
+      keys: KEYS,
+      receiving: { bytesMax: 4.2 * LARGE, bytesOfClientMax: 3.2 * LARGE, smallBytesMax: 1_000 },
+    });
+  const head = (secret: string, type: string, framing: string) =>
+    `POST /send HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${secret}\r\n` +
+    `Content-Type: ${type}\r\n${framing}\r\n\r\n`;
+  const FORM = 'multipart/form-data; boundary=b';
+  const begin = (port: number, bytes: string): Socket => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    socket.on('error', () => undefined);
+    onTestFinished(() => void socket.destroy());
+    return socket;
+  };
+  const post = async (url: string, secret: string, sizeBytes: number): Promise<number> => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${secret}` };
+    const body = JSON.stringify({ to: 'a@example.com', text: 'x'.repeat(sizeBytes) });
+    const response = await fetch(`${url}/send`, { method: 'POST', headers, body });
+    if (response.status === 503)
+      expect(await response.json()).toMatchObject({ type: 'urn:relay365:problem:receiving-full' });
+    return response.status;
+  };
+  const chunk = `${LARGE.toString(16)}\r\n${'x'.repeat(LARGE)}\r\n`;
+
+  test.each([
+    ['with their length', head('hog-secret', 'application/json', `Content-Length: ${LARGE}`)],
+    ['of a form with its length', head('hog-secret', FORM, `Content-Length: ${LARGE}`)],
+    ['in chunks', head('hog-secret', 'application/json', 'Transfer-Encoding: chunked') + chunk],
+    ['of a ready mail in chunks', head('hog-secret', 'message/rfc822', 'Transfer-Encoding: chunked') + chunk],
+    [
+      'of a form in chunks',
+      `${head('hog-secret', FORM, 'Transfer-Encoding: chunked')}34\r\n${PART}"text"\r\n\r\n\r\n${chunk}`,
+    ],
+  ])('%s leave room for other clients and for small mails, and give it back', async (_title, bytes) => {
+    const { port, url } = await open();
+    const sockets = [1, 2, 3].map(() => begin(port, bytes));
+    await expect.poll(() => post(url, 'hog-secret', LARGE / 2)).toBe(503);
+    expect(await post(url, 'other-secret', LARGE / 2)).toBe(202);
+    expect(await post(url, 'hog-secret', 100)).toBe(202);
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(() => post(url, 'hog-secret', LARGE / 2)).toBe(202);
+  });
+
+  test.each([
+    ['JSON', head('hog-secret', 'application/json', 'Transfer-Encoding: chunked'), ''],
+    ['a form', head('hog-secret', FORM, 'Transfer-Encoding: chunked'), `34\r\n${PART}"text"\r\n\r\n\r\n`],
+  ])('of %s in chunks end where the room does', async (_title, start, first) => {
+    const { port, url } = await open();
+    begin(port, head('other-secret', 'application/json', `Content-Length: ${2 * LARGE}`));
+    await expect.poll(() => post(url, 'other-secret', 3 * LARGE)).toBe(503);
+    const grown = begin(port, start + first + chunk + chunk + chunk);
+    const answer = new Promise<string>((resolve) => grown.once('data', (data) => resolve(data.toString())));
+    expect(await answer).toMatch(/^HTTP\/1\.1 503 /);
+    expect(await post(url, 'other-secret', 100)).toBe(202);
+  });
+
+  test('are let in alone, however large the mails are that a mailbox may send', async () => {
+    const { url } = await open();
+    expect(await post(url, 'hog-secret', 10 * LARGE)).toBe(202);
   });
 });
 

@@ -67,6 +67,7 @@ const schema = {
       'queue-unavailable',
       'queue-unanswered',
       'queue-full',
+      'receiving-full',
     ),
   },
 };

@@ -170,6 +170,7 @@ const schema = {
       'queue-unavailable',
       'queue-unanswered',
       'queue-full',
+      'receiving-full',
     ),
   },
 };
