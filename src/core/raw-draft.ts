@@ -41,7 +41,7 @@ export function readRawDraft(
   values: HeaderValues,
 ): { readonly read: ReadRawDraft; readonly errors: readonly FieldError[] } {
   const errors = new FieldErrors();
-  const { message, errors: headerErrors } = readRawMessage(draft.bytes, values);
+  const { message, errors: headerErrors } = readRawMessage(draft.bytes, values, draft.recipients !== undefined);
   for (const { field, message: words } of headerErrors) errors.add(field, words);
   const envelopeTo = draft.recipients?.flatMap((input) => {
     const parsed = parseAddress(input);

@@ -51,10 +51,14 @@ const HOPS_MAX = 100;
 /** An older way to give the name: `name@example.com (Name)`. */
 const TRAILING_COMMENT = /\([^()]*\)$/;
 
-/** Reads a mail's header; the errors name the header's fields. */
+/**
+ * Reads a mail's header; the errors name the header's fields. `isEnvelopeKnown`: the recipients stand beside the mail, and
+ * what its header calls them is for people, such as cron's "To: root".
+ */
 export function readRawMessage(
   given: Buffer,
   values: HeaderValues,
+  isEnvelopeKnown: boolean,
 ): { readonly message: RawMessage; readonly errors: readonly FieldError[] } {
   const errors = new FieldErrors();
   const bytes = withCrlf(given);
@@ -62,17 +66,18 @@ export function readRawMessage(
   checkOnce(fields, errors);
   checkHops(fields, errors);
   const value = (name: string) => fields.find((field) => field.name === name)?.value;
-  const addresses = (name: string) => readAddresses(name, value(name), values, errors);
-  const [from, ...others] = addresses('from');
+  const [from, ...others] = readAddresses('from', value('from'), values, errors);
+  const recipientErrors = isEnvelopeKnown ? new FieldErrors() : errors;
+  const recipients = (name: string) => readAddresses(name, value(name), values, recipientErrors);
   if (others.length > 0) errors.add('From', 'Name one sender: Exchange takes no mail from several.');
   checkSender('from', value('from') || undefined, from, errors);
   checkSender('sender', value('sender'), from, errors);
   const messageId = value('message-id')?.trim();
   const message: RawMessage = {
     ...(from && { from }),
-    to: addresses('to'),
-    cc: addresses('cc'),
-    bcc: addresses('bcc'),
+    to: recipients('to'),
+    cc: recipients('cc'),
+    bcc: recipients('bcc'),
     subject: values.text(value('subject')?.trim() ?? '').slice(0, SUBJECT_LENGTH_MAX),
     ...(messageId && { messageId }),
     hasDate: Boolean(value('date')),

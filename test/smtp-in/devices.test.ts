@@ -98,6 +98,21 @@ describe('a device', () => {
     expect(service().log.join('')).not.toContain('"level":50');
   });
 
+  test.each(['To: root', 'To: all staff', 'To: root\r\nCc: the boss <>', 'To: undisclosed recipients'])(
+    'may call its recipients what it likes (%j), for those of the envelope count',
+    async (fields) => {
+      const client = await service().greeted();
+      const data = `From: ${MAILBOX}\r\n${fields}\r\nSubject: Cron <root@shop> backup\r\n\r\nfailed`;
+      await client.say(BEGIN[0] ?? '');
+      await client.say('RCPT TO:<admin@example.com>');
+      await client.say('DATA');
+      client.write(data);
+      const { recipients, status } = await service().untilFinal(idOf(await client.say('\r\n.')));
+      expect({ status, recipients }).toMatchObject({ status: 'sent', recipients: [{ address: 'admin@example.com' }] });
+      expect(service().sandbox.exchange.messages.at(-1)?.raw.toString()).toContain(`\r\n${fields}\r\n`);
+    },
+  );
+
   test('may leave From empty', async () => {
     const client = await service().greeted();
     const data = `From:\r\nTo: a@example.com\r\nSubject: Scan\r\n\r\nx`;

@@ -116,6 +116,13 @@ export const MAIL_CLIENTS: readonly MailClient[] = [
     },
   },
   {
+    name: 'Perl',
+    packages: ['perl', 'libio-socket-ssl-perl', 'libauthen-sasl-perl'],
+    probe: ['perl', '-MNet::SMTP', '-MIO::Socket::SSL', '-MAuthen::SASL', '-e', '1'],
+    tellsId: true,
+    prepare: ([snippet = ''], folder) => ['perl', write(folder, 'snippet.pl', snippet)],
+  },
+  {
     name: 'msmtp',
     packages: ['msmtp'],
     probe: ['msmtp', '--version'],
@@ -142,6 +149,15 @@ export const MAIL_CLIENTS: readonly MailClient[] = [
     probe: ['s-nail', '--version'],
     prepare: ([mailrc = '', command = ''], folder) => {
       writeSecret(folder, '.mailrc', `${mailrc}\nset tls-ca-file=ca.pem tls-verify=strict\n`);
+      return ['sh', '-c', command];
+    },
+  },
+  {
+    name: 'mutt',
+    packages: ['mutt'],
+    probe: ['mutt', '-v'],
+    prepare: ([muttrc = '', command = ''], folder) => {
+      writeSecret(folder, '.muttrc', muttrc);
       return ['sh', '-c', command];
     },
   },
