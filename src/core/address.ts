@@ -61,15 +61,20 @@ export function formatAddress({ name, address }: Address): string {
   return name === undefined ? `<${address}>` : `${isAscii(name) ? quoteName(name) : encodeName(name)} <${address}>`;
 }
 
-/** The form by which two addresses are the same mailbox: Exchange ignores case in both parts. */
+/**
+ * The form by which two addresses are the same mailbox: Exchange ignores case in both parts. Of ASCII letters alone: the
+ * small letter of the sign for kelvin is a k, and whoever writes it is somebody else.
+ */
 export function addressKey(address: string): string {
-  return address.toLowerCase();
+  return address.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 function makeAddress(rawName: string, addrSpec: string): ParsedAddress {
   const name = rawName.trim();
   if (UNSAFE.test(name) || UNSAFE.test(addrSpec)) return no('contains a line break or another control character');
   if (!name.isWellFormed() || !addrSpec.isWellFormed()) return no('contains half a character (a lone surrogate)');
+  // Bytes that were no UTF-8 became one: the address that was meant is not known any more.
+  if (addrSpec.includes('\ufffd')) return no('has a character that is not UTF-8');
   if (name.length > NAME_LENGTH_MAX) return no(`has a display name of more than ${NAME_LENGTH_MAX} characters`);
   const at = addrSpec.lastIndexOf('@');
   if (at < 1 || at === addrSpec.length - 1) return no(`${quote(addrSpec)} is not an address like name@example.com`);

@@ -2,7 +2,7 @@
  * What a message is: the small part that is listed and logged (`Message`), the large part that only a worker needs
  * (`Content`), and what has happened to it so far (`MessageState`).
  */
-import type { Address } from './address.ts';
+import { type Address, addressKey } from './address.ts';
 
 export type Level = 'high' | 'normal' | 'low';
 
@@ -144,7 +144,7 @@ export function sendThrough(message: Message, mailbox: { readonly id: string; re
 /** The SMTP envelope's recipients, each once, in the order of To, Cc, Bcc. */
 export function recipientsOf({ to, cc, bcc, envelopeTo }: Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo'>): string[] {
   const addresses = envelopeTo ?? [...to, ...cc, ...bcc].map(({ address }) => address);
-  return [...new Map(addresses.map((address) => [address.toLowerCase(), address])).values()];
+  return [...new Map(addresses.map((address) => [addressKey(address), address])).values()];
 }
 
 /** The state of a message that has just been accepted. */

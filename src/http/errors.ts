@@ -16,8 +16,9 @@ import {
   sendProblem,
 } from './problems.ts';
 
-/** Fastify's own errors that a request can cause. */
+/** The errors of Fastify and its plugins that a request can cause. */
 const FASTIFY_ERRORS: Readonly<Record<string, ProblemCode>> = {
+  FST_STATIC_FORBIDDEN_PATH: 'not-found',
   FST_ERR_BAD_URL: 'malformed-request',
   FST_ERR_MAX_PARAM_LENGTH: 'url-too-long',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed-request',

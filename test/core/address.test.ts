@@ -83,6 +83,16 @@ test('two addresses are the same mailbox whatever their case', () => {
   expect(addressKey('Sales@Contoso.COM')).toBe(addressKey('sales@contoso.com'));
 });
 
+test('a letter that only looks like another one when it is small is another mailbox', () => {
+  // KELVIN SIGN, whose small letter is an ordinary k.
+  expect(addressKey('mar\u212a@contoso.com')).not.toBe(addressKey('mark@contoso.com'));
+});
+
+test('an address with a character that was lost on the way is none: it would be somebody else', () => {
+  expect(parseAddress('m\ufffdller@contoso.com').ok).toBe(false);
+  expect(parseAddress('M\ufffdller <mueller@contoso.com>').ok).toBe(true);
+});
+
 describe('an address in a header field', () => {
   test.each([
     [{ address: 'a@example.com' }, '<a@example.com>'],

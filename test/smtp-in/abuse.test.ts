@@ -41,6 +41,16 @@ describe('smuggling', () => {
     expect(await client.say('DATA')).toMatch(/^503 /);
   });
 
+  test.each([
+    ['in Latin-1', 'm\xfcller@example.com'],
+    ['in more bytes than it needs', 'm\xc0\xae@example.com'],
+  ])('a recipient %s is refused: it would be somebody else', async (_title, address) => {
+    const client = await service().client();
+    await client.say(BEGIN[0] ?? '');
+    client.write(Buffer.from(`RCPT TO:<${address}>\r\n`, 'latin1'));
+    expect(await client.reply()).toMatch(/^501 5\.1\.3 .*UTF-8/);
+  });
+
   test('what is sent in clear text behind STARTTLS is thrown away', async () => {
     const client = await service().greeted();
     await client.startTls({ injected: `RSET\r\nMAIL FROM:<${MAILBOX}>\r\n` });
