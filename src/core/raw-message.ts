@@ -5,15 +5,7 @@
 import { type Address, addressKey, formatAddress, parseAddress } from './address.ts';
 import { FieldErrors, type FieldError } from './field-errors.ts';
 import { withCrlf } from './line-ends.ts';
-
-/** One field of the header, with the place of all its lines. */
-interface HeaderField {
-  readonly name: string;
-  /** Unfolded. */
-  readonly value: string;
-  readonly start: number;
-  readonly end: number;
-}
+import { type HeaderField, readHeader, titled, withFields, withJoined, without } from './raw-header.ts';
 
 /** How the values of header fields are read; the caller has a library for it. */
 export interface HeaderValues {
@@ -37,14 +29,13 @@ export interface RawMessage {
   readonly bytes: Buffer;
 }
 
-const MEGABYTE = 1024 ** 2;
-const HEADER_BYTES_MAX = MEGABYTE;
-const FIELD = /^([!-9;-~]+)[ \t]*:(.*)$/s;
 const HIDDEN = new Set(['bcc', 'resent-bcc']);
 /** One that is there and empty is as good as missing, and must not stand beside the one that is added. */
 const ADDED = new Set(['from', 'date', 'message-id']);
 /** Fields of which RFC 5322 3.6 allows one: two of them are how a mail is made to look like another's. */
-const ONCE = ['from', 'sender', 'to', 'cc', 'subject', 'date', 'message-id', 'reply-to', 'mime-version'];
+const ONCE = ['from', 'sender', 'subject', 'date', 'message-id', 'reply-to', 'mime-version'];
+/** Of these, several are joined: scripts give mail() of PHP a To beside its own, and all of them are meant. */
+const LISTS = ['to', 'cc', 'bcc'];
 const SUBJECT_LENGTH_MAX = 998;
 /** RFC 5321 6.3: a mail that has passed so many servers goes in a circle. */
 const HOPS_MAX = 100;
@@ -63,6 +54,8 @@ export function readRawMessage(
   const errors = new FieldErrors();
   const bytes = withCrlf(given);
   const { fields, end } = readHeader(bytes, errors);
+  const several = LISTS.find((list) => fields.filter(({ name }) => name === list).length > 1);
+  if (several !== undefined) return readRawMessage(withJoined(bytes, fields, several), values, isEnvelopeKnown);
   checkOnce(fields, errors);
   checkHops(fields, errors);
   const value = (name: string) => fields.find((field) => field.name === name)?.value;
@@ -91,14 +84,9 @@ export function readRawMessage(
   return { message, errors: errors.all };
 }
 
-/** The mail with these fields before its own. `lines` are without line ends. */
-function withFields(bytes: Buffer, lines: readonly string[]): Buffer {
-  return lines.length === 0 ? bytes : Buffer.concat([Buffer.from(lines.map((line) => `${line}\r\n`).join('')), bytes]);
-}
-
 /** The mail as it goes out through another mailbox of its pool: From is that one, the rest as it is. */
 export function withFrom(bytes: Buffer, from: string): Buffer {
-  const { fields } = readHeader(bytes, new FieldErrors());
+  const { fields } = readHeader(bytes);
   return withFields(
     without(
       bytes,
@@ -110,49 +98,13 @@ export function withFrom(bytes: Buffer, from: string): Buffer {
 
 /** The mail without a sender, for one to be added; who wrote it gets the answers, unless the mail says who does. */
 export function withoutSender({ from, bytes, ...rest }: RawMessage): RawMessage {
-  const { fields } = readHeader(bytes, new FieldErrors());
+  const { fields } = readHeader(bytes);
   const others = without(
     bytes,
     fields.filter(({ name }) => name === 'from' || name === 'sender'),
   );
   const saysWho = !from || fields.some(({ name }) => name === 'reply-to');
   return { ...rest, bytes: saysWho ? others : withFields(others, [`Reply-To: ${formatAddress(from)}`]) };
-}
-
-/** The fields up to the empty line; `end` is 0 when there are none. */
-function readHeader(
-  bytes: Buffer,
-  errors: FieldErrors,
-): { readonly fields: readonly HeaderField[]; readonly end: number } {
-  const empty = bytes.subarray(0, 2).toString('latin1') === '\r\n' ? -2 : bytes.indexOf('\r\n\r\n');
-  const end = empty < 0 ? (empty === -2 ? 0 : bytes.length) : empty + 2;
-  if (end > HEADER_BYTES_MAX) {
-    errors.add('body', `The header has more than ${HEADER_BYTES_MAX} bytes.`);
-    return { fields: [], end };
-  }
-  const fields: HeaderField[] = [];
-  for (let start = 0; start < end; ) {
-    const next = endOfField(bytes, start, end);
-    const lines = bytes.subarray(start, next).toString('utf8');
-    const [, name, value] = FIELD.exec(lines.replace(/\r\n$/, '')) ?? [];
-    if (name === undefined || value === undefined)
-      errors.add('body', `The header has a line without a field: ${JSON.stringify(lines.slice(0, 60))}.`);
-    else fields.push({ name: name.toLowerCase(), value: unfold(value), start, end: next });
-    start = next;
-  }
-  return { fields: fields, end: fields.length === 0 ? 0 : end };
-}
-
-/** A field goes on with each line that begins with white space. RFC 5322 2.2.3 */
-function endOfField(bytes: Buffer, start: number, end: number): number {
-  let next = bytes.indexOf('\r\n', start) + 2;
-  while (next > 1 && next < end && (bytes[next] === 0x20 || bytes[next] === 0x09))
-    next = bytes.indexOf('\r\n', next) + 2;
-  return next > 1 ? Math.min(next, end) : end;
-}
-
-function unfold(value: string): string {
-  return value.replace(/\r\n(?=[ \t])/g, '').trim();
 }
 
 function checkOnce(fields: readonly HeaderField[], errors: FieldErrors): void {
@@ -189,19 +141,4 @@ function checkSender(name: string, value: string | undefined, from: Address | un
   if (!parsed.ok) errors.add(titled(name), `Write it as Name <name@example.com>; it ${parsed.problem}.`);
   else if (from && addressKey(parsed.address.address) !== addressKey(from.address))
     errors.add(titled(name), `Must be the address of From, ${from.address}.`);
-}
-
-function titled(name: string): string {
-  return name.replace(/\b[a-z]/g, (letter) => letter.toUpperCase());
-}
-
-function without(bytes: Buffer, fields: readonly HeaderField[]): Buffer {
-  if (fields.length === 0) return bytes;
-  const parts: Buffer[] = [];
-  let from = 0;
-  for (const { start, end } of fields) {
-    parts.push(bytes.subarray(from, start));
-    from = end;
-  }
-  return Buffer.concat([...parts, bytes.subarray(from)]);
 }

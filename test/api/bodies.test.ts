@@ -52,6 +52,19 @@ const EML = [
 ].join('\r\n');
 
 describe('message/rfc822', () => {
+  test('goes to those of each Bcc, of which there should be one', async () => {
+    const service = await open();
+    const eml = 'To: a@example.com\r\nBcc: b@example.com\r\nSubject: x\r\nBcc: c@example.com\r\n\r\nx';
+    const { body } = await post(service, 'message/rfc822', eml);
+    await service.until(body.id, isFinal);
+    expect(lastRaw(service).toString()).not.toMatch(/[bc]@example/);
+    expect(service.sandbox.exchange.messages[0]?.recipients).toEqual([
+      'a@example.com',
+      'b@example.com',
+      'c@example.com',
+    ]);
+  });
+
   test('goes out byte for byte but for Bcc, to everyone whom it names', async () => {
     const service = await open();
     const { status, body } = await post(service, 'message/rfc822', EML);

@@ -86,6 +86,23 @@ describe('a mail', () => {
     expect(message.recipients).toHaveLength(3);
   });
 
+  test('with several To and Cc goes out with one of each', async () => {
+    const client = await service().client();
+    const lists =
+      'To: Mary <m@example.com>,\r\nCc: a@example.com\r\nTo: Gr\xfc <k@example.com>,\r\n\tl@example.com\r\nCC:b@example.com\r\n';
+    const data = Buffer.from(`From: ${MAILBOX}\r\n${lists}Subject: Hello\r\n\r\nx`, 'latin1');
+    const { text, message } = await sent(service(), await client.send({ data }));
+    expect(text.match(/^(?:to|cc):.*(?:\r\n[ \t].*)*/gim)?.map((field) => field.replaceAll('\r', ''))).toEqual([
+      'Cc: a@example.com,\n b@example.com',
+      'To: Mary <m@example.com>,\n Gr\xfc <k@example.com>,\n\tl@example.com',
+    ]);
+    expect(message.to.map(({ address }: { address: string }) => address)).toEqual([
+      'm@example.com',
+      'k@example.com',
+      'l@example.com',
+    ]);
+  });
+
   test('gets the Date, Message-ID and From that it lacks', async () => {
     const client = await service().client();
     const { text, message } = await sent(service(), await client.send({ data: 'Subject: Alarm\r\n\r\nFire.' }));
