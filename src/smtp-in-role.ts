@@ -73,9 +73,11 @@ function roleOf(smtp: SmtpIn, first: Certificate | undefined, options: SmtpInRol
     ends.watch(certificate);
   };
   const files = openCertificateWatch({ first, onChange, lookMs, log });
+  const { port, tlsPort } = config().smtpIn;
   const reload = () => {
-    const { certificate } = config().smtpIn;
+    const { certificate, ...now } = config().smtpIn;
     if (certificate) files.watch(certificate);
+    if (now.port !== port || now.tlsPort !== tlsPort) log.warn('SMTP: other ports are taken with a restart');
   };
   if (first) ends.watch(first);
   reload();

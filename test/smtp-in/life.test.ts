@@ -170,6 +170,15 @@ test('a reload takes over keys and networks for sessions that are open', async (
   expect(await client.send({ data: MAIL })).toMatch(/^250 /);
 });
 
+test('a reload says that other ports need a restart', async () => {
+  const service = await open();
+  await service.reload({});
+  expect(service.log.join('')).not.toContain('other ports');
+  await service.reload({ SMTP_IN_PORT: '2526' });
+  expect(service.log.join('')).toContain('SMTP: other ports are taken with a restart');
+  expect(await (await service.client()).send({ data: MAIL })).toMatch(/^250 /);
+});
+
 test('replies are counted', async () => {
   const service = await open();
   const client = await service.client();
