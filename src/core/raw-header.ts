@@ -77,8 +77,15 @@ export function withJoined(bytes: Buffer, fields: readonly HeaderField[], name: 
 /** A list as it is, folded and not decoded, without a comma at its end. */
 function listOf(bytes: Buffer, { start, end }: HeaderField): string {
   const field = bytes.toString('latin1', start, end);
-  const list = field.slice(field.indexOf(':') + 1).trim();
+  const list = trimmed(field.slice(field.indexOf(':') + 1));
   return list.endsWith(',') ? list.slice(0, -1) : list;
+}
+
+/** `trim` takes 0xa0 for white space, which ends letters like "à" in UTF-8. */
+function trimmed(latin1: string): string {
+  let end = latin1.length;
+  while (end > 0 && ' \t\r\n'.includes(latin1.charAt(end - 1))) end -= 1;
+  return latin1.slice(0, end).replace(/^[ \t\r\n]+/, '');
 }
 
 export function titled(name: string): string {

@@ -89,11 +89,11 @@ describe('a mail', () => {
   test('with several To and Cc goes out with one of each', async () => {
     const client = await service().client();
     const lists =
-      'To: Mary <m@example.com>,\r\nCc: a@example.com\r\nTo: Gr\xfc <k@example.com>,\r\n\tl@example.com\r\nCC:b@example.com\r\n';
+      'To: Mary <m@example.com>,\r\nCc: a@example.com, \xc3\xa0\r\nTo: Gr\xfc <k@example.com>,\r\n\tl@example.com\r\nCC:b@example.com\r\n';
     const data = Buffer.from(`From: ${MAILBOX}\r\n${lists}Subject: Hello\r\n\r\nx`, 'latin1');
     const { text, message } = await sent(service(), await client.send({ data }));
     expect(text.match(/^(?:to|cc):.*(?:\r\n[ \t].*)*/gim)?.map((field) => field.replaceAll('\r', ''))).toEqual([
-      'Cc: a@example.com,\n b@example.com',
+      'Cc: a@example.com, \xc3\xa0,\n b@example.com',
       'To: Mary <m@example.com>,\n Gr\xfc <k@example.com>,\n\tl@example.com',
     ]);
     expect(message.to.map(({ address }: { address: string }) => address)).toEqual([
