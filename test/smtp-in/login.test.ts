@@ -1,6 +1,9 @@
 /** Who may send by SMTP, and who may not: there is no open relay. */
 import { createHash } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { WRONG_KEYS_MAX } from '../../src/core/key-guard.ts';
 import { connectClient, idOf } from './client.ts';
 import { BEGIN, KEY, MAIL, OTHER_KEY, servicesOfFile } from './service.ts';
@@ -117,6 +120,31 @@ describe('without a login', () => {
     const client = await service().greeted();
     expect(await client.say(line)).toMatch(/^500 /);
     expect(await client.say(BEGIN[0] ?? '')).toMatch(/^530 /);
+  });
+});
+
+describe('TLS', () => {
+  const service = openForAll();
+  const shake = (options: ConnectionOptions): Promise<string> =>
+    new Promise((resolve) => {
+      const socket = connectTls({ ...options, rejectUnauthorized: false, ciphers: 'DEFAULT@SECLEVEL=0' });
+      socket.on('secureConnect', () => resolve(socket.getProtocol() ?? ''));
+      socket.on('error', ({ message }) => resolve(message));
+      onTestFinished(() => void socket.destroy());
+    });
+  test.each([
+    ['TLSv1.1', 'is refused', /alert|wrong version|unsupported protocol/],
+    ['TLSv1.2', 'is spoken', /^TLSv1\.2$/],
+  ] as const)('of the version %s %s', async (version, _title, end) => {
+    const versions = { minVersion: 'TLSv1', maxVersion: version } as const;
+    expect(await shake({ host: 'localhost', port: service().tlsPort, ...versions })).toMatch(end);
+    const socket = connect(service().port, 'localhost');
+    for (const line of ['EHLO client.example\r\n', 'STARTTLS\r\n']) {
+      await once(socket, 'data');
+      socket.write(line);
+    }
+    await once(socket, 'data');
+    expect(await shake({ socket, ...versions })).toMatch(end);
   });
 });
 
