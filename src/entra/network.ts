@@ -16,12 +16,18 @@ export interface Network extends INetworkModule {
   takeTrouble(): NetworkTrouble | undefined;
 }
 
+/** A token has some kilobytes. */
+const ANSWER_BYTES_MAX = 1024 ** 2;
+const NOT_ENTRA = "the answer is not Entra's: a proxy or a captive portal stands in between";
+
 export function openNetwork(timeoutMs: number): Network {
   let trouble: NetworkTrouble | undefined;
   const request = async <T>(url: string, init: RequestInit): Promise<NetworkResponse<T>> => {
     try {
-      const response = await fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) });
-      const body = readJson<T>(await response.text());
+      // A request carries a secret or what proves it: it goes where it was meant to, and nowhere that an answer names.
+      const response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) });
+      if (response.status >= 300 && response.status < 400) throw new Error(NOT_ENTRA);
+      const body = readJson<T>(await readText(response));
       return { headers: Object.fromEntries(response.headers), body, status: response.status };
     } catch (error) {
       trouble = describe(new URL(url).origin, error);
@@ -44,11 +50,22 @@ function headersOf(options: NetworkRequestOptions | undefined): Record<string, s
   return options?.headers ?? {};
 }
 
+async function readText({ body }: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of body ?? []) {
+    bytes += piece.length;
+    if (bytes > ANSWER_BYTES_MAX) throw new Error(NOT_ENTRA);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString('utf8');
+}
+
 function readJson<T>(text: string): T {
   try {
     return JSON.parse(text) as T;
   } catch (error) {
-    throw new Error("the answer is not Entra's: a proxy or a captive portal stands in between", { cause: error });
+    throw new Error(NOT_ENTRA, { cause: error });
   }
 }
 
