@@ -7,6 +7,7 @@ import type { Mailbox } from '../core/mailbox.ts';
 import { queueOf } from '../core/message.ts';
 import type { Submission } from '../core/submission.ts';
 import type { EnqueueOutcome } from '../core/submit.ts';
+import type { AcceptAnswer, AcceptScripts } from './accept-script.ts';
 import type { BodyCipher } from './body-cipher.ts';
 import { encodeContent } from './codec.ts';
 import { estimateTurn, type Outlook, readOutlook } from './forecast.ts';
@@ -16,7 +17,6 @@ import { LANES } from './lanes.ts';
 import { newRecord, type Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
 import { askTime, type RedisClock } from './redis-clock.ts';
-import type { AcceptAnswer, Scripts } from './scripts.ts';
 import { agreeOnEstimate, asUsedKey, keptMs, replay, usedKeysOf } from './used-keys.ts';
 
 export interface AcceptDependencies {
@@ -24,7 +24,7 @@ export interface AcceptDependencies {
   readonly keys: Keys;
   readonly records: Pick<Records, 'find'>;
   readonly cipher: BodyCipher;
-  readonly scripts: Pick<Scripts, 'accept'>;
+  readonly scripts: AcceptScripts;
   readonly clock: RedisClock;
   /** That of the limit of messages a minute. */
   readonly windowMs: number;
@@ -52,7 +52,7 @@ export async function acceptAll(
   );
   if (redis.status !== 'ready') throw new Error('There is no connection to Redis.');
   for (const { onSent } of requests) onSent();
-  const answering = scripts.accept(keys.index, keys.prefix, ...written);
+  const answering = scripts.accept([keys.index], keys.prefix, ...written);
   const outlooks = readOutlooks(requests, dependencies);
   const [redisMs, ...answers] = await answering;
   clock.tell(redisMs, sentAt);
@@ -62,7 +62,7 @@ export async function acceptAll(
   );
 }
 
-/** As scripts.ts tells them of each message. */
+/** As accept-script.ts tells them of each message. */
 function acceptArguments(submission: Submission, latestMs: number, { keys, cipher }: AcceptDependencies) {
   const { message, content, idempotency } = submission;
   const record = newRecord(message);

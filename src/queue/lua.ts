@@ -1,7 +1,9 @@
 /** Lua scripts as methods of their own, run by digest and loaded again by ioredis when Redis has forgotten them. */
 import type { RedisClient } from './redis.ts';
 
-export type LuaScript<Answer> = (keys: readonly string[], ...args: readonly (string | number)[]) => Promise<Answer>;
+type Argument = string | number | Buffer;
+
+export type LuaScript<Answer> = (keys: readonly string[], ...args: readonly Argument[]) => Promise<Answer>;
 
 /** For the beginning of a script: `now` is Redis's time in ms, the same for all workers. */
 export const NOW = `
@@ -14,7 +16,7 @@ export function defineLua<Scripts extends Readonly<Record<keyof Scripts, LuaScri
   redis: RedisClient,
   scripts: Readonly<Record<keyof Scripts, string>>,
 ): Scripts {
-  const commands = redis as unknown as Record<string, (...args: readonly (string | number)[]) => Promise<unknown>>;
+  const commands = redis as unknown as Record<string, (...args: readonly Argument[]) => Promise<unknown>>;
   const define = ([name, lua]: readonly [string, string]) => {
     const command = `relay365_${name}`;
     redis.defineCommand(command, { lua });

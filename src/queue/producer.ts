@@ -7,6 +7,7 @@ import { type Message, type MessageStatus, queueOf, type RecipientState } from '
 import type { Submission } from '../core/submission.ts';
 import type { EnqueueAll, EnqueueOutcome } from '../core/submit.ts';
 import { type AcceptRequest, acceptAll } from './accept.ts';
+import { defineAcceptScripts } from './accept-script.ts';
 import type { BodyCipher } from './body-cipher.ts';
 import { encodeMessage, type StoredMessage } from './codec.ts';
 import { withDeadline } from './deadline.ts';
@@ -16,10 +17,10 @@ import { jobData, retryTicket } from './job.ts';
 import type { Keys } from './keys.ts';
 import { LANES } from './lanes.ts';
 import type { LoadGuard } from './load.ts';
+import { defineRecordScripts, type RecordScripts } from './record-scripts.ts';
 import type { Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
 import { makeRedisClock } from './redis-clock.ts';
-import { defineScripts, type Scripts } from './scripts.ts';
 
 export interface Producer {
   readonly enqueueAll: EnqueueAll;
@@ -60,7 +61,6 @@ const ANSWER_MS = 250;
 
 export function openProducer(options: ProducerOptions): Producer {
   const { redis, keys, windowMs } = options;
-  const scripts = defineScripts(redis);
   const queues = new Map<string, Queue>();
   const openQueueOf = (name: string): Queue => {
     const known = queues.get(name);
@@ -69,14 +69,14 @@ export function openProducer(options: ProducerOptions): Producer {
     queues.set(name, queue);
     return queue;
   };
-  const clock = makeRedisClock();
+  const accepting = { ...options, scripts: defineAcceptScripts(redis), clock: makeRedisClock() };
   const accept = makeGather({
-    write: (requests: readonly AcceptRequest[]) => acceptAll(requests, { ...options, scripts, clock, windowMs }),
+    write: (requests: readonly AcceptRequest[]) => acceptAll(requests, accepting),
     bytesOf: ({ submission }) => submission.message.sizeBytes,
     bytesMax: TOGETHER_BYTES_MAX,
     itemsMax: TOGETHER_MESSAGES_MAX,
   });
-  const dependencies = { ...options, scripts, queueOf: openQueueOf, accept };
+  const dependencies = { ...options, scripts: defineRecordScripts(redis), queueOf: openQueueOf, accept };
   const enqueue = (submissions: readonly Submission[]) => enqueueInTime(submissions, dependencies);
   return {
     enqueueAll: enqueue,
@@ -101,7 +101,7 @@ export function openProducer(options: ProducerOptions): Producer {
 }
 
 interface Dependencies extends ProducerOptions {
-  readonly scripts: Scripts;
+  readonly scripts: Pick<RecordScripts, 'retry'>;
   readonly queueOf: (name: string) => Queue;
   readonly accept: (requests: readonly AcceptRequest[]) => Promise<readonly EnqueueOutcome[]>;
 }
@@ -175,8 +175,7 @@ async function retry(
       recipient.status === 'sent' ? recipient : { address: recipient.address, status: 'pending' },
   );
   const taken = await scripts.retry(
-    keys.record(message.id),
-    keys.body(message.id),
+    [keys.record(message.id), keys.body(message.id)],
     keys.prefix,
     message.id,
     Date.now(),

@@ -19,8 +19,8 @@ import {
 } from './codec.ts';
 import type { Settlement } from './governor.ts';
 import type { Keys } from './keys.ts';
+import { defineRecordScripts, type RecordScripts } from './record-scripts.ts';
 import type { RedisClient } from './redis.ts';
-import { defineScripts, type Scripts } from './scripts.ts';
 
 export type Begun =
   | { readonly kind: 'begun'; readonly stored: StoredMessage; readonly leftOpen?: LeftOpen }
@@ -79,7 +79,7 @@ export function newRecord(message: Message): Readonly<Record<'message' | 'status
 }
 
 export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number, cipher: BodyCipher): Records {
-  const scripts = defineScripts(redis);
+  const scripts = defineRecordScripts(redis);
   return {
     find: async (id) => decodeRecord(id, await readable(redis.hgetall(keys.record(id)))),
     begin: (id, token, now, through) => begin(scripts, keys, id, token, now, through),
@@ -87,23 +87,21 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number,
       await redis.hset(keys.record(id), 'pinned', 1);
     },
     pinnedTo: (id) => pinnedTo(redis, keys, id),
-    markFinalDot: async (id, token, now) => (await scripts.finalDot(keys.record(id), token, now.getTime())) === 1,
+    markFinalDot: async (id, token, now) => (await scripts.finalDot([keys.record(id)], token, now.getTime())) === 1,
     noteAttempt: async (id, attempt) => {
-      await scripts.note(keys.record(id), JSON.stringify(attempt));
+      await scripts.note([keys.record(id)], JSON.stringify(attempt));
     },
     finish: async (id, token, conclusion) => {
-      await scripts.finish(keys.record(id), keys.body(id), ...ending(keys, retentionMs, id, token, conclusion));
+      await scripts.finish([keys.record(id), keys.body(id)], ...ending(keys, retentionMs, id, token, conclusion));
     },
     close: (id, token, conclusion, settlement) =>
       scripts.close(
-        keys.record(id),
-        keys.body(id),
-        ...settlement.keys,
+        [keys.record(id), keys.body(id), ...settlement.keys],
         ...ending(keys, retentionMs, id, token, conclusion),
         ...settlement.args,
       ),
     endIdle: (id, end) => endIdle(scripts, keys, retentionMs, id, end),
-    sweep: (now, max) => scripts.sweep(keys.finished, keys.prefix, now.getTime(), max),
+    sweep: (now, max) => scripts.sweep([keys.finished], keys.prefix, now.getTime(), max),
     forgetDeadline: async (id) => {
       await redis.zrem(keys.deadlines, id);
     },
@@ -126,7 +124,7 @@ async function pinnedTo(redis: RedisClient, keys: Keys, id: string): Promise<str
 }
 
 async function begin(
-  scripts: Scripts,
+  scripts: RecordScripts,
   keys: Keys,
   id: string,
   token: string,
@@ -135,7 +133,7 @@ async function begin(
 ): Promise<Begun> {
   const through = JSON.stringify({ id: mailbox, address });
   const before = toObject(
-    await readable(scripts.begin(keys.record(id), keys.prefix, id, now.getTime(), token, through)),
+    await readable(scripts.begin([keys.record(id)], keys.prefix, id, now.getTime(), token, through)),
   );
   // What the record says from now on, with what a worker that died left in it.
   const fields: RecordFields = { ...before, ...(before['message'] !== undefined && { through }) };
@@ -168,15 +166,14 @@ function ending(
 }
 
 async function endIdle(
-  scripts: Scripts,
+  scripts: RecordScripts,
   keys: Keys,
   retentionMs: number,
   id: string,
   { attempt, recipients, status, endedAt }: IdleEnd,
 ): Promise<boolean> {
   const ended = await scripts.endIdle(
-    keys.record(id),
-    keys.body(id),
+    [keys.record(id), keys.body(id)],
     keys.prefix,
     id,
     attempt ? JSON.stringify(attempt) : '',
