@@ -25,9 +25,10 @@ const RECONNECT_DELAY_MS_MAX = 1_000;
 const DEFAULT_PORT = 6379;
 /**
  * A Redis that says nothing for so long while it is asked something is given up, and connected to anew: it may be frozen,
- * or cut off without a word, and what it was asked would pile up. A body of 100 MB needs some seconds to get there.
+ * or cut off without a word, and what it was asked would pile up. Less, and the largest mails would not get there: 200 MB
+ * need a line of 80 Mbit/s.
  */
-const SILENCE_MS_MAX: Record<Temper, number> = { 'fail-fast': 10_000, patient: 30_000 };
+const SILENCE_MS_MAX = 20_000;
 
 /** The replies' shape is left at ioredis's default, which the types of a client depend on. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
@@ -46,7 +47,7 @@ export function openRedis(location: RedisLocation, temper: Temper, name: string)
     ...credentials(url),
     connectionName: `relay365:${name}`,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: SILENCE_MS_MAX[temper],
+    socketTimeout: SILENCE_MS_MAX,
     retryStrategy: reconnectDelayMs,
   };
   if (location.clusterNodes.length > 0) return openCluster(url, location.clusterNodes, options);

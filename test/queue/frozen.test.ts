@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { connectTo, startTestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService } from '../helpers/service.ts';
 
-test('is given up, answered for at once, and used again when it is back', { timeout: 60_000 }, async () => {
+test('is given up, answered for at once, and used again when it is back', { timeout: 120_000 }, async () => {
   const redis = await startTestRedis();
   onTestFinished(() => redis.close());
   const service = await openTestService({ location: redis.location });
@@ -27,7 +27,7 @@ test('is given up, answered for at once, and used again when it is back', { time
   const answers = await Promise.all(requests.map((request) => service.request(...request)));
   expect(answers.map(({ status }) => status)).toEqual(requests.map(() => 503));
   // What it was asked is forgotten with the connection, and does not pile up.
-  await expect.poll(() => service.log.some((line) => line.includes('Socket timeout')), { timeout: 30_000 }).toBe(true);
+  await expect.poll(() => service.log.some((line) => line.includes('Socket timeout')), { timeout: 60_000 }).toBe(true);
   expect((await service.request('POST', '/send', mail)).status).toBe(503);
   thaw();
   await expect.poll(async () => (await service.request('GET', '/health/ready')).status, { timeout: 20_000 }).toBe(200);
