@@ -88,7 +88,7 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
     looks: 'AADSTS53003 Access has been blocked by Conditional Access policies',
     scope: 'tenant',
     explanation: 'A conditional access policy for workload identities blocks the app.',
-    fix: 'Entra admin center > Protection > Conditional Access: exclude the app, or allow the IP address of this machine.',
+    fix: 'Entra admin center > Entra ID > Conditional Access: exclude the app, or allow the IP address of this machine.',
   }),
   row({
     id: 'user-unknown',

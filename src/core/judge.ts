@@ -131,9 +131,9 @@ function judgeNoToken({ error, code }: Extract<Outcome, { kind: 'no-token' }>): 
 
 /** How a fault looks is for the documentation; its pattern is for the search. */
 function withoutPattern(
-  fault: Fault & { codes?: unknown; enhanced?: unknown; text?: unknown; stages?: unknown },
+  fault: Fault & { codes?: unknown; enhanced?: unknown; text?: unknown; textAlone?: unknown; stages?: unknown },
 ): Fault {
-  const { codes: _, enhanced: __, text: ___, stages: ____, ...rest } = fault;
+  const { codes: _, enhanced: __, text: ___, textAlone: ____, stages: _____, ...rest } = fault;
   return rest;
 }
 

@@ -34,14 +34,20 @@ export interface Fault {
   readonly heldAfter?: number;
 }
 
-/** A row for replies: what is set must fit, all of it. */
+/**
+ * A row for replies. Its text decides by itself, with whatever code of the same class it comes; its codes, all that are
+ * set, decide on a reply whose text no row knows.
+ */
 export interface ReplyFault extends Fault {
-  /** The reply's code; unset: any. */
+  /** The reply's codes; unset: any, but then the enhanced code must fit. */
   readonly codes?: readonly number[];
   /** The whole enhanced code (RFC 3463). */
   readonly enhanced?: RegExp;
   /** Somewhere in the text, in any case. */
   readonly text?: RegExp;
+  /** The codes are those of other faults too: only the text decides. */
+  readonly textAlone?: boolean;
+  /** Where it can come; unset: anywhere. */
   readonly stages?: readonly Stage[];
 }
 

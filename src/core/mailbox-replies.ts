@@ -1,7 +1,10 @@
 /** Replies that speak of the mailbox, its credential or its tenant: they never cost a message. */
 import { DAY_WAIT, type ReplyFault, SHORT_WAIT, SOURCES } from './judgement.ts';
+import type { Stage } from './outcome.ts';
 
 const ENABLE_FOR_MAILBOX = 'Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false';
+/** At RCPT TO the same words would speak of the recipient's mailbox, and one address must not hold all the mail. */
+const OF_THE_SENDER: readonly Stage[] = ['auth', 'mail', 'data', 'end'];
 const RESTRICTED_ENTITIES = 'https://security.microsoft.com/restrictedentities';
 
 export const MAILBOX_REPLIES: readonly ReplyFault[] = [
@@ -10,6 +13,7 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     looks: '432 4.3.2 Concurrent connections limit exceeded',
     codes: [421, 432],
     text: /concurrent connections?\b.*\blimit/i,
+    textAlone: true,
     scope: 'mailbox',
     verdict: 'slow',
     tooManyConnections: true,
@@ -32,6 +36,18 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     source: SOURCES.devices,
   },
   {
+    id: 'submission-rate',
+    looks: '421 4.4.2 Message submission rate for this client has exceeded the configured limit',
+    codes: [421],
+    text: /submission rate\b.*\bexceeded/i,
+    textAlone: true,
+    scope: 'mailbox',
+    verdict: 'slow',
+    explanation: 'The mailbox submitted more messages in a minute than the server lets it.',
+    fix: 'Nothing, if it passes: relay365 has slowed down. If it stays: lower M365_MESSAGES_PER_MINUTE, or find who else sends as this mailbox.',
+    source: SOURCES.improvements,
+  },
+  {
     id: 'mailbox-logon-failure',
     looks: '430 4.2.0 STOREDRV…; mailbox logon failure',
     codes: [430],
@@ -47,8 +63,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     id: 'tls-too-old',
     looks: '421 4.7.0, 4.7.66 TLS negotiation failed; TLS 1.0 and 1.1 are not supported',
     codes: [421],
-    enhanced: /^4\.7\.(0|66)$/,
-    text: /\bTLS\b/i,
+    enhanced: /^4\.7\.66$/,
+    text: /\bTLS (negotiation|1\.[01]\b)/i,
     scope: 'mailbox',
     verdict: 'hold',
     explanation: 'Exchange refused the TLS version of this connection. relay365 speaks TLS 1.2 and 1.3.',
@@ -57,9 +73,10 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
   },
   {
     id: 'server-busy',
-    looks: '451 4.7.500–4.7.699 Server busy. Please try again later',
-    codes: [451],
-    enhanced: /^4\.7\.[56]\d\d$/,
+    looks: '451 4.7.500–4.7.699, 4.7.850–4.7.899 Server busy; Access denied. Please try again later',
+    codes: [421, 450, 451, 452],
+    enhanced: /^4\.7\.([56]\d\d|8[5-9]\d)$/,
+    text: /server busy/i,
     scope: 'mailbox',
     verdict: 'slow',
     explanation:
@@ -71,6 +88,7 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     id: 'authentication-unavailable',
     looks: '454 4.7.0, 4.7.5 Temporary authentication failure; certificate validation failure',
     codes: [454],
+    text: /temporary authentication failure/i,
     scope: 'mailbox',
     verdict: 'hold',
     wait: SHORT_WAIT,
@@ -81,7 +99,7 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     id: 'mechanism-refused',
     looks: '504 5.7.4 Unrecognized authentication type',
     codes: [504],
-    enhanced: /^5\.7\.4$/,
+    text: /unrecognized authentication type/i,
     scope: 'mailbox',
     verdict: 'hold',
     explanation: 'The server does not take this way to log in: OAuth (XOAUTH2) or LOGIN is not allowed here.',
@@ -93,6 +111,7 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     looks: '530 5.7.0 Must issue a STARTTLS command first',
     codes: [530],
     enhanced: /^5\.7\.0$/,
+    text: /must issue a STARTTLS/i,
     scope: 'mailbox',
     verdict: 'hold',
     explanation: 'The server wants TLS before the login, and did not see it: something on the way strips STARTTLS.',
@@ -102,8 +121,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
   {
     id: 'not-authenticated',
     looks: '530 5.7.57 Client not authenticated to send mail',
-    codes: [530, 550],
     enhanced: /^5\.7\.57$/,
+    text: /client (was )?not authenticated/i,
     scope: 'mailbox',
     verdict: 'hold',
     explanation: 'The server took no login, and so takes no mail.',
@@ -133,7 +152,6 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
   {
     id: 'basic-auth-disabled',
     looks: '535 5.7.139 basic authentication is disabled',
-    codes: [535],
     text: /basic authentication is disabled/i,
     scope: 'mailbox',
     verdict: 'hold',
@@ -144,7 +162,6 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
   {
     id: 'password-wrong',
     looks: '535 5.7.139 the user credentials were incorrect',
-    codes: [535],
     text: /user credentials were incorrect/i,
     scope: 'mailbox',
     verdict: 'hold',
@@ -156,34 +173,18 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     id: 'security-defaults',
     looks:
       "535 5.7.139 user is locked by your organization's security defaults policy; the request did not meet the criteria",
-    codes: [535],
     text: /security defaults policy|did not meet the criteria to be authenticated/i,
     scope: 'tenant',
     verdict: 'hold',
     explanation: 'Security defaults or a conditional access policy of the tenant refuse this login.',
-    fix: 'Use OAuth; or exclude the account in Entra admin center > Protection > Conditional Access (security defaults have no exceptions).',
+    fix: 'Use OAuth; or exclude the account in Entra admin center > Entra ID > Conditional Access (security defaults have no exceptions).',
     source: SOURCES.submission,
-  },
-  {
-    id: 'authentication-unsuccessful',
-    looks: '535 5.7.3 Authentication unsuccessful',
-    codes: [535],
-    scope: 'mailbox',
-    verdict: 'hold',
-    explanation:
-      'Exchange refused the login, and does not say why. The usual causes, in this order: the service principal was made ' +
-      "with the object id of the app registration instead of the enterprise application's; SMTP.SendAsApp has no admin " +
-      'consent; the app has no permission on the mailbox; the token is for another audience; the mailbox does not exist or has no licence.',
-    fix:
-      'New-ServicePrincipal -AppId <client id> -ObjectId <object id of the ENTERPRISE application>; ' +
-      'Add-MailboxPermission -Identity <mailbox> -User <service principal> -AccessRights FullAccess. ' +
-      'Then: npm run doctor. Changes take minutes to hours to act.',
-    source: SOURCES.oauth,
   },
   {
     id: 'basic-auth-retired',
     looks: '550 5.7.30 Basic authentication is not supported for Client Submission',
     enhanced: /^5\.7\.30$/,
+    text: /basic authentication is not supported/i,
     scope: 'mailbox',
     verdict: 'hold',
     explanation: 'Exchange Online no longer takes logins with a password.',
@@ -191,10 +192,29 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     source: SOURCES.submission,
   },
   {
+    id: 'authentication-unsuccessful',
+    looks: '535 5.7.3 Authentication unsuccessful',
+    codes: [535],
+    text: /authentication unsuccessful/i,
+    scope: 'mailbox',
+    verdict: 'hold',
+    explanation:
+      'Exchange refused the login, and does not say why. The usual causes, in this order: the service principal was made ' +
+      "with the object id of the app registration instead of the enterprise application's; SMTP.SendAsApp has no admin " +
+      'consent; the app has no permission on the mailbox; the token is for another audience; the mailbox does not exist or has no licence. (With SMTP_PASSWORD: it is wrong.)',
+    fix:
+      'New-ServicePrincipal -AppId <client id> -ObjectId <object id of the ENTERPRISE application>; ' +
+      'Add-MailboxPermission -Identity <mailbox> -User <service principal> -AccessRights FullAccess. ' +
+      'Then: npm run doctor. Changes take minutes to hours to act.',
+    source: SOURCES.oauth,
+  },
+  {
     id: 'mailbox-inaccessible',
     looks: '550 Mailbox cannot be accessed (at AUTH)',
     codes: [550],
     text: /mailbox cannot be accessed/i,
+    textAlone: true,
+    stages: OF_THE_SENDER,
     scope: 'mailbox',
     verdict: 'hold',
     explanation: 'There is no mailbox behind this account, or it has no licence.',
@@ -204,9 +224,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
   {
     id: 'bad-outbound-sender',
     looks: '550 5.1.8 Access denied, bad outbound sender',
-    codes: [550],
     enhanced: /^5\.1\.8$/,
-    text: /bad outbound sender|access denied/i,
+    text: /bad outbound sender/i,
     scope: 'mailbox',
     verdict: 'hold',
     explanation: 'Microsoft has restricted the mailbox because it looked like a source of spam.',
@@ -216,8 +235,9 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
   {
     id: 'sender-banned',
     looks: '550 5.7.501–5.7.503 Access denied, spam abuse; banned sender',
-    codes: [550],
+    codes: [550, 554],
     enhanced: /^5\.7\.50[123]$/,
+    text: /spam abuse detected/i,
     scope: 'mailbox',
     verdict: 'hold',
     explanation: 'Microsoft has banned this sender for spam.',
@@ -227,8 +247,9 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
   {
     id: 'tenant-blocked',
     looks: '550 5.7.705, 5.7.708, 5.7.750 tenant has exceeded threshold; traffic not accepted; unregistered domain',
-    codes: [550],
+    codes: [550, 554],
     enhanced: /^5\.7\.(705|708|750)$/,
+    text: /tenant has exceeded threshold|traffic not accepted from this IP|unregistered domains?\b/i,
     scope: 'tenant',
     verdict: 'hold',
     explanation:
@@ -238,9 +259,9 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
   },
   {
     id: 'external-recipients-per-day',
-    looks: "550 5.7.233 the tenant's external recipient rate limit",
-    codes: [550],
-    enhanced: /^5\.7\.233$/,
+    looks: "550 5.7.232, 5.7.233 the tenant's external recipient rate limit",
+    enhanced: /^5\.7\.23[23]$/,
+    text: /tenant external recipient rate limit/i,
     scope: 'tenant',
     verdict: 'slow',
     wait: DAY_WAIT,
@@ -250,8 +271,10 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
   },
   {
     id: 'submission-quota',
-    looks: '554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException',
-    text: /SubmissionQuotaExceeded/i,
+    looks:
+      '554 5.2.0, 5.2.2, 5.1.90 SubmissionQuotaExceededException; Submission quota exceeded; daily limit for message recipients',
+    enhanced: /^5\.1\.90$/,
+    text: /Submission ?Quota ?Exceeded|daily limit for message recipients/i,
     scope: 'mailbox',
     verdict: 'slow',
     wait: DAY_WAIT,
@@ -262,8 +285,10 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
   {
     id: 'mailbox-full',
     looks: '554 5.2.2 mailbox full; …QuotaExceededException',
-    text: /mailbox full|(?<!Submission)QuotaExceeded/i,
     codes: [552, 554],
+    enhanced: /^5\.2\.2$/,
+    text: /mailbox (is )?full|(?<!Submission)QuotaExceeded/i,
+    stages: OF_THE_SENDER,
     scope: 'mailbox',
     verdict: 'hold',
     explanation: 'The sending mailbox is full: every mail sent by SMTP is kept in its Sent Items.',

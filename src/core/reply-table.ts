@@ -1,6 +1,7 @@
 /**
- * Every reply of Exchange Online that is known, and what it means. The first row that fits decides, so a row with a
- * text stands before one with a code alone: the text says more than the code, and the code more than its class.
+ * Every reply of Exchange Online that is known, and what it means. The text says more than the code, and the code more
+ * than its class: Microsoft says the same with many a code. Of the rows whose text fits the first decides, then the
+ * first whose codes do.
  */
 import type { ReplyFault } from './judgement.ts';
 import type { Reply } from './message.ts';
@@ -13,14 +14,20 @@ export const REPLY_TABLE: readonly ReplyFault[] = [...MAILBOX_REPLIES, ...CONNEC
 
 /** The row that fits, undefined when the reply is new. */
 export function findReply(reply: Reply, stage: Stage): ReplyFault | undefined {
-  return REPLY_TABLE.find((row) => fits(row, reply, stage));
+  const rows = REPLY_TABLE.filter(({ stages }) => stages?.includes(stage) ?? true);
+  return rows.find((row) => saysSo(row, reply)) ?? rows.find((row) => hasItsCode(row, reply));
 }
 
-function fits({ codes, enhanced, text, stages }: ReplyFault, reply: Reply, stage: Stage): boolean {
-  return (
-    (codes?.includes(reply.code) ?? true) &&
-    (enhanced?.test(reply.enhanced ?? '') ?? true) &&
-    (text?.test(reply.text) ?? true) &&
-    (stages?.includes(stage) ?? true)
-  );
+function saysSo({ codes, text }: ReplyFault, reply: Reply): boolean {
+  return text?.test(reply.text) === true && (codes?.some((code) => isSameClass(code, reply.code)) ?? true);
+}
+
+/** A refusal for the moment (4xx) means something else than one for good (5xx) in the same words. */
+function isSameClass(a: number, b: number): boolean {
+  return Math.floor(a / 100) === Math.floor(b / 100);
+}
+
+function hasItsCode({ codes, enhanced, textAlone }: ReplyFault, reply: Reply): boolean {
+  if (textAlone || (!codes && !enhanced)) return false;
+  return (codes?.includes(reply.code) ?? true) && (enhanced?.test(reply.enhanced ?? '') ?? true);
 }

@@ -10,6 +10,7 @@ import { ENTRA_SAID, NETWORK_SAID } from './real-replies/entra.ts';
 import { MAILBOX_SAID } from './real-replies/mailbox.ts';
 import { MESSAGE_SAID } from './real-replies/message.ts';
 import type { Meaning, RealCodes } from './real-replies/real-reply.ts';
+import { VARIANTS } from './real-replies/variants.ts';
 
 const ALL_SAID = [...MAILBOX_SAID, ...CONNECTION_SAID, ...MESSAGE_SAID];
 const SAID = ALL_SAID.flatMap((row) => row.said.map(([stage, text]) => [row.rule, stage, text, row] as const));
@@ -38,11 +39,33 @@ describe('a reply of Exchange is known, with whose fault it is, what follows and
 
   test('at whatever station it comes, and with the text in any case', () => {
     for (const [rule, , text] of SAID) {
-      for (const stage of ['connect', 'auth', 'mail', 'rcpt', 'data', 'end'] as const) {
-        expect([judgeReply(reply(text), stage).id, text]).toEqual([rule, text]);
-      }
+      const { stages } = REPLY_TABLE.find(({ id }) => id === rule) ?? {};
       const { text: words, ...rest } = reply(text);
-      expect([judgeReply({ ...rest, text: words.toUpperCase() }, 'end').id, text]).toEqual([rule, text]);
+      for (const stage of stages ?? (['connect', 'auth', 'mail', 'rcpt', 'data', 'end'] as const)) {
+        expect([judgeReply(reply(text), stage).id, text]).toEqual([rule, text]);
+        expect([judgeReply({ ...rest, text: words.toUpperCase() }, stage).id, text]).toEqual([rule, text]);
+      }
+    }
+  });
+});
+
+describe('a reply is known in other words as well', () => {
+  test.each(VARIANTS)('%s, at %s: %s', (rule, stage, text) => {
+    expect(judgeReply(reply(text), stage).id).toBe(rule);
+  });
+
+  test('and with its words over several lines', () => {
+    for (const [rule, stage, text] of SAID) {
+      const [code = '', enhanced = '', ...words] = text.split(' ');
+      const lines = words.map((word, n) => `${code}${n === words.length - 1 ? ' ' : '-'}${enhanced} ${word}`);
+      expect([judgeReply(reply(lines.join('\r\n')), stage).id, text]).toEqual([rule, text]);
+    }
+  });
+
+  test("and a recipient whose mailbox is full or closed does not hold the sender's", () => {
+    for (const text of ['552 5.2.2 mailbox full', '550 5.2.1 Mailbox cannot be accessed']) {
+      expect(judgeReply(reply(text), 'rcpt').scope).toBe('recipient');
+      expect(judgeReply(reply(text), 'mail').scope).toBe('mailbox');
     }
   });
 });
@@ -157,7 +180,7 @@ describe('a reply that no row knows is judged by its class, and told as new', ()
     ['554 5.9.9 Something new', 'connect', 'mailbox', 'hold'],
     ['554 5.9.9 Something new', 'greeting', 'mailbox', 'hold'],
     ['550 5.9.9 Something new', 'auth', 'mailbox', 'hold'],
-    ['530 5.7.1 Client was not authenticated', 'mail', 'mailbox', 'hold'],
+    ['530 5.9.9 Something new', 'mail', 'mailbox', 'hold'],
     ['550 5.9.9 Something new', 'mail', 'message', 'fail'],
     ['550 5.9.9 Something new', 'rcpt', 'recipient', 'fail'],
     ['550 5.9.9 Something new', 'end', 'message', 'fail'],

@@ -28,6 +28,14 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     said: [['end', `432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded ${HOSTNAME}`]],
   },
   {
+    rule: 'submission-rate',
+    scope: 'mailbox',
+    verdict: 'slow',
+    explanation: /more messages in a minute than the server lets it/,
+    fix: /lower M365_MESSAGES_PER_MINUTE/,
+    said: [['end', '421 4.4.2 Message submission rate for this client has exceeded the configured limit']],
+  },
+  {
     rule: 'mailbox-logon-failure',
     scope: 'mailbox',
     verdict: 'slow',
@@ -150,7 +158,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     scope: 'tenant',
     verdict: 'hold',
     explanation: /Security defaults or a conditional access policy/,
-    fix: /Entra admin center > Protection > Conditional Access/,
+    fix: /Entra admin center > Entra ID > Conditional Access/,
     said: [
       [
         'auth',
@@ -163,6 +171,14 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     ],
   },
   {
+    rule: 'basic-auth-retired',
+    scope: 'mailbox',
+    verdict: 'hold',
+    explanation: /no longer takes logins with a password/,
+    fix: /AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential in place of SMTP_PASSWORD/,
+    said: [['auth', `550 5.7.30 Basic authentication is not supported for Client Submission. ${TRACE}`]],
+  },
+  {
     rule: 'authentication-unsuccessful',
     scope: 'mailbox',
     verdict: 'hold',
@@ -172,14 +188,6 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
       ['auth', `535 5.7.3 Authentication unsuccessful ${TRACE}`],
       ['auth', `535 5.7.139 Authentication unsuccessful ${TRACE}`],
     ],
-  },
-  {
-    rule: 'basic-auth-retired',
-    scope: 'mailbox',
-    verdict: 'hold',
-    explanation: /no longer takes logins with a password/,
-    fix: /AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential in place of SMTP_PASSWORD/,
-    said: [['auth', `550 5.7.30 Basic authentication is not supported for Client Submission. ${TRACE}`]],
   },
   {
     rule: 'mailbox-inaccessible',
@@ -232,6 +240,10 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
         'end',
         `550 5.7.233 Your message can't be sent because your organization has exceeded its tenant external recipient rate limit. ${HOSTNAME}`,
       ],
+      [
+        'end',
+        `550 5.7.232 Your message can't be sent because your trial tenant has exceeded its daily limit for sending email to external recipients (tenant external recipient rate limit) ${HOSTNAME}`,
+      ],
     ],
   },
   {
@@ -244,6 +256,11 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
       [
         'end',
         `554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message due to a permanent exception with message The message can't be submitted because the sender's submission quota was exceeded. ${HOSTNAME}`,
+      ],
+      ['end', `554 5.2.2 Submission quota exceeded ${HOSTNAME}`],
+      [
+        'end',
+        `550 5.1.90 Your message can't be sent because you've reached your daily limit for message recipients ${HOSTNAME}`,
       ],
     ],
   },

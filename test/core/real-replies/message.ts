@@ -13,6 +13,19 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     ],
   },
   {
+    rule: 'recipient-full',
+    scope: 'recipient',
+    verdict: 'retry',
+    explanation: /recipient's mailbox is full/,
+    said: [
+      ['rcpt', `552 5.2.2 mailbox full ${TRACE}`],
+      [
+        'rcpt',
+        `554 5.2.2 STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded ${TRACE}`,
+      ],
+    ],
+  },
+  {
     rule: 'protocol-violation',
     scope: 'message',
     verdict: 'retry',
@@ -95,6 +108,18 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     said: [
       ['rcpt', `550 5.7.1 Unable to relay ${TRACE}`],
       ['mail', `550 5.7.1 Client host rejected: Access denied ${TRACE}`],
+      ['rcpt', `550 5.7.64 TenantAttribution; Relay Access Denied ${TRACE}`],
+    ],
+  },
+  {
+    rule: 'not-authorized',
+    scope: 'message',
+    verdict: 'fail',
+    explanation: /takes no mail from this sender, or a mail flow rule/,
+    fix: /Mail flow > Rules/,
+    said: [
+      ['end', `550 5.7.1 TRANSPORT.RULES.RejectMessage; the message was rejected by organization policy ${HOSTNAME}`],
+      ['end', `550 5.7.124 RESOLVER.RST.SenderNotInAllowedSendersList; not in allowed-senders list ${HOSTNAME}`],
     ],
   },
   {
@@ -105,6 +130,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     fix: /Add-RecipientPermission .* -AccessRights SendAs/,
     said: [
       ['end', `550 5.7.60 SMTP; Client does not have permissions to send as this sender ${TRACE}`],
+      ['end', `550 5.7.1 Client does not have permissions to send as this sender ${TRACE}`],
       [
         'end',
         `554 5.2.252 SendAsDenied; noreply@contoso.com not allowed to send as ceo@contoso.com; STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed to process message due to a permanent exception with message Cannot submit message. ${HOSTNAME}`,
