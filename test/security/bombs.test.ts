@@ -101,6 +101,12 @@ describe('a ready mail that is endless', () => {
     'x',
   ];
   const LENGTH = 300_000;
+  test('in its header is refused', () => {
+    const header = `To: a@example.com\r\n${`X-A: ${'x'.repeat(70)}\r\n`.repeat(20_000)}`;
+    const { errors } = readRawDraft({ bytes: Buffer.from(`${header}\r\nHello.\r\n`) }, headerValues);
+    expect(errors.map(({ message }) => message)).toContain('The header has more than 1048576 bytes.');
+  });
+
   test.each(['From', 'To', 'Sender', 'Subject', 'Message-ID'])('in its %s is read in no time', (name) => {
     for (const piece of PIECES) {
       const field = `${name}: a@example.com ${piece.repeat(LENGTH / piece.length)}x`;

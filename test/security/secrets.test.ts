@@ -126,6 +126,16 @@ describe('the log', () => {
     checkLines(log);
   });
 
+  test('has no address that stands in a URL', async () => {
+    const { app, log } = openTestApp();
+    const query = '?to=someone@example.com';
+    const payload = 'Subject: x\r\n\r\nHello.\r\n';
+    await app.inject({ method: 'POST', url: `/send${query}`, headers: { 'content-type': 'message/rfc822' }, payload });
+    for (const url of ['/send', '/nowhere', '/messages', '/messages/x', '/%']) await app.inject(`${url}${query}`);
+    expect(log.length).toBeGreaterThan(3);
+    expect(log.join('')).not.toMatch(/someone/);
+  });
+
   test('has none of what is not even HTTP', async () => {
     const { port, log } = await listenTestApp();
     await Promise.all([
