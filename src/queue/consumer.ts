@@ -7,14 +7,13 @@ import type { Conclusion } from '../core/conclusion.ts';
 import type { Attempt, Message } from '../core/message.ts';
 import { CorruptRecordError } from './codec.ts';
 import type { Change, Governor } from './governor.ts';
-import type { Place } from './gate.ts';
 import { ASTRAY_FIELDS, isSpoilt, mendTicket, messageIdOf, recipientsOfJob, stickyKeyOf } from './job.ts';
 import type { Keys } from './keys.ts';
 import { makeLift } from './lanes.ts';
-import { type Line, orderLines, takeTurn } from './line.ts';
+import { type Line, orderLines, takeTurn, type Turn } from './line.ts';
 import type { Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
-import { work, type Worked } from './work.ts';
+import { begin, work, type Worked } from './work.ts';
 
 export interface ConsumerOptions {
   /** A patient connection; the caller closes it after the consumer. BullMQ opens a second one beside it. */
@@ -139,19 +138,19 @@ async function processJob(job: Job, token: string, options: Processing): Promise
   const pinned = lines.length > 1 ? await options.records.pinnedTo(id) : undefined;
   const candidates = pinned === undefined ? lines : lines.filter(({ mailbox }) => mailbox.id === pinned);
   const ordered = await orderLines(candidates, governor, options.sticky ? stickyKeyOf(job) : undefined);
-  const turn = await takeTurn(ordered, governor, id, recipientsOfJob(job));
+  const recipients = recipientsOfJob(job);
+  const turn = await takeTurn(ordered, (line) => begin(id, token, recipients, line, options));
   if (turn.kind === 'wait') {
     for (const { mailbox, change } of turn.changes) events.mailbox(mailbox, change);
     // Another message to the pool may go through another mailbox: only this one waits.
     if (options.sticky || pinned !== undefined) return delay(job, token, turn.waitMs, options);
     return putBack(turn.waitMs, turn.restrained, options);
   }
-  const { line, place } = turn;
   try {
-    const worked = await workOrSettle(id, token, line, { ...options, place });
+    const worked = await workOrSettle(id, token, turn, options);
     if (worked) await setAside(job, token, worked, options);
   } finally {
-    line.gate.leave();
+    turn.line.gate.leave();
   }
 }
 
@@ -159,14 +158,14 @@ async function processJob(job: Job, token: string, options: Processing): Promise
 async function workOrSettle(
   id: string,
   token: string,
-  line: Line,
-  options: Processing & { readonly place: Place },
+  { line, place, taken }: Extract<Turn, { readonly kind: 'go' }>,
+  options: Processing,
 ): Promise<Worked | undefined> {
   const { governor, events } = options;
   let worked: Worked | undefined;
   try {
     await options.liftLowerLanes();
-    worked = await work(id, token, line, options).catch(reportUnreadable(id, events));
+    worked = await work(id, token, line, taken, { ...options, place }).catch(reportUnreadable(id, events));
   } finally {
     if (!worked) await governor.settle(line.mailbox, id, { kind: 'nothing' });
   }

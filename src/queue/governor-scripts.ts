@@ -77,7 +77,7 @@ end
  * limit)   ARGV[5] window (ms)   ARGV[6] how long it may be under way (ms)   ARGV[7] the worker that has it
  * Returns {'admitted', 0} or {reason, wait in ms}; the reasons are paused, held, throttled, recovering, rate, day.
  */
-const ADMIT = `
+export const ADMIT = `
 ${NOW}
 ${LEASE_CLOCK}
 ${RECIPIENTS_TAKEN}
@@ -203,11 +203,10 @@ return {isNew and 1 or 0, now + wait, state, wait}
 
 /** Each takes its keys and its arguments, as they are listed with it. */
 export interface GovernorScripts {
-  readonly admit: LuaScript<[string, number]>;
   readonly settle: LuaScript<number>;
   readonly restrain: LuaScript<[number, number, 'held' | 'throttled', number]>;
 }
 
 export function defineGovernorScripts(redis: RedisClient): GovernorScripts {
-  return defineLua<GovernorScripts>(redis, { admit: ADMIT, settle: SETTLE, restrain: RESTRAIN });
+  return defineLua<GovernorScripts>(redis, { settle: SETTLE, restrain: RESTRAIN });
 }

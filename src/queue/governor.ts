@@ -12,9 +12,12 @@ import type { RedisClient } from './redis.ts';
 /** Why a message has to wait; `day` is the limit of recipients in 24 h, `recovering` a mailbox that is being tried. */
 export type WaitReason = 'paused' | 'held' | 'throttled' | 'recovering' | 'rate' | 'day';
 
-export type Admission =
-  | { readonly kind: 'admitted' }
-  | { readonly kind: 'wait'; readonly reason: WaitReason; readonly waitMs: number; readonly change?: Change };
+export interface Wait {
+  readonly kind: 'wait';
+  readonly reason: WaitReason;
+  readonly waitMs: number;
+  readonly change?: Change;
+}
 
 /** What has changed for the mailbox with this result. */
 export type Change =
@@ -35,12 +38,14 @@ export interface GovernedMailbox {
 }
 
 export interface Governor {
-  /** Admits a message; from then on it counts as under way until it is settled. */
-  admit(mailbox: GovernedMailbox, message: string, recipients: number): Promise<Admission>;
+  /** What admits a message, for the script that opens its attempt; from then on it is under way until it is settled. */
+  admission(mailbox: GovernedMailbox, message: string, recipients: number): GovernorStep;
+  /** Takes into account why a message was not admitted: a mailbox without room in its day is throttled for so long. */
+  refused(mailbox: GovernedMailbox, wait: Wait): Promise<Wait>;
   /** Takes a message's result into account. */
   settle(mailbox: GovernedMailbox, message: string, effect: MailboxEffect): Promise<Change>;
   /** What `settle` would do, for a script that does it along with its own work. */
-  settlement(mailbox: GovernedMailbox, message: string, effect: UnrestrainedEffect): Settlement;
+  settlement(mailbox: GovernedMailbox, message: string, effect: UnrestrainedEffect): GovernorStep;
   standing(mailbox: string): Promise<Standing>;
   /** Whether it is paused, or held or throttled for some more time. */
   isRestrained(mailbox: string): Promise<boolean>;
@@ -57,13 +62,11 @@ export interface Governor {
 /** Of a result that neither holds nor slows the mailbox. */
 export type UnrestrainedEffect = Exclude<MailboxEffect, { readonly kind: 'restrained' }>;
 
-/** The keys and arguments of SETTLE, whose answer `changeOf` reads. */
-export interface Settlement {
-  readonly keys: SettlementKeys;
+/** The keys and arguments of ADMIT, or of SETTLE, whose answer `changeOf` reads. */
+export interface GovernorStep {
+  readonly keys: readonly string[];
   readonly args: readonly (string | number)[];
 }
-
-type SettlementKeys = readonly [standing: string, sent: string, underWay: string, recipients: string];
 
 export interface Room {
   readonly messages: number;
@@ -90,7 +93,8 @@ export function openGovernor(options: GovernorOptions): Governor {
   const scripts = defineGovernorScripts(redis);
   const settings = { scripts, keys, worker, windowMs, random };
   return {
-    admit: (mailbox, message, recipients) => admit(settings, mailbox, message, recipients),
+    admission: (mailbox, message, recipients) => admission(settings, mailbox, message, recipients),
+    refused: (mailbox, wait) => refused(settings, mailbox, wait),
     settle: (mailbox, message, effect) => settle(settings, mailbox, message, effect),
     settlement: (mailbox, message, effect) => settlement(settings, mailbox, message, effect),
     standing: (mailbox) => readStanding(redis, keys, mailbox),
@@ -118,34 +122,28 @@ interface Settings {
   readonly random: () => number;
 }
 
-function keysOf(keys: Keys, mailbox: string): SettlementKeys {
+function keysOf(keys: Keys, mailbox: string): readonly string[] {
   return [keys.standing(mailbox), keys.sent(mailbox), keys.underWay(mailbox), keys.recipients(mailbox)];
 }
 
-async function admit(
-  settings: Settings,
-  mailbox: GovernedMailbox,
+function admission(
+  { keys, worker, windowMs }: Settings,
+  { id, limits: { messagesPerMinute, recipientsPerDay } }: GovernedMailbox,
   message: string,
   recipients: number,
-): Promise<Admission> {
-  const { scripts, keys, worker, windowMs } = settings;
-  const { messagesPerMinute, recipientsPerDay } = mailbox.limits;
-  const [verdict, waitMs] = await scripts.admit(
-    [...keysOf(keys, mailbox.id), keys.workers, keys.leaseClock],
-    message,
-    recipients,
-    messagesPerMinute,
-    recipientsPerDay,
-    windowMs,
-    UNDER_WAY_MS_MAX,
-    worker,
-  );
-  if (verdict === 'admitted') return { kind: 'admitted' };
-  const wait = { kind: 'wait', reason: verdict as WaitReason, waitMs } as const;
+): GovernorStep {
+  return {
+    keys: [...keysOf(keys, id), keys.workers, keys.leaseClock],
+    args: [message, recipients, messagesPerMinute, recipientsPerDay, windowMs, UNDER_WAY_MS_MAX, worker],
+  };
+}
+
+async function refused(settings: Settings, mailbox: GovernedMailbox, wait: Wait): Promise<Wait> {
   if (wait.reason !== 'day') return wait;
   // The time is known to the minute: there is nothing to spread.
   const exact = { ...settings, random: () => 0 };
-  return { ...wait, change: await restrain(exact, mailbox, '', dayLimitReached(recipientsPerDay, waitMs)) };
+  const { recipientsPerDay } = mailbox.limits;
+  return { ...wait, change: await restrain(exact, mailbox, '', dayLimitReached(recipientsPerDay, wait.waitMs)) };
 }
 
 async function settle(
@@ -164,7 +162,7 @@ function settlement(
   mailbox: GovernedMailbox,
   message: string,
   effect: UnrestrainedEffect,
-): Settlement {
+): GovernorStep {
   const args = [
     message,
     effect.kind === 'took' ? effect.recipients : '',

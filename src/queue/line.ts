@@ -2,7 +2,8 @@
 import type { RunAttempt } from '../core/attempt.ts';
 import type { UnknownPolicy } from '../core/conclusion.ts';
 import type { Gate, Place } from './gate.ts';
-import type { Admission, Change, GovernedMailbox, Governor } from './governor.ts';
+import type { Change, GovernedMailbox, Governor, Wait } from './governor.ts';
+import type { Beginning, Taken } from './records.ts';
 
 export interface Line {
   readonly mailbox: GovernedMailbox & { readonly address: string };
@@ -14,8 +15,8 @@ export interface Line {
 }
 
 export type Turn =
-  /** The line's gate has been entered: whoever gets the turn leaves it in the end. */
-  | { readonly kind: 'go'; readonly line: Line; readonly place: Place }
+  /** The message is taken up, and the line's gate has been entered: whoever gets the turn leaves it in the end. */
+  | { readonly kind: 'go'; readonly line: Line; readonly place: Place; readonly taken: Taken }
   | {
       readonly kind: 'wait';
       readonly waitMs: number;
@@ -34,27 +35,23 @@ const NO_SEAT_WAIT_MS = 500;
 /** And when all connections of a mailbox that might take it are busy. */
 const BUSY_WAIT_MS = 100;
 
-/** Finds a mailbox that may send this message now: the first of the lines that has a connection and is admitted. */
-export async function takeTurn(
-  lines: readonly Line[],
-  governor: Pick<Governor, 'admit'>,
-  message: string,
-  recipients: number,
-): Promise<Turn> {
+/** Begins with the mailbox that may send this message now: the first that has a connection and admits it. */
+export async function takeTurn(lines: readonly Line[], begin: (line: Line) => Promise<Beginning>): Promise<Turn> {
   const refusals: Refusal[] = [];
   for (const line of lines) {
     // A pool has other ways, and one whose connections are busy for minutes must not keep the message from them.
     if (lines.length > 1 && line.gate.taken >= line.gate.limit) continue;
-    const entry = await enter(line, () => governor.admit(line.mailbox, message, recipients));
-    if (entry?.admission.kind === 'admitted') return { kind: 'go', line, place: entry.place };
-    if (entry?.admission.kind === 'wait') refusals.push({ ...entry.admission, mailbox: line.mailbox.id });
+    const entry = await enter(line, begin);
+    if (entry?.beginning.kind === 'taken')
+      return { kind: 'go', line, place: entry.place, taken: entry.beginning.taken };
+    if (entry?.beginning.kind === 'wait') refusals.push({ ...entry.beginning, mailbox: line.mailbox.id });
   }
   const isBusy = lines.length > 1 && lines.some(({ gate }) => gate.limit > 0 && gate.taken >= gate.limit);
   if (isBusy) return waitAfter(refusals, BUSY_WAIT_MS);
   return waitAfter(refusals, refusals.length > 0 ? Number.POSITIVE_INFINITY : NO_SEAT_WAIT_MS);
 }
 
-type Refusal = Extract<Admission, { kind: 'wait' }> & { readonly mailbox: string };
+type Refusal = Wait & { readonly mailbox: string };
 
 function waitAfter(refusals: readonly Refusal[], waitMsMax: number): Turn {
   return {
@@ -69,19 +66,20 @@ function waitAfter(refusals: readonly Refusal[], waitMsMax: number): Turn {
 
 interface Entry {
   readonly place: Place;
-  readonly admission: Admission;
+  readonly beginning: Beginning;
 }
 
-/** Waits for a place and asks; undefined when the worker has no connection to this mailbox any more. */
-async function enter({ gate }: Line, ask: () => Promise<Admission>): Promise<Entry | undefined> {
+/** Waits for a place and begins; undefined when the worker has no connection to this mailbox any more. */
+async function enter(line: Line, begin: (line: Line) => Promise<Beginning>): Promise<Entry | undefined> {
+  const { gate } = line;
   const place = await gate.enter();
   if (!place) return undefined;
-  let admission: Admission | undefined;
+  let beginning: Beginning | undefined;
   try {
-    admission = await ask();
-    return { place, admission };
+    beginning = await begin(line);
+    return { place, beginning };
   } finally {
-    if (admission?.kind !== 'admitted') gate.leave();
+    if (beginning?.kind !== 'taken') gate.leave();
   }
 }
 

@@ -3,7 +3,7 @@
  * count of unfinished messages along with the status, so that none of them can drift from it. Beside the keys that a
  * script is given it uses keys under the same prefix, and so in the same slot of a cluster: see keys.ts.
  */
-import { SETTLE } from './governor-scripts.ts';
+import { ADMIT, SETTLE } from './governor-scripts.ts';
 import { defineLua, type LuaScript } from './lua.ts';
 import type { RedisClient } from './redis.ts';
 import { TICKET } from './ticket-script.ts';
@@ -45,25 +45,38 @@ local function finish(prefix, record, body, id, status, now, retention)
 end
 `;
 
+/** How many arguments the beginning of an attempt has of its own; those of ADMIT follow them. */
+const BEGIN_ARGUMENTS = 5;
+
 /**
- * Takes a message up for an attempt, unless it is over. The fields as they were come back, so that the caller sees
- * what a worker that died left behind.
+ * Takes a message up for an attempt, unless it is over, when ADMIT with the governor's keys of the mailbox admits it. The
+ * fields as they were come back, so that the caller sees what a worker that died left behind. A record or a body of
+ * another type gives its error in its place: the message is admitted all the same.
  *
- * KEYS[1] record
+ * KEYS[1] record   KEYS[2] body   then those of ADMIT
  * ARGV[1] prefix   ARGV[2] id   ARGV[3] now (ms)   ARGV[4] the attempt's token
- * ARGV[5] the mailbox that it goes through (JSON)
- * Returns the record's fields as they were, flat; empty when there is no record.
+ * ARGV[5] the mailbox that it goes through (JSON)   then those of ADMIT
+ * Returns {what ADMIT does}, and of an admitted message after it the record's fields as they were, flat (empty when there
+ * is no record), and the body (null when there is none).
  */
 const BEGIN = `
 ${STEPS}
-local before = redis.call('HGETALL', KEYS[1])
-if #before == 0 then return before end
-local status = redis.call('HGET', KEYS[1], 'status')
-if status == 'sent' or status == 'failed' or status == 'expired' or status == 'canceled' then return before end
-moveTo(ARGV[1], KEYS[1], ARGV[2], 'sending')
-redis.call('HSET', KEYS[1], 'openAt', ARGV[3], 'openToken', ARGV[4], 'through', ARGV[5])
-redis.call('HDEL', KEYS[1], 'nextAttemptAt')
-return before
+local function admit(KEYS, ARGV)
+${ADMIT}
+end
+local function begin()
+  local before = redis.pcall('HGETALL', KEYS[1])
+  if before.err or #before == 0 then return before end
+  local status = redis.call('HGET', KEYS[1], 'status')
+  if status == 'sent' or status == 'failed' or status == 'expired' or status == 'canceled' then return before end
+  moveTo(ARGV[1], KEYS[1], ARGV[2], 'sending')
+  redis.call('HSET', KEYS[1], 'openAt', ARGV[3], 'openToken', ARGV[4], 'through', ARGV[5])
+  redis.call('HDEL', KEYS[1], 'nextAttemptAt')
+  return before
+end
+local verdict = admit({unpack(KEYS, 3)}, {unpack(ARGV, ${BEGIN_ARGUMENTS + 1})})
+if verdict[1] ~= 'admitted' then return {verdict} end
+return {verdict, begin(), redis.pcall('GET', KEYS[2])}
 `;
 
 /**
@@ -217,9 +230,18 @@ end
 return #ids
 `;
 
+/** What Redis answers in the place of a key of another type. */
+export type Found<Value> = Value | Error;
+
+export type BeginAnswer = readonly [
+  verdict: readonly [reason: Buffer, waitMs: number],
+  fields?: Found<readonly Buffer[]>,
+  body?: Found<Buffer | null>,
+];
+
 /** Each takes its keys and its arguments as they are listed with it. */
 export interface RecordScripts {
-  readonly begin: LuaScript<string[]>;
+  readonly begin: LuaScript<BeginAnswer>;
   readonly finalDot: LuaScript<number>;
   readonly finish: LuaScript<number>;
   readonly close: LuaScript<number>;
@@ -230,7 +252,7 @@ export interface RecordScripts {
 }
 
 export function defineRecordScripts(redis: RedisClient): RecordScripts {
-  return defineLua<RecordScripts>(redis, {
+  const scripts = {
     begin: BEGIN,
     finalDot: FINAL_DOT,
     finish: FINISH,
@@ -239,5 +261,7 @@ export function defineRecordScripts(redis: RedisClient): RecordScripts {
     retry: RETRY,
     note: NOTE,
     sweep: SWEEP,
-  });
+  };
+  // A body is not text.
+  return defineLua<RecordScripts>(redis, scripts, ['begin']);
 }

@@ -17,10 +17,19 @@ import {
   type RecordFields,
   type StoredMessage,
 } from './codec.ts';
-import type { Settlement } from './governor.ts';
+import type { GovernorStep, Wait, WaitReason } from './governor.ts';
 import type { Keys } from './keys.ts';
-import { defineRecordScripts, type RecordScripts } from './record-scripts.ts';
+import { defineRecordScripts, type Found, type RecordScripts } from './record-scripts.ts';
 import type { RedisClient } from './redis.ts';
+
+/** A message that a worker wants to take up for an attempt. */
+export type Beginning = { readonly kind: 'taken'; readonly taken: Taken } | Wait;
+
+/** What Redis had of a message when it was taken up; `readTaken` and `readBody` read it. */
+export interface Taken {
+  readonly fields: Found<readonly Buffer[]>;
+  readonly body: Found<Buffer | null>;
+}
 
 export type Begun =
   | { readonly kind: 'begun'; readonly stored: StoredMessage; readonly leftOpen?: LeftOpen }
@@ -46,8 +55,10 @@ export interface Records {
   /** Notes the attempt that a worker left open when it died. */
   noteAttempt(id: string, attempt: Attempt): Promise<void>;
   find(id: string): Promise<StoredMessage | undefined>;
-  /** Opens an attempt, known by its token. */
-  begin(id: string, token: string, now: Date, through: Sender): Promise<Begun>;
+  /** Opens an attempt, known by its token, in one step with the governor's admission, and only with that. */
+  begin(id: string, token: string, now: Date, through: Sender, admission: GovernorStep): Promise<Beginning>;
+  /** @throws CorruptRecordError when the record can't be read. */
+  readTaken(id: string, through: Sender, taken: Taken): Begun;
   /** From now on the message goes through the mailbox that had it last and no other. */
   pin(id: string): Promise<void>;
   /** The only mailbox that a message to a pool may go through; undefined: any. */
@@ -57,7 +68,7 @@ export interface Records {
   /** Closes the attempt; when another worker has the message by now, only the attempt is noted. */
   finish(id: string, token: string, conclusion: Conclusion): Promise<void>;
   /** The same, and has the governor take the result into account in one step with it; resolves to the governor's answer. */
-  close(id: string, token: string, conclusion: Conclusion, settlement: Settlement): Promise<number>;
+  close(id: string, token: string, conclusion: Conclusion, settlement: GovernorStep): Promise<number>;
   /** Ends a message that no worker has; false when one has it, or it is over. */
   endIdle(id: string, end: IdleEnd): Promise<boolean>;
   /** Forgets messages whose retention is over, up to `max` of them; tells how many there were. */
@@ -66,10 +77,8 @@ export interface Records {
   overdue(now: Date, max: number): Promise<string[]>;
   /** Forgets the end of a message's time: nobody can end it. */
   forgetDeadline(id: string): Promise<void>;
-  /** The content as it is kept, undefined when it is gone. */
-  loadBody(id: string): Promise<Buffer | undefined>;
-  /** @throws CorruptRecordError when it can't be read, or is not this message's. */
-  readBody(message: Message, body: Buffer): Content;
+  /** Undefined when the content is gone. @throws CorruptRecordError when it can't be read, or is not this message's. */
+  readBody(message: Message, taken: Taken): Content | undefined;
 }
 
 /** What the record of a message holds that has just been accepted. */
@@ -82,7 +91,8 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number,
   const scripts = defineRecordScripts(redis);
   return {
     find: async (id) => decodeRecord(id, await readable(redis.hgetall(keys.record(id)))),
-    begin: (id, token, now, through) => begin(scripts, keys, id, token, now, through),
+    begin: (id, token, now, through, admission) => begin(scripts, keys, id, token, now, through, admission),
+    readTaken,
     pin: async (id) => {
       await redis.hset(keys.record(id), 'pinned', 1);
     },
@@ -106,8 +116,10 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number,
       await redis.zrem(keys.deadlines, id);
     },
     overdue: (now, max) => redis.zrangebyscore(keys.deadlines, '-inf', now.getTime(), 'LIMIT', 0, max),
-    loadBody: async (id) => (await readable(redis.getBuffer(keys.body(id)))) ?? undefined,
-    readBody: (message, body) => decodeContent(cipher.open(message, body)),
+    readBody: (message, taken) => {
+      const body = soundOf(taken.body);
+      return body ? decodeContent(cipher.open(message, body)) : undefined;
+    },
   };
 }
 
@@ -129,19 +141,36 @@ async function begin(
   id: string,
   token: string,
   now: Date,
-  { id: mailbox, address }: Sender,
-): Promise<Begun> {
-  const through = JSON.stringify({ id: mailbox, address });
-  const before = toObject(
-    await readable(scripts.begin([keys.record(id)], keys.prefix, id, now.getTime(), token, through)),
+  through: Sender,
+  admission: GovernorStep,
+): Promise<Beginning> {
+  const [[verdict, waitMs], fields, body = null] = await scripts.begin(
+    [keys.record(id), keys.body(id), ...admission.keys],
+    keys.prefix,
+    id,
+    now.getTime(),
+    token,
+    encodeSender(through),
+    ...admission.args,
   );
+  if (fields) return { kind: 'taken', taken: { fields, body } };
+  return { kind: 'wait', reason: verdict.toString() as WaitReason, waitMs };
+}
+
+function readTaken(id: string, sender: Sender, taken: Taken): Begun {
+  const before = toObject(soundOf(taken.fields));
   // What the record says from now on, with what a worker that died left in it.
+  const through = encodeSender(sender);
   const fields: RecordFields = { ...before, ...(before['message'] !== undefined && { through }) };
   const stored = decodeRecord(id, fields);
   if (!stored) return { kind: 'missing' };
   if (isFinal(stored.state.status)) return { kind: 'over', stored };
   const leftOpen = decodeLeftOpen(fields);
   return { kind: 'begun', stored, ...(leftOpen && { leftOpen }) };
+}
+
+function encodeSender({ id, address }: Sender): string {
+  return JSON.stringify({ id, address });
 }
 
 /** The arguments of FINISH. */
@@ -194,13 +223,22 @@ async function readable<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (cause) {
-    if (!(cause instanceof Error && cause.message.startsWith('WRONGTYPE'))) throw cause;
-    throw new CorruptRecordError('It is of another type than it should be.', { cause });
+    throw cause instanceof Error ? asCorrupt(cause) : cause;
   }
 }
 
-function toObject(flat: readonly string[]): RecordFields {
+function soundOf<T>(found: Found<T>): T {
+  if (found instanceof Error) throw asCorrupt(found);
+  return found;
+}
+
+function asCorrupt(cause: Error): Error {
+  if (!cause.message.startsWith('WRONGTYPE')) return cause;
+  return new CorruptRecordError('It is of another type than it should be.', { cause });
+}
+
+function toObject(flat: readonly Buffer[]): RecordFields {
   const fields: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] ?? ''] = flat[i + 1] ?? '';
+  for (let i = 0; i + 1 < flat.length; i += 2) fields[String(flat[i])] = String(flat[i + 1]);
   return fields;
 }

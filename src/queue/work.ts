@@ -1,4 +1,4 @@
-/** The work on one ticket: opens the attempt in the message's record, makes it, and closes it with what came of it. */
+/** The work on one ticket: takes the message up, makes an attempt, and closes it with what came of it. */
 import { type Conclusion, pendingRecipients } from '../core/conclusion.ts';
 import type { Attempt, Content, Message, MessageState } from '../core/message.ts';
 import { expireUntried, giveUpUntried, holdInterrupted, interruptedAttempt } from '../core/untried.ts';
@@ -6,7 +6,7 @@ import { CorruptRecordError, type LeftOpen, type StoredMessage } from './codec.t
 import { type Change, changeOf, type Governor } from './governor.ts';
 import type { Place } from './gate.ts';
 import type { Line } from './line.ts';
-import type { Records } from './records.ts';
+import type { Beginning, Records, Taken } from './records.ts';
 
 export interface WorkDependencies {
   readonly records: Records;
@@ -21,6 +21,12 @@ export interface WorkDependencies {
   };
 }
 
+export interface BeginDependencies {
+  readonly records: Pick<Records, 'begin'>;
+  readonly governor: Pick<Governor, 'admission' | 'refused' | 'settle'>;
+  readonly now: () => Date;
+}
+
 /** After this many workers in a row died over a message, it is the message. */
 const INTERRUPTIONS_MAX = 5;
 
@@ -30,21 +36,41 @@ export interface Worked {
   readonly change: Change;
 }
 
+/** Takes a message up for an attempt through this mailbox, when that may send it now. */
+export async function begin(
+  id: string,
+  token: string,
+  recipients: number,
+  { mailbox }: Pick<Line, 'mailbox'>,
+  { records, governor, now }: BeginDependencies,
+): Promise<Beginning> {
+  try {
+    const admission = governor.admission(mailbox, id, recipients);
+    const beginning = await records.begin(id, token, now(), mailbox, admission);
+    return beginning.kind === 'wait' ? await governor.refused(mailbox, beginning) : beginning;
+  } catch (error) {
+    // It may have been admitted: as one under way it would hold up its mailbox.
+    await governor.settle(mailbox, id, { kind: 'nothing' });
+    throw error;
+  }
+}
+
 /** Undefined when the message is over already, or gone. */
 export async function work(
   id: string,
   token: string,
   line: Line,
+  taken: Taken,
   dependencies: WorkDependencies,
 ): Promise<Worked | undefined> {
   const { records, events, now } = dependencies;
-  const [begun, body] = await Promise.all([records.begin(id, token, now(), line.mailbox), loadBody(id, records)]);
+  const begun = records.readTaken(id, line.mailbox, taken);
   if (begun.kind === 'missing') {
     events.unreadable(id, 'There is no record of this message.');
     return undefined;
   }
   if (begun.kind === 'over') return undefined;
-  const stored = { ...begun.stored, content: readContent(begun.stored.message, body, records) };
+  const stored = { ...begun.stored, content: readContent(begun.stored.message, taken, records) };
   const left = begun.leftOpen && leftAttempt(begun.leftOpen, line, now());
   if (left) events.interrupted(stored.message, left);
   const conclusion =
@@ -95,28 +121,14 @@ async function concludeOne(
   return runAttempt({ message, state, content, markFinalDot, signal: place });
 }
 
-/** The content as it is kept, or why there is none. */
-async function loadBody(id: string, records: Records): Promise<Buffer | string> {
-  try {
-    return (await records.loadBody(id)) ?? "The message's content is not in Redis any more.";
-  } catch (error) {
-    return unreadable(error);
-  }
-}
-
 /** The content, or why there is none. */
-function readContent(message: Message, body: Buffer | string, records: Records): Content | string {
-  if (typeof body === 'string') return body;
+function readContent(message: Message, taken: Taken, records: Records): Content | string {
   try {
-    return records.readBody(message, body);
+    return records.readBody(message, taken) ?? "The message's content is not in Redis any more.";
   } catch (error) {
-    return unreadable(error);
+    if (!(error instanceof CorruptRecordError)) throw error;
+    return `The message's content can't be read: ${error.message}`;
   }
-}
-
-function unreadable(error: unknown): string {
-  if (!(error instanceof CorruptRecordError)) throw error;
-  return `The message's content can't be read: ${error.message}`;
 }
 
 function leftAttempt({ startedAt, isDotOut }: LeftOpen, { unknown }: Line, now: Date): Attempt {

@@ -32,12 +32,14 @@ test.each([
   service.sandbox.exchange.script({ stage: 'end', reply: '451 4.3.2 Please try again later' });
   const setRight = setClock(offsetMs);
   const id = await service.send();
-  const deferred = await service.until(id, ({ attempts }) => attempts.length > 0);
+  await service.until(id, ({ attempts }) => attempts.length > 0);
   setRight();
-  expect(deferred.status).toBe('deferred');
-  const nextInMs = Date.parse(deferred.nextAttemptAt) - Date.now();
-  expect(nextInMs).toBeGreaterThan(-10_000);
-  expect(nextInMs).toBeLessThan(10_000);
+  const seenAt = Date.now();
   const message = await service.until(id, isFinal);
   expect([message.status, message.attempts.length]).toEqual(['sent', 2]);
+  // The status may have been another by then: BullMQ brings a ticket early to a worker whose clock is ahead.
+  const deferred = service.log.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'deferred');
+  const nextInMs = Date.parse(deferred.nextAttemptAt) - seenAt;
+  expect(nextInMs).toBeGreaterThan(-10_000);
+  expect(nextInMs).toBeLessThan(10_000);
 });

@@ -5,6 +5,7 @@ import { EXCHANGE_LIMITS } from '../../src/core/mailbox.ts';
 import { makeBodyCipher } from '../../src/queue/body-cipher.ts';
 import { openGovernor } from '../../src/queue/governor.ts';
 import { openRecords } from '../../src/queue/records.ts';
+import { makeAdmit } from '../helpers/admit.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../helpers/redis.ts';
 
 let redis: TestRedis;
@@ -28,7 +29,7 @@ async function openAttempt() {
   const keys = testKeys();
   const governor = openGovernor({ redis: client, keys });
   const records = openRecords(client, keys, 60_000, makeBodyCipher([]));
-  await governor.admit(MAILBOX, 'm', 2);
+  await makeAdmit(client, keys, governor)(MAILBOX, 'm', 2);
   return {
     client,
     keys,

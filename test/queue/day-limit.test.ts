@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../src/core/mailbox.ts';
 import { openGovernor } from '../../src/queue/governor.ts';
+import { makeAdmit } from '../helpers/admit.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../helpers/redis.ts';
 import { openTestService } from '../helpers/service.ts';
 
@@ -19,8 +20,9 @@ test('throttles the mailbox until enough recipients are a day old, and says when
   const client = connectTo(redis);
   const keys = testKeys();
   const governor = openGovernor({ redis: client, keys, worker: 'w', random: () => 1 });
+  const admit = makeAdmit(client, keys, governor);
   const took = async (message: string, recipients: number): Promise<void> => {
-    await governor.admit(MAILBOX, message, recipients);
+    await admit(MAILBOX, message, recipients);
     await governor.settle(MAILBOX, message, { kind: 'took', recipients, certain: true });
   };
   await took('m1', 6);
@@ -32,7 +34,7 @@ test('throttles the mailbox until enough recipients are a day old, and says when
   await client.hset(recipients, { total: total ?? 0, oldest: minute - 60, [minute - 60]: 6 });
   await took('m2', 4);
   expect((await governor.standing(MAILBOX.id)).usage.recipientsPerDay).toBe(10);
-  expect(await governor.admit(MAILBOX, 'm3', 3)).toMatchObject({ kind: 'wait', reason: 'day' });
+  expect(await admit(MAILBOX, 'm3', 3)).toMatchObject({ kind: 'wait', reason: 'day' });
   const { state, until, reason } = await governor.standing(MAILBOX.id);
   expect([state, reason?.rule]).toEqual(['throttled', 'recipients-per-day']);
   const waitMs = (until?.getTime() ?? 0) - Date.now();

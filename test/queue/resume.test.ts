@@ -5,7 +5,7 @@ import { EXCHANGE_LIMITS } from '../../src/core/mailbox.ts';
 import { makeBodyCipher } from '../../src/queue/body-cipher.ts';
 import { openConsumer } from '../../src/queue/consumer.ts';
 import { makeGate } from '../../src/queue/gate.ts';
-import { type Admission, openGovernor } from '../../src/queue/governor.ts';
+import { openGovernor, type Wait } from '../../src/queue/governor.ts';
 import { JOB_OPTIONS } from '../../src/queue/job.ts';
 import { LANES } from '../../src/queue/lanes.ts';
 import { openRecords } from '../../src/queue/records.ts';
@@ -28,13 +28,10 @@ test('is not overtaken by the rest', async () => {
   gate.limit = 1;
   await governor.pause(mailbox.id);
   /** As when a person resumes the mailbox just after the worker has asked. */
-  const admit = async (): Promise<Admission> => {
-    const admission = await governor.admit(mailbox, 'm', 1);
-    if (admission.kind === 'wait') {
-      await governor.resume(mailbox.id);
-      await queue.removeRateLimitKey();
-    }
-    return admission;
+  const refused = async (_mailbox: unknown, wait: Wait): Promise<Wait> => {
+    await governor.resume(mailbox.id);
+    await queue.removeRateLimitKey();
+    return wait;
   };
   const worked = Promise.withResolvers<string>();
   const consumer = openConsumer({
@@ -42,7 +39,7 @@ test('is not overtaken by the rest', async () => {
     keys,
     name: mailbox.id,
     lines: [{ mailbox, gate, unknown: 'retry', runAttempt: () => Promise.reject(new Error('There is no message.')) }],
-    governor: { ...governor, admit },
+    governor: { ...governor, refused },
     records: openRecords(client, keys, 60_000, makeBodyCipher([])),
     now: () => new Date(),
     events: {

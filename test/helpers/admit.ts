@@ -1,0 +1,21 @@
+/** Admits messages as a worker does when it takes them up, whether there are records of them or not. */
+import { makeBodyCipher } from '../../src/queue/body-cipher.ts';
+import type { GovernedMailbox, Governor, Wait } from '../../src/queue/governor.ts';
+import type { Keys } from '../../src/queue/keys.ts';
+import { openRecords } from '../../src/queue/records.ts';
+import type { RedisClient } from '../../src/queue/redis.ts';
+import { begin } from '../../src/queue/work.ts';
+
+const RETENTION_MS = 60_000;
+
+export type Admit = (mailbox: GovernedMailbox, message: string, recipients: number) => Promise<'admitted' | Wait>;
+
+export function makeAdmit(redis: RedisClient, keys: Keys, governor: Governor): Admit {
+  const records = openRecords(redis, keys, RETENTION_MS, makeBodyCipher([]));
+  const dependencies = { records, governor, now: () => new Date() };
+  return async (mailbox, message, recipients) => {
+    const line = { mailbox: { ...mailbox, address: mailbox.id } };
+    const beginning = await begin(message, 'token', recipients, line, dependencies);
+    return beginning.kind === 'wait' ? beginning : 'admitted';
+  };
+}
