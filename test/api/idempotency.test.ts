@@ -184,6 +184,15 @@ describe('POST /send/batch', () => {
   });
 });
 
+describe('POST /send/batch?dryRun=true', () => {
+  test('is refused, for the mails would be sent', async () => {
+    const { request } = await open({ workers: 0 });
+    const { status, body } = await request('POST', '/send/batch?dryRun=true', { messages: [MAIL] });
+    expect([status, body.errors]).toEqual([422, [{ field: '?dryRun', message: 'Unknown; there are none.' }]]);
+    expect((await request('GET', '/messages')).body.items).toEqual([]);
+  });
+});
+
 describe('POST /send?dryRun=true', () => {
   test('checks everything, composes the mail, and queues nothing', async () => {
     const { request } = await open({ workers: 0 });

@@ -198,6 +198,19 @@ describe('POST /messages/retry', () => {
   });
 });
 
+describe('POST /messages/retry with a body', () => {
+  test.each([{ code: '535' }, ['x']])('is refused: nobody would see that the filter is not read: %j', async (what) => {
+    const { request } = await open({ workers: 0 });
+    const { status, body } = await request('POST', '/messages/retry', what);
+    expect([status, body.errors]).toMatchObject([422, [{ field: 'body' }]]);
+  });
+
+  test('that says nothing is taken, for some clients always send one', async () => {
+    const { request } = await open({ workers: 0 });
+    expect((await request('POST', '/messages/retry', {})).status).toBe(202);
+  });
+});
+
 describe('GET /messages', () => {
   test('lists newest first, page after page, right while messages come in', async () => {
     const { request, send } = await open({ workers: 0 });

@@ -1,6 +1,6 @@
 /** `POST /send/batch`: up to 100 messages in one request, each judged alone. */
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
-import type { TSchema } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Draft } from '../../core/draft.ts';
 import type { SubmitOutcome } from '../../core/submit.ts';
@@ -39,6 +39,9 @@ export function batchRoute(app: FastifyInstance, { submitAll, directory }: SendD
 const compileBatch: FastifySchemaCompiler<TSchema> = (route) =>
   compileShape(route.schema === BatchRequest ? { ...route, schema: BatchShape } : route);
 
+/** There is none, and who writes `?dryRun=true` here must not have the mails sent. */
+const NoQuery = Type.Object({}, { additionalProperties: false });
+
 function checkLength({ length }: readonly unknown[]): void {
   if (length >= 1 && length <= BATCH_MAX) return;
   const message = `${length} messages; give 1 to ${BATCH_MAX}.`;
@@ -53,6 +56,7 @@ const schema = {
     `Up to ${BATCH_MAX} mails in one request. Each is judged alone: one that is wrong has its \`error\` in the place of an ` +
     '`id`, and the others are queued, all of them or, with 503, none. An `Idempotency-Key` stands for the whole request.',
   headers: IDEMPOTENCY_HEADERS,
+  querystring: NoQuery,
   body: BatchRequest,
   response: {
     202: idempotentAnswer('What became of each, in the order of the request.', BatchAnswer, BATCH_ANSWER_EXAMPLE),

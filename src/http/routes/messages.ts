@@ -1,6 +1,7 @@
 /** `/messages`: what became of messages; to cancel one, or have it tried anew. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
+import type { FieldError } from '../../core/field-errors.ts';
 import type { FoundMessage, MessageDesk } from '../../core/message-desk.ts';
 import { maySee } from '../keys.ts';
 import { readListQuery, readRetryQuery, writeCursor } from '../message-queries.ts';
@@ -61,7 +62,7 @@ export function messageRoutes(app: FastifyInstance, { messages }: MessageDepende
   const retryAll = { schema: retryAllSchema, attachValidation: true, config: { scope: 'admin' } } as const;
   app.post('/messages/retry', retryAll, (request, reply) =>
     answered(request, reply, async () => {
-      const query = readRetryQuery(request.query as object, attachedErrors(request));
+      const query = readRetryQuery(request.query as object, [...attachedErrors(request), ...bodyErrors(request)]);
       const retried = await messages.retryAll(query);
       request.log.warn({ audit: 'retry', ...query, retried, client: request.client.name }, 'messages queued again');
       return reply.code(202).send({ retried });
@@ -72,6 +73,15 @@ export function messageRoutes(app: FastifyInstance, { messages }: MessageDepende
 /** The query as it is documented, but for the numbers in it, which come as strings. */
 const compileQuery: FastifySchemaCompiler<TSchema> = (route) =>
   compileShape(route.schema === ListQuery ? { ...route, schema: ListShape } : route);
+
+/** A filter that stands in the body would be overlooked, and everything that failed sent again. */
+function bodyErrors({ body }: FastifyRequest): readonly FieldError[] {
+  if (body === undefined || body === null) return [];
+  if (typeof body === 'object' && Object.keys(body).length === 0) return [];
+  return [
+    { field: 'body', message: 'Is not read here: choose by the query, like ?mailbox=noreply@contoso.com&code=535.' },
+  ];
+}
 
 /** What is no refusal of ours is Redis's: it is all that these routes can fail for. */
 async function answered(
