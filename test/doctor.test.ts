@@ -67,6 +67,7 @@ test('a mailbox that works: every step is ok, and no mail is sent', async () => 
 type Plant = (sandbox: Sandbox) => Readonly<Record<string, string>> | undefined | Promise<Record<string, string>>;
 
 const { clientId } = SANDBOX_MAILBOX;
+const OBJECT_ID = '[\\da-f]{8}(-[\\da-f]{4}){3}-[\\da-f]{12}';
 
 const FAULTS: readonly [string, Plant, StepId, RegExp][] = [
   ['a host that does not exist', () => ({ SMTP_HOST: 'smtp.office365.invalid' }), 'dns', /Check the DNS/],
@@ -78,7 +79,12 @@ const FAULTS: readonly [string, Plant, StepId, RegExp][] = [
     'banner',
     /^$/,
   ],
-  ['a web server', async () => ({ SMTP_PORT: String(await talker('HTTP/1.1 400 Bad Request\r\n')) }), 'banner', /^$/],
+  [
+    'a web server',
+    async () => ({ SMTP_PORT: String(await talker('HTTP/1.1 400 Bad Request\r\n')) }),
+    'banner',
+    /^Check SMTP_HOST and SMTP_PORT/,
+  ],
   [
     'a firewall that strips STARTTLS',
     async () => ({ SMTP_PORT: String(await talker('220 mx\r\n', '250-mx\r\n250 SIZE 1000\r\n')) }),
@@ -110,12 +116,24 @@ const FAULTS: readonly [string, Plant, StepId, RegExp][] = [
     'authority',
     /proxy/,
   ],
+  [
+    'a proxy in place of the token endpoint',
+    ({ entra }) => void entra.script({ endpoint: 'token', garbage: true, times: 9 }),
+    'token',
+    /without a proxy/,
+  ],
+  [
+    'a firewall that cuts the way to Entra',
+    ({ entra }) => void entra.script({ endpoint: 'token', drop: true, times: 9 }),
+    'token',
+    /firewall or proxy cuts connections to login\.microsoftonline\.com/,
+  ],
   ['no consent', ({ entra }) => entra.setApp(clientId, { roles: [] }) as undefined, 'consent', /Grant admin consent/],
   [
     'no permission on the mailbox',
     ({ exchange, mailbox }) => exchange.setMailbox(mailbox.address, { apps: [] }) as undefined,
     'login',
-    /ENTERPRISE APPLICATION/,
+    new RegExp(`New-ServicePrincipal -AppId ${clientId} -ObjectId ${OBJECT_ID}\n`),
   ],
   [
     'SMTP AUTH disabled for the tenant',
@@ -127,7 +145,7 @@ const FAULTS: readonly [string, Plant, StepId, RegExp][] = [
     'SMTP AUTH disabled for the mailbox',
     ({ exchange, mailbox }) => exchange.setMailbox(mailbox.address, { smtpAuthDisabled: true }) as undefined,
     'login',
-    /Set-CASMailbox .*-SmtpClientAuthenticationDisabled \$false/,
+    new RegExp(`^Set-CASMailbox -Identity ${SANDBOX_MAILBOX.address} -SmtpClientAuthenticationDisabled \\$false$`),
   ],
   [
     'a sender that is refused',
@@ -158,6 +176,35 @@ test.each(FAULTS)('finds %s', async (_, plant, id, fix) => {
   expect(found.ok).toBe(false);
   expect(failures(found)[0]).toBe(id);
   expect(stepOf(found, id)?.fix ?? '').toMatch(fix);
+});
+
+test("warns of a secret that has the form of its id, and of a clock that is not Entra's", async () => {
+  const sandbox = await openTestSandbox();
+  const env = { ...sandboxEnv(sandbox), AZURE_CLIENT_SECRET: '33333333-3333-4333-8333-333333333333' };
+  const found = await checkup(env, new Date(Date.now() + 20 * 60_000));
+  expect(stepOf(found, 'configuration')).toMatchObject({ status: 'warning', fix: expect.stringMatching(/its VALUE/) });
+  expect(stepOf(found, 'authority')).toMatchObject({
+    status: 'warning',
+    seen: expect.stringMatching(/clock is (19|20|21) minutes fast$/),
+    fix: expect.stringContaining('timedatectl'),
+  });
+  expect(failures(found)).toEqual(['token']);
+});
+
+test("shows Entra's own words once", async () => {
+  const sandbox = await openTestSandbox();
+  const found = await checkup({ ...sandboxEnv(sandbox), AZURE_CLIENT_SECRET: 'wrong' });
+  expect(stepOf(found, 'token')?.seen).toMatch(
+    /^AADSTS7000215: Invalid client secret provided.* Trace ID: [^:]+: [^:]+: [-\d]+ [\d:]+Z$/,
+  );
+});
+
+test('names only the first cause of a login that is refused', async () => {
+  const sandbox = await openTestSandbox();
+  sandbox.entra.setApp(clientId, { roles: [] });
+  const found = await checkup(sandboxEnv(sandbox));
+  expect(stepOf(found, 'consent')?.fix).toMatch(/not delegated ones/);
+  expect(stepOf(found, 'login')?.fix).toBe('Mend the token first.');
 });
 
 describe('the certificate', () => {

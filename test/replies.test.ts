@@ -34,8 +34,11 @@ const REPLIES: readonly Scene[] = [...MAILBOX_SAID, ...CONNECTION_SAID, ...MESSA
 const errorNameOf = (aadsts: string): EntraErrorName | undefined =>
   (Object.keys(ENTRA_ERRORS) as EntraErrorName[]).find((name) => aadsts === `AADSTS${ENTRA_ERRORS[name].code}`);
 
+/** Where Entra itself says nothing. */
+const UNANSWERED: Readonly<Record<string, object>> = { not_entra: { garbage: true }, UND_ERR_SOCKET: { drop: true } };
+
 const REFUSALS: readonly Scene[] = ENTRA_SAID.flatMap((meaning) => meaning.codes.map((said) => ({ meaning, said })))
-  .filter(({ said }) => errorNameOf(said) !== undefined)
+  .filter(({ said }) => errorNameOf(said) !== undefined || said in UNANSWERED)
   .map((scene, n) => ({ ...scene, address: `entra-${n}@contoso.com` }));
 
 /** How the way to Exchange is spoilt for a mailbox: the ports are those of servers that are not to be trusted. */
@@ -211,12 +214,16 @@ describe('a reply for good fails the message, or the recipient, alone', () => {
 
 describe('a refusal of a token holds the mailbox before Exchange is bothered', () => {
   test.each(titled(REFUSALS))('%s%s by %s', async (_rule, _stage, said, scene) => {
-    const error = errorNameOf(said);
-    if (!error) throw new Error(`The sandbox does not know ${said}.`);
+    const answer = UNANSWERED[said] ?? { error: errorNameOf(said) };
     const clientId = scene.address;
     // MSAL does not ask again before that, and after a minute when it is told nothing.
     const retryAfterSeconds = 1;
-    const stop = service.sandbox.entra.script({ clientId, error, retryAfterSeconds, times: Number.POSITIVE_INFINITY });
+    const stop = service.sandbox.entra.script({
+      clientId,
+      ...answer,
+      retryAfterSeconds,
+      times: Number.POSITIVE_INFINITY,
+    });
     await expectRestrained(scene);
     stop();
     expect(service.sandbox.exchange.logins.map(({ mailbox }) => mailbox)).not.toContain(scene.address);

@@ -74,6 +74,12 @@ export function warning(id: StepId, seen: string, fault: Partial<Pick<Fault, 'ex
   return troubled('warning', id, seen, fault);
 }
 
+/** Puts what is known of this mailbox in the place of `<placeholders>`, so that a command can be pasted as it is. */
+export function fillIn(step: Step, known: Readonly<Record<string, string | undefined>>): Step {
+  if (step.fix === undefined) return step;
+  return { ...step, fix: step.fix.replace(/<([^<>]+)>/g, (placeholder, name: string) => known[name] ?? placeholder) };
+}
+
 function troubled(
   status: StepStatus,
   id: StepId,

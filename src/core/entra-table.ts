@@ -40,8 +40,8 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
   }),
   row({
     id: 'tenant-unknown',
-    codes: ['AADSTS90002'],
-    looks: 'AADSTS90002 Tenant not found',
+    codes: ['AADSTS90002', 'AADSTS900023'],
+    looks: 'AADSTS90002 Tenant not found; AADSTS900023 is neither a valid DNS name nor a valid external domain',
     scope: 'tenant',
     explanation: 'There is no such tenant, or it is in another cloud.',
     fix: 'Copy "Directory (tenant) ID" into AZURE_TENANT_ID, and check M365_CLOUD.',
@@ -103,6 +103,22 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
     looks: 'no token from the platform for AZURE_MANAGED_IDENTITY',
     explanation: 'The platform that relay365 runs on gives no token for the managed identity.',
     fix: 'Give the machine, app or container this identity (its page in the Azure portal > Identity). AZURE_MANAGED_IDENTITY is "system", or the client id of a user-assigned one; elsewhere than on Azure use a certificate.',
+  }),
+  row({
+    id: 'entra-impostor',
+    codes: ['not_entra'],
+    looks: "a page of HTML in place of Entra's answer",
+    wait: SHORT_WAIT,
+    explanation: "Something else answers in Entra's place: a proxy or a captive portal.",
+    fix: 'Let this machine reach https://login.microsoftonline.com without a proxy that answers in its place.',
+  }),
+  row({
+    id: 'entra-cut-off',
+    codes: ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'],
+    looks: 'UND_ERR_SOCKET, ECONNRESET on the way to Entra',
+    wait: SHORT_WAIT,
+    explanation: 'The connection to Entra ended before it answered.',
+    fix: 'If it does not pass: a firewall or proxy cuts connections to login.microsoftonline.com, port 443; let them through.',
   }),
   row({
     id: 'entra-throttled',

@@ -19,6 +19,8 @@ export interface Network extends INetworkModule {
 /** A token has some kilobytes. */
 const ANSWER_BYTES_MAX = 1024 ** 2;
 const NOT_ENTRA = "the answer is not Entra's: a proxy or a captive portal stands in between";
+/** Its name in the table of core. */
+const NOT_ENTRA_CODE = 'not_entra';
 
 export function openNetwork(timeoutMs: number): Network {
   let trouble: NetworkTrouble | undefined;
@@ -72,6 +74,7 @@ function readJson<T>(text: string): T {
 /** `fetch` says only "fetch failed"; what failed is its cause. */
 function describe(origin: string, error: unknown): NetworkTrouble {
   const { message, name, cause } = error as Error;
+  if (message === NOT_ENTRA) return { message: `${origin}: ${message}`, code: NOT_ENTRA_CODE };
   if (name === 'TimeoutError') return { message: `${origin} did not answer in time`, code: 'ETIMEDOUT' };
   const { code, message: why } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
   if (code === undefined) return { message: `${origin}: ${message}` };

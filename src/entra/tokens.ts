@@ -154,11 +154,14 @@ async function withTimeout<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
+/** MSAL wraps it, and tells its ids and its time twice. */
+const ENTRA_SAYS = /(AADSTS\d+).*?(?= - Correlation ID:|$)/s;
+
 /** What Entra says counts first, then what the network says, then MSAL. */
 function describe(error: unknown, trouble: NetworkTrouble | undefined, application: Application): Failure {
   const { message, code } = error as Error & { code?: string };
-  const aadsts = /AADSTS\d+/.exec(message)?.[0];
-  if (aadsts) return { ok: false, error: message, code: aadsts };
+  const [said, aadsts] = ENTRA_SAYS.exec(message) ?? [];
+  if (said && aadsts) return { ok: false, error: said, code: aadsts };
   if (isManaged(application))
     return { ok: false, error: trouble?.message ?? message, code: MANAGED_IDENTITY_UNAVAILABLE };
   if (trouble) return { ok: false, error: trouble.message, ...(trouble.code && { code: trouble.code }) };

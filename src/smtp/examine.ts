@@ -64,8 +64,14 @@ class StepFailed extends Error {
 
 function unexpected(id: StepId, error: unknown): Step {
   const { code, message } = error as NodeJS.ErrnoException;
-  return failed(id, message, findNetwork(code));
+  return failed(id, message, id === 'banner' ? NO_GREETING : findNetwork(code));
 }
+
+const NO_GREETING = {
+  explanation:
+    'The port takes connections, but no mail server greets: it may wait for TLS, as port 465 does, or be a proxy.',
+  fix: 'Check SMTP_HOST and SMTP_PORT (smtp.office365.com, 587), then the firewall or proxy on the way.',
+};
 
 async function checkName({ host }: Server): Promise<Step> {
   const addresses = await lookup(host, { all: true });

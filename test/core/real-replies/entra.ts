@@ -29,7 +29,7 @@ export const ENTRA_SAID: readonly RealCodes[] = [
   {
     ...heldByTenant,
     rule: 'tenant-unknown',
-    codes: ['AADSTS90002'],
+    codes: ['AADSTS90002', 'AADSTS900023'],
     explanation: /no such tenant, or it is in another cloud/,
     fix: /AZURE_TENANT_ID, and check M365_CLOUD/,
   },
@@ -88,6 +88,20 @@ export const ENTRA_SAID: readonly RealCodes[] = [
     codes: ['managed_identity_unavailable'],
     explanation: /platform that relay365 runs on gives no token/,
     fix: /client id of a user-assigned one/,
+  },
+  {
+    ...held,
+    rule: 'entra-impostor',
+    codes: ['not_entra'],
+    explanation: /answers in Entra's place/,
+    fix: /without a proxy/,
+  },
+  {
+    ...held,
+    rule: 'entra-cut-off',
+    codes: ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'],
+    explanation: /ended before it answered/,
+    fix: /login\.microsoftonline\.com, port 443/,
   },
   {
     ...held,
