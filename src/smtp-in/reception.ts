@@ -56,6 +56,8 @@ export class Reception {
     this.#certificate = options.certificate;
     this.#places = new Places(limits);
     const sizeBytesMax = () => largest(options.directory());
+    // Asked for once: the answer stands in files of the system.
+    const memory = memoryBytes();
     this.#clients = openClients(options.keys, options.trustedNetworks);
     this.#context = {
       ...options,
@@ -63,7 +65,7 @@ export class Reception {
       limits,
       hasTls: () => this.#certificate !== undefined,
       sizeBytesMax,
-      budget: new Budget(() => receivingBytesFor(memoryBytes(), limits.receivingBytes, sizeBytesMax())),
+      budget: new Budget(() => receivingBytesFor(memory, limits.receivingBytes, sizeBytesMax())),
       guard: makeKeyGuard(() => performance.now()),
       connectionOf: (session) => this.#connections.get(session),
     };
