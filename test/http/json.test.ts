@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { openTestApp, type TestApp } from '../helpers/app.ts';
+import { cpuMsOf } from '../helpers/cpu.ts';
 
 const MAIL = '{"to":"someone@example.com","text":"Hello!"}';
 
@@ -62,9 +63,7 @@ describe('a JSON body', () => {
   });
 
   test('of ten million brackets costs next to nothing', async () => {
-    const before = performance.now();
-    await post('['.repeat(10_000_000));
-    expect(performance.now() - before).toBeLessThan(1_000);
+    expect(await cpuMsOf(() => post('['.repeat(10_000_000)))).toBeLessThan(1_000);
   });
 });
 

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type AddressInput, parseAddress } from '../../src/core/address.ts';
 import { ADDRESSES } from '../fuzz/corpus.ts';
+import { cpuMsOf } from '../helpers/cpu.ts';
 
 /** What means something to SMTP, to a header, to a parser or to a terminal. */
 const SPECIAL = [
@@ -54,11 +55,12 @@ describe('an address that is endless', () => {
     ['blanks around', `${' '.repeat(LENGTH)}a@example.com${' '.repeat(LENGTH)}x`],
     ['a name', `${'x '.repeat(LENGTH)}<a@example.com>`],
     ['signs of @', '@'.repeat(LENGTH)],
-  ])('%s is read in no time, in either form', (_title, endless) => {
-    const before = performance.now();
-    parseAddress(endless);
-    parseAddress({ name: endless, address: endless });
-    parseAddress({ name: endless, address: 'a@example.com' });
-    expect(performance.now() - before).toBeLessThan(250);
+  ])('%s is read in no time, in either form', async (_title, endless) => {
+    const read = () => {
+      parseAddress(endless);
+      parseAddress({ name: endless, address: endless });
+      parseAddress({ name: endless, address: 'a@example.com' });
+    };
+    expect(await cpuMsOf(read)).toBeLessThan(250);
   });
 });
