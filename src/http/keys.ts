@@ -67,7 +67,8 @@ function sendUnauthorized(request: FastifyRequest, reply: FastifyReply): Fastify
 /** Without a word on whether the key is right. */
 function sendBlocked(request: FastifyRequest, reply: FastifyReply, seconds: number): FastifyReply {
   const detail = `${WRONG_KEYS_MAX} wrong keys came from this address; no key is looked at for ${seconds} s.`;
-  return sendProblem(request, reply, 'too-many-wrong-keys', { detail }).header('retry-after', seconds);
+  reply.header('retry-after', seconds);
+  return sendProblem(request, reply, 'too-many-wrong-keys', { detail });
 }
 
 async function checkLocal(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {

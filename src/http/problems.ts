@@ -209,7 +209,10 @@ export function makeProblem(code: ProblemCode, requestId: string, details: Probl
   return { type: problemType(code), title, status, ...details, requestId };
 }
 
-/** Answers with a problem; the X-Request-Id is set here too, for requests that no hook has seen. */
+/**
+ * Answers with a problem. A header that the reply has already is more exact than its kind's; the X-Request-Id is set
+ * here too, for requests that no hook has seen.
+ */
 export function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -218,7 +221,7 @@ export function sendProblem(
 ): FastifyReply {
   return reply
     .code(PROBLEMS[code].status)
-    .headers({ ...problemHeaders(code), 'x-request-id': request.id })
+    .headers({ ...problemHeaders(code), ...reply.getHeaders(), 'x-request-id': request.id })
     .type(PROBLEM_MEDIA_TYPE)
     .send(JSON.stringify(makeProblem(code, request.id, details)));
 }

@@ -21,5 +21,6 @@ export async function limitRate(
   reply.header('ratelimit-policy', `"minute";q=${limit};w=${WINDOW_SECONDS}`);
   reply.header('ratelimit', `"minute";r=${left};t=${seconds}`);
   if (detail === undefined) return undefined;
-  return sendProblem(request, reply, 'too-many-requests', { detail }).header('retry-after', seconds);
+  reply.header('retry-after', seconds);
+  return sendProblem(request, reply, 'too-many-requests', { detail });
 }

@@ -123,6 +123,15 @@ describe('a problem', () => {
   );
 });
 
+describe('429', () => {
+  test('says the same time to wait in Retry-After and in words', async () => {
+    const { app } = openTestApp(LIMITED);
+    const { headers, body } = await app.inject({ ...SEND, headers: BEARER });
+    expect([headers['retry-after'], headers['ratelimit']]).toEqual(['20', '"minute";r=0;t=20']);
+    expect(body).toContain('there is room again in 20 s');
+  });
+});
+
 describe('404', () => {
   test('of a URL with a slash too many says so', async () => {
     const { app } = openTestApp();
