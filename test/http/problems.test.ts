@@ -35,6 +35,8 @@ const ROWS: readonly (readonly [
   ['malformed-request', { url: '/messages/%zz' }],
   ['malformed-request', { ...SEND, headers: { ...HEADERS, 'content-length': '3' }, payload: '{}' }],
   ['invalid-json', { ...SEND, headers: HEADERS, payload: '{' }],
+  ['invalid-json', { method: 'POST', url: '/send' }],
+  ['invalid-json', { method: 'POST', url: '/send?dryRun=true' }],
   ['unauthorized', SEND, { keys: [apiKey('a', 'b')] }],
   ['unauthorized', { url: '/messages/x' }, { keys: [apiKey('a', 'b')] }],
   ['not-local', { ...SEND, headers: { host: 'evil.example' } }],

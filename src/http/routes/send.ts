@@ -66,6 +66,9 @@ async function readMail(
   bytesMax: number,
   { prepareRaw }: SendDependencies,
 ): Promise<ReadMail> {
+  // Without a Content-Type and a length nothing has looked at the body.
+  if (request.body === undefined && !request.isMultipart())
+    throw new RequestError('invalid-json', { detail: 'The body is empty.' });
   const misshapen = attachedErrors(request);
   if (Buffer.isBuffer(request.body)) {
     const draft = readRawMail(request);
