@@ -7,6 +7,7 @@ import { MESSAGE, STATE } from '../helpers/message.ts';
 const MAIL = { to: 'a@example.com', text: 'Hello!' };
 const SEND = { method: 'POST', url: '/send', payload: MAIL } as const;
 const HEADERS = { 'content-type': 'application/json' };
+const TEXT = { headers: { 'content-type': 'text/plain' }, payload: 'x' };
 const BEARER = { authorization: 'Bearer b' };
 const TINY = [{ ...MAILBOX, limits: { ...MAILBOX.limits, messageSizeBytesMax: 100 } }];
 
@@ -63,7 +64,12 @@ const ROWS: readonly (readonly [
   ['message-too-large', SEND, { mailboxes: TINY }],
   ['url-too-long', { url: `/messages/${'x'.repeat(101)}` }],
   ['unsupported-media-type', { ...SEND, headers: { 'content-type': 'text/plain' }, payload: 'x' }],
+  ['unsupported-media-type', { method: 'POST', url: '/messages/x/retry', ...TEXT }],
+  ['unsupported-media-type', { method: 'DELETE', url: '/messages/x', ...TEXT }],
+  ['unsupported-media-type', { method: 'POST', url: '/messages/retry', ...TEXT }],
+  ['unsupported-media-type', { method: 'POST', url: '/mailboxes/x/pause', ...TEXT }],
   ['invalid-message', { ...SEND, payload: {} }],
+  ['invalid-message', { ...SEND, url: '/send/batch?dryRun=true', payload: { messages: [MAIL] } }],
   ['internal', SEND, { submit: () => Promise.reject(new Error('x')) }],
   ['queue-unanswered', SEND, { enqueue: async () => ({ kind: 'unanswered', cause: new Error('x') }) }],
   ['queue-unavailable', SEND, { enqueue: async () => ({ kind: 'unavailable', cause: new Error('x') }) }],
@@ -116,7 +122,9 @@ describe('a problem', () => {
     async ({ code, request, options }) => {
       const { app } = openTestApp(options);
       await app.ready();
-      const path = String(request.url).replace(/^\/(messages|mailboxes)\/[^/]+/, '/$1/{id}');
+      const path = String(request.url)
+        .replace(/\?.*$/, '')
+        .replace(/^\/(messages|mailboxes)\/(?!retry$)[^/]+/, '/$1/{id}');
       const paths = app.swagger().paths as Record<string, Record<string, { responses: Record<string, Documented> }>>;
       const operation = paths[path]?.[(request.method ?? 'GET').toLowerCase()];
       const content = operation?.responses[PROBLEMS[code].status]?.content['application/problem+json'];

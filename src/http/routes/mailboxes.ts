@@ -5,7 +5,7 @@ import { type Checkup, STEP_TITLES } from '../../core/checkup.ts';
 import type { MailboxDesk, MailboxReport, PoolReport } from '../../core/mailbox-desk.ts';
 import type { Restrained } from '../../core/standing.ts';
 import { sendProblem } from '../problems.ts';
-import { jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
+import { bodilessAnswers, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { CHECKUP_EXAMPLE, MAILBOX_EXAMPLE, POOL_EXAMPLE } from '../schemas/examples.ts';
 import { CheckupAnswer, MailboxAnswer, MailboxList, type PoolAnswer } from '../schemas/mailbox.ts';
 
@@ -120,8 +120,9 @@ function checkupView({ checkedAt, steps, ...rest }: Checkup): CheckupAnswer {
   return { ...rest, checkedAt: checkedAt.toISOString(), steps: titled };
 }
 
-const refusals = guardedAnswers('mailbox-not-found', 'url-too-long', 'queue-unavailable');
-const one = { 200: jsonAnswer('The mailbox as it stands.', MailboxAnswer, MAILBOX_EXAMPLE), ...refusals };
+const one = { 200: jsonAnswer('The mailbox as it stands.', MailboxAnswer, MAILBOX_EXAMPLE) };
+const oneRefusals = guardedAnswers('mailbox-not-found', 'url-too-long', 'queue-unavailable');
+const changeRefusals = bodilessAnswers('mailbox-not-found', 'url-too-long', 'queue-unavailable');
 
 const listSchema = {
   operationId: 'listMailboxes',
@@ -142,7 +143,7 @@ const oneSchema = {
   summary: 'One mailbox',
   description: 'As in the list.',
   params: Params,
-  response: one,
+  response: { ...one, ...oneRefusals },
 };
 
 const verifySchema = {
@@ -156,7 +157,7 @@ const verifySchema = {
   params: Params,
   response: {
     200: jsonAnswer('What was found; `ok` says whether mails can go out.', CheckupAnswer, CHECKUP_EXAMPLE),
-    ...refusals,
+    ...changeRefusals,
   },
 };
 
@@ -168,7 +169,7 @@ const schemas = {
     description:
       'Messages under way are finished, the others wait until the mailbox is resumed. Needs the scope `admin`.',
     params: Params,
-    response: one,
+    response: { ...one, ...changeRefusals },
   },
   resume: {
     operationId: 'resumeMailbox',
@@ -176,6 +177,6 @@ const schemas = {
     summary: 'Send through a mailbox again',
     description: 'Ends a pause. A mailbox that is held or throttled is tried at once. Needs the scope `admin`.',
     params: Params,
-    response: one,
+    response: { ...one, ...changeRefusals },
   },
 };

@@ -7,7 +7,7 @@ import { maySee } from '../keys.ts';
 import { readListQuery, readRetryQuery, writeCursor } from '../message-queries.ts';
 import { messageView } from '../message-view.ts';
 import { RequestError, sendProblem } from '../problems.ts';
-import { jsonAnswer, guardedAnswers, problemAnswers } from '../schemas/answers.ts';
+import { bodilessAnswers, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { CANCELED_EXAMPLE, MESSAGE_EXAMPLE, QUEUED_EXAMPLE } from '../schemas/examples.ts';
 import { ListQuery, ListShape, MessageAnswer, MessageList, RetryAnswer, RetryQuery } from '../schemas/message.ts';
 import { attachedErrors, compileShape } from '../shape.ts';
@@ -149,7 +149,7 @@ const getSchema = {
   response: { 200: jsonAnswer('The mail as it stands.', MessageAnswer, MESSAGE_EXAMPLE), ...oneRefusals },
 };
 
-const conflict = problemAnswers('wrong-state');
+const changeRefusals = bodilessAnswers('message-not-found', 'url-too-long', 'wrong-state', 'queue-unavailable');
 
 const cancelSchema = {
   operationId: 'cancelMessage',
@@ -160,8 +160,7 @@ const cancelSchema = {
   params: Params,
   response: {
     200: jsonAnswer('It is canceled, and no worker will take it.', MessageAnswer, CANCELED_EXAMPLE),
-    ...oneRefusals,
-    ...conflict,
+    ...changeRefusals,
   },
 };
 
@@ -173,7 +172,7 @@ const retrySchema = {
     'Queues a mail again that failed or expired, for the recipients that did not get it; or one that is `held` because ' +
     'nobody knows whether Exchange took it. It has its whole time again. Needs the scope `send`.',
   params: Params,
-  response: { 202: jsonAnswer('It is queued.', MessageAnswer, QUEUED_EXAMPLE), ...oneRefusals, ...conflict },
+  response: { 202: jsonAnswer('It is queued.', MessageAnswer, QUEUED_EXAMPLE), ...changeRefusals },
 };
 
 const retryAllSchema = {
@@ -184,6 +183,6 @@ const retryAllSchema = {
   querystring: RetryQuery,
   response: {
     202: jsonAnswer('They are queued.', RetryAnswer, { retried: 17 }),
-    ...guardedAnswers('invalid-message', 'queue-unavailable'),
+    ...bodilessAnswers('invalid-message', 'queue-unavailable'),
   },
 };

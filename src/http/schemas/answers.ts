@@ -81,6 +81,11 @@ export function guardedAnswers(...codes: readonly ProblemCode[]): Record<number,
   return problemAnswers(...GUARDED, ...codes);
 }
 
+/** The same of a route that changes something and needs no body: one that comes all the same must be readable. */
+export function bodilessAnswers(...codes: readonly ProblemCode[]): Record<number, TSchema> {
+  return guardedAnswers('invalid-json', 'body-too-large', 'unsupported-media-type', ...codes);
+}
+
 const GUARDED: readonly ProblemCode[] = [
   'malformed-request',
   'unauthorized',
