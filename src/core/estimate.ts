@@ -56,6 +56,8 @@ export function estimateAt(
   const taken = placesFreeAtMs.filter((at) => at > start).slice(-messagesPerWindow);
   // Free places count as free from the start on; after them come the others, as they fall free.
   const places = [...Array<number>(messagesPerWindow - taken.length).fill(start), ...taken];
-  const at = places[ahead % messagesPerWindow] ?? start;
+  const place = ahead % messagesPerWindow;
+  // A place that is free is taken when a connection comes to it, and falls free again as much later.
+  const at = Math.max(places[place] ?? start, start + place * messageMs);
   return new Date(Math.max(paced, at + Math.floor(ahead / messagesPerWindow) * windowMs));
 }

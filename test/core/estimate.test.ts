@@ -29,6 +29,11 @@ test.each<[string, Partial<Forecast>, number]>([
   ['a mailbox that is held', { ahead: 2, untilMs: at(40) }, 40],
   ['no limit, and connections that take their time', { ahead: 300, messagesPerWindow: 0, messageMs: 200 }, 60],
   ['a high limit, and connections that are slower', { ahead: 600, messagesPerWindow: 1_000, messageMs: 200 }, 120],
+  [
+    'a high limit, whose places fall free as slowly as they were taken',
+    { ahead: 1_500, messagesPerWindow: 1_000, messageMs: 30 },
+    75,
+  ],
   ['a low limit, and connections that are faster', { ahead: 60, messageMs: 200 }, 120],
 ])('%s', (_title, forecast, expected) => {
   expect(seconds(forecast)).toBe(expected);
