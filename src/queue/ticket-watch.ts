@@ -25,8 +25,8 @@ export interface TicketWatch {
 }
 
 const CHECK_MS = 5_000;
-/** So many are looked at in each check, in about a millisecond of Redis's time. */
-const MESSAGES_A_TIME = 250;
+/** So many are looked at in each check: measured at 25 µs of Redis's time each, while nobody else is served. */
+const MESSAGES_A_TIME = 100;
 
 export function openTicketWatch(options: TicketWatchOptions): TicketWatch {
   const scripts = defineTicketWatchScripts(options.redis);
