@@ -109,8 +109,6 @@ async function checkSession(
     if (step.status !== 'ok')
       return [knowingTheToken(step, entra), skipped('senders', 'Exchange did not take the login.')];
     return [step, await examineSenders(session, [mailbox.address, ...mailbox.sendAs])];
-  } catch (error) {
-    return [{ id: 'login', status: 'failed', seen: (error as Error).message }];
   } finally {
     session.dialogue.close();
     await seat.release();

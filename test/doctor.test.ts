@@ -128,6 +128,18 @@ const FAULTS: readonly [string, Plant, StepId, RegExp][] = [
     'token',
     /firewall or proxy cuts connections to login\.microsoftonline\.com/,
   ],
+  [
+    'a connection that breaks in the login',
+    ({ exchange }) => void exchange.script({ stage: 'auth', drop: true }),
+    'login',
+    /^Check SMTP_HOST and SMTP_PORT/,
+  ],
+  [
+    'a connection that breaks at the sender',
+    ({ exchange }) => void exchange.script({ stage: 'mail', drop: true }),
+    'senders',
+    /^Check SMTP_HOST and SMTP_PORT/,
+  ],
   ['no consent', ({ entra }) => entra.setApp(clientId, { roles: [] }) as undefined, 'consent', /Grant admin consent/],
   [
     'no permission on the mailbox',
@@ -176,6 +188,7 @@ test.each(FAULTS)('finds %s', async (_, plant, id, fix) => {
   expect(found.ok).toBe(false);
   expect(failures(found)[0]).toBe(id);
   expect(stepOf(found, id)?.fix ?? '').toMatch(fix);
+  expect(found.steps).toHaveLength(12);
 });
 
 test("warns of a secret that has the form of its id, and of a clock that is not Entra's", async () => {

@@ -62,6 +62,8 @@ export const CONNECTION_REPLIES: readonly ReplyFault[] = [
     id: 'bad-sequence',
     looks: '503 5.5.1, 5.5.2 Bad sequence of commands; need rcpt',
     codes: [503],
+    // Before it, a server says so that knows no login, such as an MX: the message has no part in that.
+    stages: ['mail', 'rcpt', 'data', 'end'],
     scope: 'connection',
     verdict: 'retry',
     atOnce: true,

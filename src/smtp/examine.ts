@@ -64,8 +64,13 @@ class StepFailed extends Error {
 
 function unexpected(id: StepId, error: unknown): Step {
   const { code, message } = error as NodeJS.ErrnoException;
-  return failed(id, message, id === 'banner' ? NO_GREETING : findNetwork(code));
+  return failed(id, message, id === 'banner' ? NO_GREETING : (findNetwork(code) ?? BROKEN_OFF));
 }
+
+const BROKEN_OFF = {
+  explanation: 'The connection ended in the middle of the dialogue.',
+  fix: 'Check SMTP_HOST and SMTP_PORT (smtp.office365.com, 587), then the firewall or proxy on the way. If they are right, try again.',
+};
 
 const NO_GREETING = {
   explanation:
@@ -203,8 +208,12 @@ function checkSize(extensions: ReadonlyMap<string, string>, sizeBytesMax: number
 
 /** Logs in. */
 export async function examineLogin({ dialogue }: ServerSession, proof: Proof): Promise<Step> {
-  const reply = await login(dialogue, proof);
-  return reply.code === 235 ? ok('login', formatReply(reply)) : refusedAt('login', reply, 'auth');
+  try {
+    const reply = await login(dialogue, proof);
+    return reply.code === 235 ? ok('login', formatReply(reply)) : refusedAt('login', reply, 'auth');
+  } catch (error) {
+    return unexpected('login', error);
+  }
 }
 
 async function login(dialogue: Dialogue, proof: Proof): Promise<Reply> {
@@ -227,6 +236,14 @@ function base64(text: string): string {
 
 /** Asks for each address whether it may send (MAIL FROM), and takes it back (RSET). */
 export async function examineSenders({ dialogue }: ServerSession, addresses: readonly string[]): Promise<Step> {
+  try {
+    return await askForEach(dialogue, addresses);
+  } catch (error) {
+    return unexpected('senders', error);
+  }
+}
+
+async function askForEach(dialogue: Dialogue, addresses: readonly string[]): Promise<Step> {
   for (const address of addresses) {
     const reply = await dialogue.command(`MAIL FROM:<${address}>`);
     if (reply.code !== 250) {

@@ -62,6 +62,13 @@ describe('a reply is known in other words as well', () => {
     }
   });
 
+  test('and a server that knows no login costs no message', () => {
+    for (const stage of ['auth', 'greeting'] as const) {
+      const judgement = judgeReply(reply('503 5.5.1 Error: authentication not enabled'), stage);
+      expect(judgement).toMatchObject({ scope: 'mailbox', verdict: 'hold' });
+    }
+  });
+
   test("and a recipient whose mailbox is full or closed does not hold the sender's", () => {
     for (const text of ['552 5.2.2 mailbox full', '550 5.2.1 Mailbox cannot be accessed']) {
       expect(judgeReply(reply(text), 'rcpt').scope).toBe('recipient');
