@@ -1,5 +1,6 @@
 /** Microsoft's rules, kept by any number of workers: seen from the simulated Exchange, which counts for itself. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Exchange } from '../src/sandbox/exchange.ts';
 import { environment, startProcess, temporaryFile, type TestProcess } from './helpers/process.ts';
 import { startTestRedis, type TestRedis } from './helpers/redis.ts';
 import { isFinal, openTestService, type TestService } from './helpers/service.ts';
@@ -15,6 +16,8 @@ const WINDOW_MS = 3_000;
 const LIMIT = 30;
 const MINUTE_MS = 60_000;
 const SHARE_MIN = 0.95;
+/** Longer than any test. */
+const HANGING = { delayMs: 10 * MINUTE_MS, times: Number.POSITIVE_INFINITY };
 
 async function startWorker(service: TestService): Promise<TestProcess> {
   const ca = temporaryFile('ca.pem', service.sandbox.caCertificate);
@@ -48,6 +51,9 @@ function shareOfLimit(times: readonly number[]): number {
   const lostMs = (last - first) / windows - WINDOW_MS;
   return MINUTE_MS / (MINUTE_MS + lostMs);
 }
+
+const timesOf = ({ messages }: Exchange, address: string): number[] =>
+  messages.filter(({ mailbox }) => mailbox === address).map(({ at }) => at.getTime());
 
 describe('four workers and one mailbox', () => {
   test.each([
@@ -109,10 +115,49 @@ describe('a new worker', () => {
   });
 });
 
+/** Messages that Exchange took from each of these mailboxes. */
+const takenFrom = ({ messages }: Exchange, addresses: readonly string[]): number[] =>
+  addresses.map((address) => messages.filter(({ mailbox }) => mailbox === address).length);
+
+/** The first wait before a held mailbox is tried again. */
+const PROBE_MS = 10_000;
+
 describe('ten mailboxes on three workers', () => {
+  const addresses = Array.from({ length: 10 }, (_, n) => `m${n}@contoso.com`);
+  const [faulty = '', ...sound] = addresses;
+  const yaml = `mailboxes:\n${addresses.map((address) => `  - address: ${address}\n`).join('')}`;
+  const open = async (): Promise<TestService> => {
+    const service = await openTestService({ location: redis.location, workers: 3, yaml });
+    for (const address of addresses) service.sandbox.exchange.addMailbox({ address });
+    return service;
+  };
+
+  test.each<[string, (exchange: Exchange) => void]>([
+    ['is held', (exchange) => exchange.setMailbox(faulty, { smtpAuthDisabled: true })],
+    // Its connections hang until the test ends: what waits for them must not keep anybody else.
+    ['never answers', (exchange) => void exchange.script({ stage: 'auth', mailbox: faulty, ...HANGING })],
+    ['takes no end', (exchange) => void exchange.script({ stage: 'end', mailbox: faulty, ...HANGING })],
+  ])('each use the whole of a real minute at once, while one %s', async (_, spoil) => {
+    const service = await open();
+    const { exchange } = service.sandbox;
+    spoil(exchange);
+    onTestFinished(() => {
+      exchange.clearScript();
+      exchange.disconnectAll();
+    });
+    const startedAt = Date.now();
+    // The faulty one is first in every queue.
+    await sendMany(service, LIMIT + 10, { mailbox: faulty });
+    await Promise.all(sound.map((mailbox) => sendMany(service, LIMIT + 10, { mailbox })));
+    await exchange.waitFor(() => takenFrom(exchange, sound).every((count) => count >= LIMIT));
+    expect(takenFrom(exchange, addresses)).toEqual([0, ...sound.map(() => LIMIT)]);
+    // The faulty mailbox was tried by as many as may be under way, then by probes alone: each twice, for a new token.
+    expect(exchange.attempts.filter(({ outcome }) => outcome !== 'accepted')).toEqual([]);
+    const logins = exchange.logins.filter(({ mailbox }) => mailbox === faulty).length;
+    expect(logins).toBeLessThanOrEqual(2 * (3 + Math.floor((Date.now() - startedAt) / PROBE_MS)));
+  });
+
   test('each keep their own limits, and one that is held slows none of the others', async () => {
-    const addresses = Array.from({ length: 10 }, (_, n) => `m${n}@contoso.com`);
-    const yaml = `mailboxes:\n${addresses.map((address) => `  - address: ${address}\n`).join('')}`;
     const service = await openTestService({
       location: redis.location,
       workers: 3,
@@ -122,7 +167,7 @@ describe('ten mailboxes on three workers', () => {
     });
     const { exchange } = service.sandbox;
     for (const address of addresses) exchange.addMailbox({ address });
-    exchange.setMailbox('m0@contoso.com', { smtpAuthDisabled: true });
+    exchange.setMailbox(faulty, { smtpAuthDisabled: true });
     const ids = await Promise.all(addresses.map((mailbox) => sendMany(service, 40, { mailbox })));
     const others = await Promise.all(
       ids
@@ -131,8 +176,8 @@ describe('ten mailboxes on three workers', () => {
         .map((id) => service.until(id, isFinal)),
     );
     expect(new Set(others.map(({ status }) => status))).toEqual(new Set(['sent']));
-    for (const address of addresses.slice(1)) {
-      const times = exchange.messages.filter(({ mailbox }) => mailbox === address).map(({ at }) => at.getTime());
+    for (const address of sound) {
+      const times = timesOf(exchange, address);
       expect([times.length, busiestWindow(times) <= LIMIT, exchange.connections(address).peak <= 3]).toEqual([
         40,
         true,
@@ -141,6 +186,8 @@ describe('ten mailboxes on three workers', () => {
     }
     const held = await Promise.all((ids[0] ?? []).map((id) => service.until(id, ({ status }) => status !== 'sending')));
     expect(new Set(held.map(({ status }) => status))).toEqual(new Set(['held']));
+    // Nobody else's mail met with anything on its way.
+    expect(others.filter(({ attempts }) => attempts.length !== 1)).toEqual([]);
   });
 });
 
@@ -165,6 +212,18 @@ describe('a pool of three', () => {
     return service;
   };
 
+  test('carries 90 in a real minute, 30 by each, and not one more', async () => {
+    const service = await openTestService({ location: redis.location, workers: 2, yaml });
+    const { exchange } = service.sandbox;
+    for (const address of MEMBERS) exchange.addMailbox({ address });
+    const ids = await sendMany(service, 3 * LIMIT + 10, { mailbox: 'news' });
+    await exchange.waitFor(({ messages }) => messages.length >= 3 * LIMIT);
+    expect(takenFrom(exchange, MEMBERS)).toEqual([LIMIT, LIMIT, LIMIT]);
+    const states = await Promise.all(ids.map((id) => service.until(id, ({ status }) => status !== 'sending')));
+    const waiting = states.filter(({ status }) => status === 'queued');
+    expect([waiting.length, waiting.every(({ attempts }) => attempts.length === 0)]).toEqual([10, true]);
+  });
+
   test('carries three times the limit, as its members, and goes on when one of them is held', async () => {
     const service = await open();
     const { exchange } = service.sandbox;
@@ -174,14 +233,16 @@ describe('a pool of three', () => {
     exchange.setMailbox('p3@contoso.com', { full: true });
     const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
     expect(messages.every(({ status }) => status === 'sent')).toBe(true);
-    // More than two of them could carry.
+    // More than two of them could carry; and those that were not held used all that they may to the end.
     expect(busiestWindow(exchange.messages.map(({ at }) => at.getTime()))).toBeGreaterThan(2 * LIMIT);
+    const shares = MEMBERS.slice(0, 2).map((member) => shareOfLimit(timesOf(exchange, member)));
+    expect(shares.map((share) => share >= SHARE_MIN)).toEqual([true, true]);
     for (const { mailbox, raw } of exchange.messages) {
       expect(raw.toString()).toContain(`From: The Shop <${mailbox}>`);
       expect(raw.toString()).toContain('Reply-To: shop@contoso.com');
     }
     for (const member of MEMBERS) {
-      const own = exchange.messages.filter(({ mailbox }) => mailbox === member).map(({ at }) => at.getTime());
+      const own = timesOf(exchange, member);
       expect([busiestWindow(own) <= LIMIT, exchange.connections(member).peak <= 3]).toEqual([true, true]);
     }
     expect(new Set(messages.map(({ mailbox }) => mailbox))).toEqual(new Set(MEMBERS));
