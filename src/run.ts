@@ -9,6 +9,8 @@ export interface Lifetime {
   readonly stack: AsyncDisposableStack;
   /** Ends the process in order, as a signal does, with exit code 1. */
   readonly fail: (error: Error) => void;
+  /** Aborted by the first signal, for what would wait on while it opens. */
+  readonly stopping: AbortSignal;
 }
 
 /**
@@ -26,13 +28,28 @@ export async function run(
     process.exitCode = 1;
     end.resolve();
   };
-  endOnSignals(log, end.resolve);
+  const stopping = new AbortController();
+  endOnSignals(log, () => {
+    stopping.abort();
+    end.resolve();
+  });
   const stack = new AsyncDisposableStack();
-  await open({ stack, fail }).then(() => end.promise, fail);
+  await open({ stack, fail, stopping: stopping.signal }).then(
+    () => end.promise,
+    (error) => (stopping.signal.aborted ? undefined : fail(error)),
+  );
   const deadline = killAfter(shutdownTimeoutMs, log);
   await stack.disposeAsync().catch(fail);
   clearTimeout(deadline);
   log.info('stopped');
+}
+
+/** What the work comes to, but no later than the process is told to stop. @throws the signal's reason then. */
+export async function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
+  stopping.throwIfAborted();
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  stopping.addEventListener('abort', () => reject(stopping.reason), { once: true });
+  return Promise.race([work, stopped]);
 }
 
 /** Within this time, a second signal is the first one again. */

@@ -29,7 +29,8 @@ await enter('all', async (config, log, lifetime) => {
   const complete = sandbox ? { ...config, mailboxes: [sandboxMailbox(sandbox, config)] } : config;
   const keys = makeKeys(NAMESPACE);
   const metrics = openMetrics({ withProcess: true });
-  const worker = await openWorker({ config: complete, location, keys, log, metrics, isOnly: !config.redis });
+  const { stopping } = lifetime;
+  const worker = await openWorker({ config: complete, location, keys, log, metrics, stopping, isOnly: !config.redis });
   lifetime.stack.defer(worker.close);
   const messages = sandbox && { list: sandbox.exchange.listMessages, raw: sandbox.exchange.rawMessage };
   const api = await openApi({

@@ -20,6 +20,7 @@ import { openRedisTime } from './queue/redis-clock.ts';
 import { openSeats, succeedOnlyWorker } from './queue/seats.ts';
 import { openTicketWatch } from './queue/ticket-watch.ts';
 import { redisErrors, reportRedis } from './redis-report.ts';
+import { unlessStopped } from './run.ts';
 import { openStation, type Shared, type Station } from './station.ts';
 
 export interface WorkerRole {
@@ -37,6 +38,8 @@ export interface WorkerOptions {
   readonly metrics: Metrics;
   /** There is no other worker beside it, as with `npm start`. */
   readonly isOnly?: boolean;
+  /** Ends the wait for Redis. */
+  readonly stopping?: AbortSignal;
   /** The window of the limit of messages a minute, for tests that have no minute. */
   readonly windowMs?: number;
 }
@@ -49,12 +52,16 @@ export async function openWorker({
   log,
   metrics,
   isOnly = false,
+  stopping = new AbortController().signal,
   windowMs,
 }: WorkerOptions): Promise<WorkerRole> {
   const redis = openRedis(location, 'patient', 'worker');
   const onError = redisErrors(log);
   redis.on('error', onError);
-  await reportRedis(redis, log);
+  await unlessStopped(reportRedis(redis, log), stopping).catch((error) => {
+    redis.disconnect();
+    throw error;
+  });
   const records = openRecords(redis, keys, config.retentionMs, makeBodyCipher(config.bodyKeys));
   const worker = randomUUID();
   if (isOnly)

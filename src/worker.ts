@@ -5,7 +5,7 @@ import { openMetricsServer } from './metrics-server.ts';
 import { makeKeys, NAMESPACE } from './queue/keys.ts';
 import { openWorker } from './worker-role.ts';
 
-await enter('worker', async (config, log, { stack, onReload }) => {
+await enter('worker', async (config, log, { stack, onReload, stopping }) => {
   if (!config.redis) return;
   const metrics = openMetrics({ withProcess: true });
   if (config.metricsPort !== undefined) {
@@ -13,7 +13,14 @@ await enter('worker', async (config, log, { stack, onReload }) => {
     stack.defer(server.close);
     log.info(`metrics at ${server.url}/metrics`);
   }
-  const worker = await openWorker({ config, location: config.redis, keys: makeKeys(NAMESPACE), log, metrics });
+  const worker = await openWorker({
+    config,
+    location: config.redis,
+    keys: makeKeys(NAMESPACE),
+    log,
+    metrics,
+    stopping,
+  });
   stack.defer(worker.close);
   onReload(worker.reload);
 });

@@ -158,6 +158,15 @@ describe('API and workers apart', () => {
     await own.close();
   }, 60_000);
 
+  test('SIGTERM ends a worker that waits for a Redis that is not there', async () => {
+    const sandbox = await openTestSandbox();
+    const location = { ...redis.location, url: 'redis://127.0.0.1:1' };
+    const worker = startProcess('src/worker.ts', environmentOf(sandbox, location));
+    await worker.line(/ECONNREFUSED/);
+    expect(await worker.end()).toBe(0);
+    expect(worker.lines.at(-1)).toContain('"msg":"stopped"');
+  });
+
   test('SIGTERM lets a worker finish the mail that it has', async () => {
     const sandbox = await openTestSandbox();
     const own = await startTestRedis();
