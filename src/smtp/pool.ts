@@ -130,7 +130,11 @@ async function open(
   const opened = await openConnection(pool.options, proof, signal).finally(() => {
     pool.opening -= 1;
   });
-  return opened.ok ? { connection: opened.connection, openedAt: Date.now() } : { outcome: opened.outcome };
+  if (!opened.ok) return { outcome: opened.outcome };
+  const fresh: Open = { connection: opened.connection, openedAt: Date.now() };
+  // Here and not with each message: whoever waits for its end stays in memory until then.
+  void fresh.connection.ended.then(() => drop(pool, fresh));
+  return fresh;
 }
 
 async function use(pool: Connections, open: Open, handover: Handover): Promise<Outcome> {
@@ -138,7 +142,7 @@ async function use(pool: Connections, open: Open, handover: Handover): Promise<O
   const outcome = await open.connection.send(handover);
   const good = outcome.kind === 'accepted' || (await isStillGood(open.connection, outcome));
   pool.busy.delete(open.connection);
-  if (good) keep(pool, open);
+  if (good && open.connection.isReady()) keep(pool, open);
   else open.connection.close({ force: true });
   return outcome;
 }
@@ -155,7 +159,6 @@ function keep(pool: Connections, open: Open): void {
   open.idleTimer = setTimeout(() => drop(pool, open), IDLE_TIMEOUT_MS);
   open.idleTimer.unref();
   pool.idle.push(open);
-  void open.connection.ended.then(() => drop(pool, open));
 }
 
 function takeIdle(pool: Connections): Open | undefined {
