@@ -45,6 +45,9 @@ local function finish(prefix, record, body, id, status, now, retention)
 end
 `;
 
+/** A script copies what it answers, and other clients wait meanwhile: a larger body is asked for by itself. */
+const BODY_BYTES_MAX = 256 * 1024;
+
 /** How many arguments the beginning of an attempt has of its own; those of ADMIT follow them. */
 const BEGIN_ARGUMENTS = 5;
 
@@ -57,7 +60,7 @@ const BEGIN_ARGUMENTS = 5;
  * ARGV[1] prefix   ARGV[2] id   ARGV[3] now (ms)   ARGV[4] the attempt's token
  * ARGV[5] the mailbox that it goes through (JSON)   then those of ADMIT
  * Returns {what ADMIT does}, and of an admitted message after it the record's fields as they were, flat (empty when there
- * is no record), and the body (null when there is none).
+ * is no record), and the body (null when there is none, its length when it is too large to come along).
  */
 const BEGIN = `
 ${STEPS}
@@ -74,9 +77,14 @@ local function begin()
   redis.call('HDEL', KEYS[1], 'nextAttemptAt')
   return before
 end
+local function body()
+  local bytes = redis.pcall('STRLEN', KEYS[2])
+  if type(bytes) == 'number' and bytes > ${BODY_BYTES_MAX} then return bytes end
+  return redis.pcall('GET', KEYS[2])
+end
 local verdict = admit({unpack(KEYS, 3)}, {unpack(ARGV, ${BEGIN_ARGUMENTS + 1})})
 if verdict[1] ~= 'admitted' then return {verdict} end
-return {verdict, begin(), redis.pcall('GET', KEYS[2])}
+return {verdict, begin(), body()}
 `;
 
 /**
@@ -236,7 +244,7 @@ export type Found<Value> = Value | Error;
 export type BeginAnswer = readonly [
   verdict: readonly [reason: Buffer, waitMs: number],
   fields?: Found<readonly Buffer[]>,
-  body?: Found<Buffer | null>,
+  body?: Found<Buffer | number | null>,
 ];
 
 /** Each takes its keys and its arguments as they are listed with it. */

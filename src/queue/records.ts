@@ -91,7 +91,7 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number,
   const scripts = defineRecordScripts(redis);
   return {
     find: async (id) => decodeRecord(id, await readable(redis.hgetall(keys.record(id)))),
-    begin: (id, token, now, through, admission) => begin(scripts, keys, id, token, now, through, admission),
+    begin: (id, token, now, through, admission) => begin(redis, scripts, keys, id, token, now, through, admission),
     readTaken,
     pin: async (id) => {
       await redis.hset(keys.record(id), 'pinned', 1);
@@ -136,6 +136,7 @@ async function pinnedTo(redis: RedisClient, keys: Keys, id: string): Promise<str
 }
 
 async function begin(
+  redis: RedisClient,
   scripts: RecordScripts,
   keys: Keys,
   id: string,
@@ -153,7 +154,10 @@ async function begin(
     encodeSender(through),
     ...admission.args,
   );
-  if (fields) return { kind: 'taken', taken: { fields, body } };
+  if (fields) {
+    const large = typeof body === 'number';
+    return { kind: 'taken', taken: { fields, body: large ? await redis.getBuffer(keys.body(id)) : body } };
+  }
   return { kind: 'wait', reason: verdict.toString() as WaitReason, waitMs };
 }
 

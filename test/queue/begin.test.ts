@@ -33,13 +33,16 @@ function openWorker() {
 }
 
 describe('a message that is taken up', () => {
-  test('is admitted, its attempt open, and its content loaded as it is', async () => {
+  test.each([
+    ['small', 3],
+    ['large', 1024 ** 2],
+  ])('is admitted, its attempt open, and its content loaded as it is: %s', async (_size, bytes) => {
     const { client, keys, beginAttempt, underWay } = openWorker();
-    const body = Buffer.from([0xff, 0x00, 0x80]);
+    const body = Buffer.alloc(bytes, Buffer.from([0xff, 0x00, 0x80]));
     await client.hset(keys.record('m'), { status: 'queued', acceptedAtMs: 1 });
     await client.set(keys.body('m'), body);
     const beginning = await beginAttempt();
-    expect(beginning.kind === 'taken' && beginning.taken.body).toEqual(body);
+    expect(beginning.kind === 'taken' && body.equals(beginning.taken.body as Buffer)).toBe(true);
     expect(await client.hmget(keys.record('m'), 'status', 'openToken')).toEqual(['sending', 't']);
     expect(await underWay()).toBe(1);
   });
