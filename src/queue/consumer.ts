@@ -51,11 +51,12 @@ export interface Consumer {
 }
 
 /**
- * A dead worker's lock ends after at most LOCK_MS, and each worker looks for such jobs every STALLED_CHECK_MS: another
- * one takes the message up within 30 s.
+ * A dead worker's lock ends after at most LOCK_MS. Each worker looks for such jobs every STALLED_CHECK_MS, but only the
+ * first to come within that time does, so that it may be twice as long until one has looked: another worker takes the
+ * message up after at most 23 s.
  */
 const LOCK_MS = 15_000;
-const STALLED_CHECK_MS = 7_000;
+const STALLED_CHECK_MS = 4_000;
 /** A job may be found stalled any number of times: the record counts interruptions, and BullMQ must not fail it. */
 const STALLED_COUNT_MAX = 1_000_000;
 /** How soon a worker sees that a restrained mailbox was resumed. */
