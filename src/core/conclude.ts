@@ -42,7 +42,7 @@ export function conclude(
   const made = makeAttempt(resultOf(outcome, effect), outcome, judgement, span);
   const attempt =
     outcome.kind === 'unknown'
-      ? { ...made, explanation: `${made.explanation} ${AFTER_UNKNOWN[policy.unknown]}` }
+      ? { ...made, explanation: `${sentence(made.explanation)} ${AFTER_UNKNOWN[policy.unknown]}` }
       : made;
   if (next.kind !== 'retry') return { attempt, recipients, status: next.kind, effect };
   return { attempt, recipients, status: 'deferred', nextAttemptAt: next.at, effect };
@@ -143,8 +143,13 @@ function finished(
 ): Conclusion {
   const made = makeAttempt(outcomeOfLast(status, outcome), outcome, judgement, span);
   if (status !== 'expired') return { attempt: made, recipients, status, effect };
-  const explanation = `${made.explanation} The message's time is over: it is not tried again.`;
+  const explanation = `${sentence(made.explanation)} The message's time is over: it is not tried again.`;
   return { attempt: { ...made, explanation }, recipients, status, effect };
+}
+
+/** What a server or a library says seldom ends as a sentence does. */
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 function outcomeOfLast(status: 'sent' | 'failed' | 'expired', outcome: Outcome): AttemptOutcome {
