@@ -23,6 +23,18 @@ export function redisErrors(log: Logger): (error: Error) => void {
   return (error) => {
     if (Date.now() < quietUntilMs) return;
     quietUntilMs = Date.now() + REPORT_INTERVAL_MS;
-    log.warn({ err: error }, `redis: ${error.message || String(error)}`);
+    const { code } = error as NodeJS.ErrnoException;
+    // A fault of the network has a stack that tells nothing.
+    if (code === undefined) log.warn({ err: error }, `redis: ${error.message || String(error)}`);
+    else
+      log.warn(
+        { code },
+        `Redis is away (${reasonOf(error)}); it is tried until it is back. Check REDIS_URL and the server.`,
+      );
   };
+}
+
+/** Of a name with several addresses Node tells the errors, and no message. */
+function reasonOf(error: Error & { readonly errors?: readonly Error[]; readonly code?: string }): string {
+  return error.message || error.errors?.map(({ message }) => message).join(', ') || String(error.code);
 }

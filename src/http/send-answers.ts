@@ -51,8 +51,8 @@ function acceptedView({ message, estimatedAt }: Accepted): SendAnswer {
 }
 
 export function refuse(request: FastifyRequest, reply: FastifyReply, outcome: Refused): FastifyReply {
-  if (outcome.kind === 'unavailable') request.log.error({ err: outcome.cause }, 'the queue is unavailable');
-  if (outcome.kind === 'unanswered') request.log.error({ err: outcome.cause }, 'the queue did not answer');
+  if (outcome.kind === 'unavailable') request.log.error({ reason: String(outcome.cause) }, 'the queue is unavailable');
+  if (outcome.kind === 'unanswered') request.log.error({ reason: String(outcome.cause) }, 'the queue did not answer');
   const [code, details] = problemOf(outcome);
   return sendProblem(request, reply, code, details);
 }

@@ -131,6 +131,6 @@ async function submit(
 }
 
 function tellTrouble(outcome: SubmitOutcome, log: Log): void {
-  if (outcome.kind === 'unavailable') log.error({ err: outcome.cause }, 'the queue is unavailable');
-  if (outcome.kind === 'unanswered') log.error({ err: outcome.cause }, 'the queue did not answer');
+  if (outcome.kind === 'unavailable') log.error({ reason: String(outcome.cause) }, 'the queue is unavailable');
+  if (outcome.kind === 'unanswered') log.error({ reason: String(outcome.cause) }, 'the queue did not answer');
 }
