@@ -76,6 +76,13 @@ describe('npm start', () => {
     server.close();
   });
 
+  test('says when it can not write its data, and ends', async () => {
+    const file = temporaryFile('file', '');
+    const process = startProcess('src/start.ts', { PORT: '0', DATA_DIR: join(file, 'data') });
+    expect(await process.line(/fatal/)).toContain('set DATA_DIR to a folder that relay365 may write to');
+    expect(await process.ended).toBe(1);
+  });
+
   test('refuses to share its data with another one', async () => {
     const dataDir = temporaryFolder();
     await urlOf(startProcess('src/start.ts', { PORT: '0', DATA_DIR: dataDir }));

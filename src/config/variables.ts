@@ -132,7 +132,9 @@ export function orphans(values: Values): Fault[] {
     'AZURE_TENANT_ID',
     'AZURE_CLIENT_ID',
     'AZURE_CLIENT_SECRET',
+    'AZURE_CLIENT_CERTIFICATE_PATH',
     'AZURE_MANAGED_IDENTITY',
+    'SMTP_USER',
     'SMTP_PASSWORD',
     'SMTP_HOST',
   ] as const;

@@ -32,7 +32,7 @@ const OUTPUT_LENGTH_MAX = 4_000;
 export async function openEmbeddedRedis(dataDir: string, path: string): Promise<EmbeddedRedis> {
   const program = await findServer(path);
   const dir = resolve(dataDir);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolder(dir);
   await endOrphan(join(dir, 'redis.sock'), dir);
   const { socket, removeSocket } = await socketFor(dir);
   const child = spawn(program, serverOptions(dir, socket), {
@@ -61,6 +61,18 @@ export async function openEmbeddedRedis(dataDir: string, path: string): Promise<
       await removeSocket();
     },
   };
+}
+
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await access(dir, constants.W_OK);
+  } catch (cause) {
+    throw new Error(
+      `${dir} can't be written to (${(cause as Error).message}): set DATA_DIR to a folder that relay365 may write to.`,
+      { cause },
+    );
+  }
 }
 
 function serverOptions(dir: string, socket: string): string[] {

@@ -132,6 +132,11 @@ describe('the environment', () => {
       APP,
       /^M365_MAILBOX is not set, but AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET are/,
     ],
+    [
+      'a password login without a mailbox',
+      { SMTP_USER: 'noreply@contoso.com' },
+      /^M365_MAILBOX is not set, but SMTP_USER is/,
+    ],
     ['no tenant', { ...FIVE, AZURE_TENANT_ID: '' }, /^AZURE_TENANT_ID is needed/],
     ['no credential', { ...FIVE, AZURE_CLIENT_SECRET: '' }, /^AZURE_CLIENT_SECRET is needed/],
     [
