@@ -7,6 +7,7 @@ import type { BodyKey } from '../queue/body-cipher.ts';
 export type Read<T> = (text: string) => T;
 
 const BODY_KEY_BYTES = 32;
+const DELAY_SECONDS_MIN = 0.001;
 const DELAY_SECONDS_MAX = 3_650 * 86_400;
 const PLAIN = 'plain' satisfies BodyKey;
 
@@ -157,7 +158,9 @@ export function trustedNetworks(
 }
 
 export function delays(value: string): readonly [number, ...number[]] {
-  const [first, ...rest] = value.split(',').map((delay) => number(0.001, DELAY_SECONDS_MAX)(delay.trim()));
-  if (first === undefined) throw new Error('must be seconds, separated by commas');
+  const seconds = value.split(',').map((delay) => (/^\s*\d+(\.\d+)?\s*$/.test(delay) ? Number(delay) : Number.NaN));
+  const [first, ...rest] = seconds;
+  if (first === undefined || !seconds.every((delay) => delay >= DELAY_SECONDS_MIN && delay <= DELAY_SECONDS_MAX))
+    throw new Error(`must be seconds, such as 30,60,120, each from ${DELAY_SECONDS_MIN} to ${DELAY_SECONDS_MAX}`);
   return [first, ...rest];
 }
