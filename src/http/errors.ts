@@ -11,6 +11,7 @@ import {
   PROBLEM_MEDIA_TYPE,
   PROBLEMS,
   type ProblemCode,
+  type ProblemDetails,
   problemHeaders,
   RequestError,
   sendProblem,
@@ -25,6 +26,15 @@ const FASTIFY_ERRORS: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
   FST_ERR_CTP_EMPTY_TYPE: 'unsupported-media-type',
+};
+
+/** What there is to say of those whose title does not say it. */
+const DETAILS: Readonly<Record<string, ProblemDetails>> = {
+  FST_ERR_BAD_URL: {
+    detail: 'The URL has a % that no two hexadecimal digits of UTF-8 follow; write %25 for the sign itself.',
+  },
+  FST_ERR_MAX_PARAM_LENGTH: { detail: 'No id or address is as long as the one in this URL.' },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: { detail: 'The body has not as many bytes as Content-Length says.' },
 };
 
 /** Node's errors of a connection that is no HTTP, with the code of each. */
@@ -49,7 +59,7 @@ export function answerError(
     case undefined:
       return unexpected(error, request, reply);
     default:
-      return sendProblem(request, reply, code);
+      return sendProblem(request, reply, code, DETAILS[error.code]);
   }
 }
 

@@ -66,7 +66,7 @@ function check(value: unknown, shape: Shape, field: string, errors: FieldErrors)
   const branch = branches(shape).find(({ type, enum: allowed }) =>
     allowed ? allowed.includes(value as string) : type === typeOf(value),
   );
-  if (!branch) errors.add(field || WHOLE_BODY, `Must be ${wanted(shape)}, not ${told(value)}.`);
+  if (!branch) errors.add(field || WHOLE_BODY, `Must be ${wanted(shape)}, not ${told(value, field)}.`);
   else if (branch.type === 'object') checkObject(value as Record<string, unknown>, branch, field, errors);
   else if (branch.items) checkList(value as readonly unknown[], branch.items, field, errors);
 }
@@ -122,9 +122,9 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** What a value is; short strings are quoted, for they are usually a misspelt choice. */
-function told(value: unknown): string {
+function told(value: unknown, field: string): string {
   if (typeof value === 'string' && value.length <= 40) return JSON.stringify(value);
-  if (value === null) return 'null; leave the field out instead';
+  if (value === null) return field === '' ? 'null' : 'null; leave the field out instead';
   return KINDS[typeOf(value)] ?? 'that';
 }
 

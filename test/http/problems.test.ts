@@ -111,6 +111,8 @@ describe('a problem', () => {
       status,
       requestId: 'my.id-1',
     });
+    // What this request has that is wrong, beside the kind.
+    expect(response.json().detail ?? response.json().errors).toBeDefined();
   });
 
   test('has a case here, whichever it is', () => {
