@@ -3,7 +3,7 @@ import { Compile } from 'typebox/compile';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { addressKey } from '../core/address.ts';
 import type { Fault } from './fault.ts';
-import { type FileConfig, FileSchema } from './file-schema.ts';
+import { type FileConfig, FileSchema, PATTERN_WORDS } from './file-schema.ts';
 
 export type FieldPath = readonly (string | number)[];
 
@@ -72,9 +72,10 @@ function schemaFaults(content: unknown, place: (path: FieldPath) => string): Fau
       .split('/')
       .slice(1)
       .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
-    const { additionalProperties, allowedValues } = params as {
+    const { additionalProperties, allowedValues, pattern } = params as {
       additionalProperties?: string[];
       allowedValues?: string[];
+      pattern?: string | RegExp;
     };
     if (keyword === 'additionalProperties' && additionalProperties) {
       return additionalProperties.map((field) => ({
@@ -82,7 +83,10 @@ function schemaFaults(content: unknown, place: (path: FieldPath) => string): Fau
         message: 'is no field of relay365',
       }));
     }
-    return [{ where: place(path), message: allowedValues ? `must be one of ${allowedValues.join(', ')}` : message }];
+    const words = allowedValues
+      ? `must be one of ${allowedValues.join(', ')}`
+      : PATTERN_WORDS.get(pattern instanceof RegExp ? pattern.source : (pattern ?? ''));
+    return [{ where: place(path), message: words ?? message }];
   });
 }
 

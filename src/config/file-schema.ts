@@ -3,6 +3,21 @@ import { type Static, Type } from 'typebox';
 
 const strict = { additionalProperties: false };
 
+const PATTERNS = {
+  managedIdentity: '^(system|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$',
+  pool: '^[a-z0-9][a-z0-9._-]{0,62}$',
+  key: '^[\\w.-]{1,64}$',
+  hash: '^sha256:[0-9a-f]{64}$',
+} as const;
+
+/** What each pattern asks for, in words. */
+export const PATTERN_WORDS: ReadonlyMap<string, string> = new Map([
+  [PATTERNS.managedIdentity, 'must be system, or the client id of a user-assigned identity'],
+  [PATTERNS.pool, 'must be of lower-case letters, digits, ".", "_" and "-", 63 at most'],
+  [PATTERNS.key, 'must be of letters, digits, ".", "_" and "-", 64 at most'],
+  [PATTERNS.hash, 'must be sha256: and 64 hexadecimal digits, as npm run key prints it; never the key itself'],
+]);
+
 const Limits = Type.Object(
   {
     connections: Type.Optional(
@@ -41,7 +56,7 @@ const MailboxEntry = Type.Object(
     federatedTokenFile: Type.Optional(Type.String({ description: 'Workload identity: the file with the token.' })),
     managedIdentity: Type.Optional(
       Type.String({
-        pattern: '^(system|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$',
+        pattern: PATTERNS.managedIdentity,
         description:
           'On Azure: `system`, or the client id of a user-assigned identity; tenantId and clientId are not needed. Not tried against a tenant.',
       }),
@@ -68,7 +83,7 @@ const MailboxEntry = Type.Object(
 const PoolEntry = Type.Object(
   {
     name: Type.String({
-      pattern: '^[a-z0-9][a-z0-9._-]{0,62}$',
+      pattern: PATTERNS.pool,
       description: 'Used in the field `mailbox` of a message.',
     }),
     mailboxes: Type.Array(Type.String(), { minItems: 1, description: 'Addresses of mailboxes of this file.' }),
@@ -83,9 +98,9 @@ const PoolEntry = Type.Object(
 
 const ApiKeyEntry = Type.Object(
   {
-    name: Type.String({ pattern: '^[\\w.-]{1,64}$', description: 'Names the client in logs and in its messages.' }),
+    name: Type.String({ pattern: PATTERNS.key, description: 'Names the client in logs and in its messages.' }),
     hash: Type.String({
-      pattern: '^sha256:[0-9a-f]{64}$',
+      pattern: PATTERNS.hash,
       description: 'Made by `npm run key`; the key itself is kept nowhere.',
     }),
     scopes: Type.Optional(

@@ -1,6 +1,6 @@
 /** The name that was probably meant, for "did you mean". */
 
-/** More edits than this make another word. */
+/** More edits than this make another word, and so do edits of more than half of it. */
 const EDITS_MAX = 2;
 /** No field has a longer name. */
 const NAME_LENGTH_MAX = 32;
@@ -11,7 +11,10 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   const plain = plainly(name);
   const [best] = known
     .map((candidate) => ({ candidate, distance: edits(plain, plainly(candidate)) }))
-    .filter(({ candidate, distance }) => distance <= Math.min(EDITS_MAX, candidate.length - 1))
+    .filter(
+      ({ candidate, distance }) =>
+        distance <= Math.min(EDITS_MAX, Math.floor(candidate.length / 2), Math.floor(name.length / 2)),
+    )
     .sort((a, b) => a.distance - b.distance);
   return best?.candidate;
 }

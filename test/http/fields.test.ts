@@ -122,6 +122,7 @@ describe('an unknown field', () => {
     ['REPLY-TO', 'Unknown; did you mean replyTo?'],
     ['sujbect', 'Unknown; did you mean subject?'],
     ['attachment', 'Unknown; did you mean attachments?'],
+    ['foo', expect.stringMatching(/^Unknown; there are: from, to, cc/)],
     ['body', expect.stringMatching(/^Unknown; there are: from, to, cc/)],
     ['toString', expect.stringMatching(/^Unknown; there are/)],
   ])('%s is refused by name', async (name, message) => {
