@@ -273,7 +273,10 @@ describe('relay365.yaml', () => {
       'relay365.yaml:5 pools[1].name p is there twice',
     ],
     ['mailboxes: [', 'relay365.yaml:1 '],
-    ['apiKeys:\n  - name: shop\n    hash: plain\n', 'relay365.yaml:3 apiKeys[0].hash must be sha256: and 64 hexadecimal digits'],
+    [
+      'apiKeys:\n  - name: shop\n    hash: plain\n',
+      'relay365.yaml:3 apiKeys[0].hash must be sha256: and 64 hexadecimal digits',
+    ],
     [
       `apiKeys:\n  - name: shop\n    hash: sha256:${'a'.repeat(64)}\n    expires: soon\n`,
       'relay365.yaml:4 apiKeys[0].expires must be a day',
