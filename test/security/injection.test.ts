@@ -63,7 +63,8 @@ const FIELDS: Readonly<Record<string, (payload: string) => object>> = {
   mailbox: (payload) => ({ mailbox: `sandbox@relay365.example${payload}` }),
 };
 
-const RECIPIENT = /^(someone@example\.com|"[^<>\r\n]*"@example\.com)$/;
+/** What stands behind `someone@example.com` may make another domain of it, but nothing else. */
+const RECIPIENT = /^(someone@example\.[a-z0-9.-]+|"[^<>\r\n]*"@example\.com)$/;
 const OWN_HEADERS = /^(From|To|Cc|Reply-To|Subject|Message-ID|Date|MIME-Version|Content-[\w-]+|X-Mine[!-9;-~]*)$/;
 
 /** Sends it; what Exchange took of it is one message, to whom it was sent, with headers of ours alone. */
