@@ -3,11 +3,12 @@
  * forgets those whose retention is over. Each worker looks; a message is ended once.
  */
 import type { Conclusion } from '../core/conclusion.ts';
-import { expireUntried } from '../core/untried.ts';
 import type { Message } from '../core/message.ts';
 import type { Restrained } from '../core/standing.ts';
+import { expireUntried } from '../core/untried.ts';
 import { CorruptRecordError, type StoredMessage } from './codec.ts';
 import type { Records } from './records.ts';
+import { openRounds, type Rounds } from './rounds.ts';
 
 export interface ExpiryOptions {
   readonly records: Pick<Records, 'overdue' | 'find' | 'endIdle' | 'sweep' | 'forgetDeadline'>;
@@ -20,30 +21,15 @@ export interface ExpiryOptions {
   readonly onError: (error: Error) => void;
 }
 
-export interface Expiry {
-  close(): Promise<void>;
-}
-
 const CHECK_MS = 5_000;
 const MESSAGES_A_TIME = 100;
 
-export function openExpiry(options: ExpiryOptions): Expiry {
-  let looking: Promise<void> | undefined;
-  const look = () => {
-    looking ??= expireOverdue(options)
-      .then(() => forgetOld(options))
-      .catch(options.onError)
-      .finally(() => {
-        looking = undefined;
-      });
+export function openExpiry(options: ExpiryOptions): Rounds {
+  const round = async () => {
+    await expireOverdue(options);
+    await forgetOld(options);
   };
-  const timer = setInterval(look, CHECK_MS);
-  return {
-    close: async () => {
-      clearInterval(timer);
-      await looking;
-    },
-  };
+  return openRounds(CHECK_MS, round, options.onError);
 }
 
 async function forgetOld({ records, now }: ExpiryOptions): Promise<void> {

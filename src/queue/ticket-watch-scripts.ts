@@ -3,6 +3,7 @@
  * the prefix that they are given, and so in the same slot of a cluster: see keys.ts.
  */
 import { LANES, PRIORITY_FACTOR } from './lanes.ts';
+import { defineLua, type LuaScript } from './lua.ts';
 import type { RedisClient } from './redis.ts';
 import { TICKET } from './ticket-script.ts';
 
@@ -90,17 +91,12 @@ end
 return 1
 `;
 
+/** Each takes its keys and its arguments as they are listed with it. */
 export interface TicketWatchScripts {
-  inspect(queues: string, prefix: string, ...ids: readonly string[]): Promise<string[]>;
-  mend(record: string, ...args: readonly (string | number)[]): Promise<number>;
+  readonly inspect: LuaScript<string[]>;
+  readonly mend: LuaScript<number>;
 }
 
 export function defineTicketWatchScripts(redis: RedisClient): TicketWatchScripts {
-  redis.defineCommand('relay365_inspectTickets', { numberOfKeys: 1, lua: INSPECT });
-  redis.defineCommand('relay365_mendTicket', { numberOfKeys: 1, lua: MEND });
-  const commands = redis as unknown as Record<string, (...args: readonly (string | number)[]) => Promise<unknown>>;
-  return {
-    inspect: (...args) => commands['relay365_inspectTickets']?.(...args) as Promise<string[]>,
-    mend: (...args) => commands['relay365_mendTicket']?.(...args) as Promise<number>,
-  };
+  return defineLua<TicketWatchScripts>(redis, { inspect: INSPECT, mend: MEND });
 }

@@ -9,6 +9,7 @@ import type { Keys } from './keys.ts';
 import { LANES } from './lanes.ts';
 import type { Records } from './records.ts';
 import type { RedisClient } from './redis.ts';
+import { openRounds, type Rounds } from './rounds.ts';
 import { defineTicketWatchScripts, type TicketWatchScripts } from './ticket-watch-scripts.ts';
 
 export interface TicketWatchOptions {
@@ -20,37 +21,18 @@ export interface TicketWatchOptions {
   readonly onError: (error: Error) => void;
 }
 
-export interface TicketWatch {
-  close(): Promise<void>;
-}
-
 const CHECK_MS = 5_000;
 /** So many are looked at in each check: measured at 25 µs of Redis's time each, while nobody else is served. */
 const MESSAGES_A_TIME = 100;
 
-export function openTicketWatch(options: TicketWatchOptions): TicketWatch {
+export function openTicketWatch(options: TicketWatchOptions): Rounds {
   const scripts = defineTicketWatchScripts(options.redis);
-  const nextIds = makeRounds(options);
-  let looking: Promise<void> | undefined;
-  const look = () => {
-    looking ??= nextIds()
-      .then((ids) => mendAll(ids, scripts, options))
-      .catch(options.onError)
-      .finally(() => {
-        looking = undefined;
-      });
-  };
-  const timer = setInterval(look, CHECK_MS);
-  return {
-    close: async () => {
-      clearInterval(timer);
-      await looking;
-    },
-  };
+  const nextIds = makeWalk(options);
+  return openRounds(CHECK_MS, async () => mendAll(await nextIds(), scripts, options), options.onError);
 }
 
 /** Goes over all unfinished messages, some each time, and then begins anew. */
-function makeRounds({ redis, keys }: TicketWatchOptions): () => Promise<string[]> {
+function makeWalk({ redis, keys }: TicketWatchOptions): () => Promise<string[]> {
   let cursor = '0';
   return async () => {
     const [next, idsAndTimes] = await redis.zscan(keys.deadlines, cursor, 'COUNT', MESSAGES_A_TIME);
@@ -64,7 +46,7 @@ async function mendAll(
   scripts: TicketWatchScripts,
   { keys, records, now, onMended }: TicketWatchOptions,
 ): Promise<void> {
-  for (const id of await scripts.inspect(keys.queues, keys.prefix, ...ids)) {
+  for (const id of await scripts.inspect([keys.queues], keys.prefix, ...ids)) {
     const stored = await records.find(id).catch(noneIfCorrupt);
     if (stored && (await mend(stored, now().getTime(), scripts, keys))) onMended(stored.message);
   }
@@ -81,7 +63,7 @@ async function mend(stored: StoredMessage, now: number, scripts: TicketWatchScri
   const ticket = messageIdOf({ id: stored.ticket }) === id ? stored.ticket : retryTicket(id, state.attempts.length);
   const dueAt = state.nextAttemptAt ?? sendAt;
   const mended = await scripts.mend(
-    keys.record(id),
+    [keys.record(id)],
     keys.prefix,
     id,
     queueOf(message),

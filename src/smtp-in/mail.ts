@@ -83,7 +83,8 @@ function toldSize(sender: SMTPServerAddress | false): number {
 
 /**
  * Reads to the end even what is refused: a client listens only then. What it had is free at once, so that of many mails
- * that come together some get through. @throws Reply when it is too much. */
+ * that come together some get through. @throws Reply when it is too much.
+ */
 async function collect(
   stream: SMTPServerDataStream,
   collector: Collector,
