@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-const ALONE = ['test/estimate.test.ts'];
+const ALONE = ['test/app/estimate.test.ts'];
 
 export default defineConfig({
   test: {

@@ -1,8 +1,8 @@
 /** src/worker.ts with another window for the limit of messages a minute, so that five minutes pass in half of one. */
-import { enter } from '../src/entry.ts';
-import { openMetrics } from '../src/metrics.ts';
-import { makeKeys, NAMESPACE } from '../src/queue/keys.ts';
-import { openWorker } from '../src/worker-role.ts';
+import { enter } from '../src/app/entry.ts';
+import { openMetrics } from '../src/observe/metrics.ts';
+import { makeKeys, NAMESPACE } from '../src/queue/redis/keys.ts';
+import { openWorker } from '../src/app/worker-role.ts';
 
 await enter('worker', async (config, log, { stack }) => {
   if (!config.redis) return;

@@ -1,9 +1,9 @@
 /** Writes docs/replies.md from the tables of faults; with `--check` it only compares. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { ENTRA_TABLE } from '../src/core/entra-table.ts';
-import type { Fault } from '../src/core/judgement.ts';
-import { NETWORK_TABLE } from '../src/core/network-table.ts';
-import { REPLY_TABLE } from '../src/core/reply-table.ts';
+import { ENTRA_TABLE } from '../src/core/replies/entra-table.ts';
+import type { Fault } from '../src/core/replies/classification.ts';
+import { NETWORK_TABLE } from '../src/core/replies/network-table.ts';
+import { REPLY_TABLE } from '../src/core/replies/reply-table.ts';
 
 const FILE = new URL('../docs/replies.md', import.meta.url);
 

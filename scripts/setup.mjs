@@ -63,7 +63,7 @@ function variable(name) {
 }
 
 function installRedis() {
-  const { names, folders } = JSON.parse(readFileSync(join(ROOT, 'src/queue/redis-programs.json'), 'utf8'));
+  const { names, folders } = JSON.parse(readFileSync(join(ROOT, 'src/queue/redis/redis-programs.json'), 'utf8'));
   if (names.some((name) => find(name, folders))) return;
   const manager = PACKAGE_MANAGERS.find(({ program }) => find(program));
   const prefix = manager && privileges(manager);

@@ -1,8 +1,8 @@
 /** `npm run api`: the API alone, as many as wanted, beside workers on the same Redis. */
-import { openApi } from './api-role.ts';
-import { enter } from './entry.ts';
-import { openMetrics } from './metrics.ts';
-import { makeKeys, NAMESPACE } from './queue/keys.ts';
+import { openApi } from './app/api-role.ts';
+import { enter } from './app/entry.ts';
+import { openMetrics } from './observe/metrics.ts';
+import { makeKeys, NAMESPACE } from './queue/redis/keys.ts';
 
 await enter('api', async (config, log, { stack, onReload }) => {
   if (!config.redis) return;

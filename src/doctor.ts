@@ -5,16 +5,16 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { examine, NO_SEAT_NEEDED, type TakeSeat } from './checkup.ts';
-import { checkupText } from './checkup-text.ts';
+import { examine, NO_SEAT_NEEDED, type TakeSeat } from './doctor/doctor.ts';
+import { checkupText } from './doctor/text.ts';
 import { ConfigError, readConfig } from './config/config.ts';
 import type { MailboxConfig } from './config/mailbox-config.ts';
-import { addressKey } from './core/address.ts';
-import type { Checkup } from './core/checkup.ts';
-import { environment } from './entry.ts';
-import { makeKeys, NAMESPACE } from './queue/keys.ts';
-import { openRedis, type RedisClient, type RedisLocation } from './queue/redis.ts';
-import { takeSeat } from './queue/seats.ts';
+import { addressKey } from './core/message/address.ts';
+import type { Checkup } from './core/admin/checkup.ts';
+import { environment } from './app/entry.ts';
+import { makeKeys, NAMESPACE } from './queue/redis/keys.ts';
+import { openRedis, type RedisClient, type RedisLocation } from './queue/redis/client.ts';
+import { takeSeat } from './queue/limits/leases.ts';
 
 const REDIS_TIMEOUT_MS = 3_000;
 

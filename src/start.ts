@@ -5,20 +5,20 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tls from 'node:tls';
-import { type ApiRole, openApi } from './api-role.ts';
+import { type ApiRole, openApi } from './app/api-role.ts';
 import type { Config } from './config/config.ts';
 import type { MailboxConfig } from './config/mailbox-config.ts';
-import { addressKey } from './core/address.ts';
-import { CLOUDS } from './core/clouds.ts';
-import { enter } from './entry.ts';
-import type { Logger } from './log.ts';
-import { openMetrics } from './metrics.ts';
-import { openEmbeddedRedis } from './queue/embedded-redis.ts';
-import { makeKeys, NAMESPACE } from './queue/keys.ts';
-import type { RedisLocation } from './queue/redis.ts';
-import type { Lifetime } from './run.ts';
+import { addressKey } from './core/message/address.ts';
+import { CLOUDS } from './core/mailbox/clouds.ts';
+import { enter } from './app/entry.ts';
+import type { Logger } from './observe/log.ts';
+import { openMetrics } from './observe/metrics.ts';
+import { openEmbeddedRedis } from './queue/redis/embedded-redis.ts';
+import { makeKeys, NAMESPACE } from './queue/redis/keys.ts';
+import type { RedisLocation } from './queue/redis/client.ts';
+import type { Lifetime } from './app/run.ts';
 import { openSandbox, type Sandbox } from './sandbox/sandbox.ts';
-import { openWorker } from './worker-role.ts';
+import { openWorker } from './app/worker-role.ts';
 
 /** Of the sandbox; Postfix and others have it free where 587 is not. */
 const SMTP_IN_PORT = 2_525;

@@ -1,9 +1,9 @@
 /** `npm run worker`: a worker alone, as many as wanted, beside APIs on the same Redis. */
-import { enter } from './entry.ts';
-import { openMetrics } from './metrics.ts';
-import { openMetricsServer } from './metrics-server.ts';
-import { makeKeys, NAMESPACE } from './queue/keys.ts';
-import { openWorker } from './worker-role.ts';
+import { enter } from './app/entry.ts';
+import { openMetrics } from './observe/metrics.ts';
+import { openMetricsServer } from './observe/metrics-server.ts';
+import { makeKeys, NAMESPACE } from './queue/redis/keys.ts';
+import { openWorker } from './app/worker-role.ts';
 
 await enter('worker', async (config, log, { stack, onReload, stopping }) => {
   if (!config.redis) return;

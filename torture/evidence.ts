@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import type { TakenMessage } from '../src/sandbox/message-store.ts';
-import { makeKeys, NAMESPACE } from '../src/queue/keys.ts';
+import { makeKeys, NAMESPACE } from '../src/queue/redis/keys.ts';
 import type { Request } from './load.ts';
 import type { ProcessEnd } from './slot.ts';
 import { MAILBOXES, urlOf, type World } from './world.ts';

@@ -5,7 +5,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import programs from '../src/queue/redis-programs.json' with { type: 'json' };
+import programs from '../src/queue/redis/redis-programs.json' with { type: 'json' };
 
 export interface RedisServer {
   /** `unix:/path/to/redis.sock` */

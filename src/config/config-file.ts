@@ -1,7 +1,7 @@
 /** Reads relay365.yaml; each fault names its line and field. */
 import { Compile } from 'typebox/compile';
 import { LineCounter, parseDocument, type Document } from 'yaml';
-import { addressKey } from '../core/address.ts';
+import { addressKey } from '../core/message/address.ts';
 import type { Fault } from './fault.ts';
 import { type FileConfig, FileSchema, PATTERN_WORDS } from './file-schema.ts';
 

@@ -4,12 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { addressKey } from '../core/address.ts';
-import type { ApiKey, Scope } from '../core/api-key.ts';
-import { EXCHANGE_LIMITS, type MailboxLimits } from '../core/mailbox.ts';
-import type { BodyKey } from '../queue/body-cipher.ts';
-import type { LoadLimits } from '../queue/load.ts';
-import type { RedisLocation } from '../queue/redis.ts';
+import { addressKey } from '../core/message/address.ts';
+import type { ApiKey, Scope } from '../core/submit/api-key.ts';
+import { EXCHANGE_LIMITS, type MailboxLimits } from '../core/mailbox/mailbox.ts';
+import type { BodyKey } from '../queue/records/body-cipher.ts';
+import type { LoadLimits } from '../queue/accept/queue-limits.ts';
+import type { RedisLocation } from '../queue/redis/client.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
 import type { Fault } from './fault.ts';
 import { type MailboxConfig, readDay } from './mailbox-config.ts';

@@ -1,6 +1,6 @@
 /** The mailboxes of a configuration: that of the variables, and those of relay365.yaml with what they leave out. */
-import { addressKey } from '../core/address.ts';
-import type { MailboxLimits } from '../core/mailbox.ts';
+import { addressKey } from '../core/message/address.ts';
+import type { MailboxLimits } from '../core/mailbox/mailbox.ts';
 import type { ConfigFile } from './config-file.ts';
 import type { Fault } from './fault.ts';
 import type { MailboxFields } from './file-schema.ts';

@@ -1,7 +1,7 @@
 /** How the text of a variable is read: each reader knows one kind of value, and the words for what is none. */
 import { isIP, isIPv4, isIPv6 } from 'node:net';
-import { CLOUDS, type CloudName } from '../core/clouds.ts';
-import type { BodyKey } from '../queue/body-cipher.ts';
+import { CLOUDS, type CloudName } from '../core/mailbox/clouds.ts';
+import type { BodyKey } from '../queue/records/body-cipher.ts';
 
 /** Throws an Error whose message says what would be right. */
 export type Read<T> = (text: string) => T;

@@ -1,7 +1,7 @@
 /** The submission server's configuration: its ports, its certificate, and who needs no login. */
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import type { ApiKey } from '../core/api-key.ts';
+import type { ApiKey } from '../core/submit/api-key.ts';
 import type { CertificateFiles } from '../smtp-in/certificate.ts';
 import type { TrustedNetwork } from '../smtp-in/clients.ts';
 import type { ConfigFile } from './config-file.ts';

@@ -11,18 +11,18 @@ import Fastify, {
   type HTTPMethods,
   LogController,
 } from 'fastify';
-import type { ApiKey } from '../core/api-key.ts';
-import type { CountRequest } from '../core/request-rate.ts';
-import { logAnswers } from './answer-log.ts';
-import { closeGracefully } from './closing.ts';
-import { makeRequestId, setHeaders } from './every-answer.ts';
+import type { ApiKey } from '../core/submit/api-key.ts';
+import type { CountRequest } from '../core/submit/request-rate.ts';
+import { logAnswers } from './access-log.ts';
+import { closeGracefully } from './graceful-shutdown.ts';
+import { makeRequestId, setHeaders } from './headers.ts';
 import { answerClientError, answerError } from './errors.ts';
 import { readJsonBodies } from './json.ts';
 import { requireKey } from './keys.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { describeApi } from './openapi.ts';
 import { sendProblem } from './problems.ts';
-import { limitReceiving, RECEIVING_LIMITS, type ReceivingLimits } from './receiving.ts';
+import { limitReceiving, RECEIVING_LIMITS, type ReceivingLimits } from './inflight-limit.ts';
 import { batchRoute } from './routes/batch.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { type HealthDependencies, healthRoutes } from './routes/health.ts';
@@ -31,7 +31,7 @@ import { type MessageDependencies, messageRoutes } from './routes/messages.ts';
 import { type MetricsDependencies, metricsRoute } from './routes/metrics.ts';
 import { type SandboxMessages, sandboxRoutes } from './routes/sandbox.ts';
 import { type SendDependencies, sendRoute } from './routes/send.ts';
-import { compileShape } from './shape.ts';
+import { compileShape } from './schema-check.ts';
 
 export type { SandboxMessages };
 

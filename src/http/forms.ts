@@ -4,10 +4,10 @@
  */
 import multipart, { type MultipartFile, type MultipartValue } from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type FieldError, FieldErrors } from '../core/field-errors.ts';
+import { type FieldError, FieldErrors } from '../core/message/field-errors.ts';
 import { boundsProblem } from './json.ts';
 import { RequestError } from './problems.ts';
-import { hasNoLength } from './receiving.ts';
+import { hasNoLength } from './inflight-limit.ts';
 
 /** Fields that may come several times: each is one more in the list. */
 const LISTS: readonly string[] = ['to', 'cc', 'bcc', 'replyTo'];

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import type { Idempotency } from '../core/idempotency.ts';
+import type { Idempotency } from '../core/message/idempotency.ts';
 import { RequestError } from './problems.ts';
 
 export const IDEMPOTENCY_KEY = 'idempotency-key';

@@ -3,10 +3,10 @@
  * allowed, but only from this machine.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ANYONE, type ApiKey, findKey, type Scope } from '../core/api-key.ts';
-import type { Client } from '../core/client.ts';
-import { type KeyGuard, makeKeyGuard, WRONG_KEYS_MAX } from '../core/key-guard.ts';
-import type { CountRequest } from '../core/request-rate.ts';
+import { ANYONE, type ApiKey, findKey, type Scope } from '../core/submit/api-key.ts';
+import type { Client } from '../core/submit/client.ts';
+import { type KeyGuard, makeKeyGuard, WRONG_KEYS_MAX } from '../core/submit/key-guard.ts';
+import type { CountRequest } from '../core/submit/request-rate.ts';
 import { localProblem } from './loopback.ts';
 import { sendProblem } from './problems.ts';
 import { limitRate } from './rate-limit.ts';

@@ -3,7 +3,7 @@
  * that was rebound to 127.0.0.1 is known by its Host, a page of another origin by the headers that browsers set.
  */
 import type { IncomingMessage } from 'node:http';
-import { isLoopbackAddress } from '../core/api-key.ts';
+import { isLoopbackAddress } from '../core/submit/api-key.ts';
 
 const REMEDY = 'Set API_KEYS to serve others.';
 

@@ -1,10 +1,10 @@
 /** Reads the queries that choose messages. A shape was checked before; here is checked what a value may be. */
-import { type FieldError, FieldErrors } from '../core/field-errors.ts';
-import type { FailureQuery, MessagePlace, MessageQuery } from '../core/message-desk.ts';
-import { readMoment } from '../core/schedule.ts';
+import { type FieldError, FieldErrors } from '../core/message/field-errors.ts';
+import type { FailureQuery, MessagePlace, MessageQuery } from '../core/admin/message-admin.ts';
+import { readMoment } from '../core/message/schedule.ts';
 import { RequestError } from './problems.ts';
 import { LIMIT_DEFAULT, LIMIT_MAX, ListShape, RetryQuery } from './schemas/message.ts';
-import { wellShaped } from './shape.ts';
+import { wellShaped } from './schema-check.ts';
 
 /** @throws RequestError that names every field that is wrong: those whose shape is, and of the others those whose value is. */
 export function readListQuery(query: object, shapeErrors: readonly FieldError[]): Omit<MessageQuery, 'client'> {

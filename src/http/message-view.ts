@@ -1,7 +1,7 @@
 /** A message as the API tells it. Its content is never told. */
-import type { FoundMessage } from '../core/message-desk.ts';
-import { type Attempt, toldStatus } from '../core/message.ts';
-import type { Restrained } from '../core/standing.ts';
+import type { FoundMessage } from '../core/admin/message-admin.ts';
+import { type Attempt, toldStatus } from '../core/message/message.ts';
+import type { Restrained } from '../core/mailbox/status.ts';
 import type { MessageAnswer } from './schemas/message.ts';
 
 export function messageView({ message, state, standing, estimatedAt }: FoundMessage): MessageAnswer {

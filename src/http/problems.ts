@@ -3,7 +3,7 @@
  * that tells it. The `type` of a code never changes; programs may depend on it.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { FieldError } from '../core/field-errors.ts';
+import type { FieldError } from '../core/message/field-errors.ts';
 
 interface ProblemKind {
   readonly status: number;

@@ -3,7 +3,7 @@
  * Source: draft-ietf-httpapi-ratelimit-headers-11.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type CountRequest, countAgainstLimit, type LimitedKey } from '../core/request-rate.ts';
+import { type CountRequest, countAgainstLimit, type LimitedKey } from '../core/submit/request-rate.ts';
 import { sendProblem } from './problems.ts';
 
 const WINDOW_SECONDS = 60;

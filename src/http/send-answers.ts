@@ -1,8 +1,8 @@
 /** What the routes that take mails answer, by what became of it. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { newState } from '../core/message.ts';
-import type { Refusal } from '../core/submission.ts';
-import type { SubmitOutcome } from '../core/submit.ts';
+import { newState } from '../core/message/message.ts';
+import type { Refusal } from '../core/submit/submission.ts';
+import type { SubmitOutcome } from '../core/submit/submit.ts';
 import { REPLAYED } from './idempotency.ts';
 import { makeProblem, type ProblemCode, type ProblemDetails, sendProblem } from './problems.ts';
 import type { BatchResult, SendAnswer } from './schemas/send.ts';

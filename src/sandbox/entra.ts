@@ -4,7 +4,7 @@
  */
 import { createServer, type Server } from 'node:https';
 import type { ServerCertificate } from './certificate.ts';
-import { EntraDesk, type EntraRule } from './entra-desk.ts';
+import { EntraDesk, type EntraRule } from './entra-server.ts';
 import { type AppOptions, type AppPatch, type ClientSecret, EntraDirectory } from './entra-directory.ts';
 import { TokenIssuer, type TokenVerdict } from './entra-tokens.ts';
 import { closeServer, listen } from './listen.ts';

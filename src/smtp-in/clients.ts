@@ -1,7 +1,7 @@
 /** Who a client is: by its login, by its network, or, where no key is configured, by being this machine. */
 import type { SMTPServerSession } from 'smtp-server';
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import { ANYONE, type ApiKey, hasExpired, isLoopbackAddress } from '../core/api-key.ts';
+import { ANYONE, type ApiKey, hasExpired, isLoopbackAddress } from '../core/submit/api-key.ts';
 
 /** Clients of these addresses need neither TLS nor a login: they are this key. */
 export interface TrustedNetwork {

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import type { SMTPServer, SMTPServerSession } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import type { SmtpInLimits } from './limits.ts';
-import { withBrackets, withName, withoutSender } from './leniency.ts';
+import { withBrackets, withName, withoutSender } from './tolerant-syntax.ts';
 import { clearer, enhancedCode, MUST_STARTTLS, NO_END, STOPPING } from './reply.ts';
 import { isTls, TLS_TOO_EARLY } from './tls-trouble.ts';
 

@@ -4,8 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SMTPServerAuthentication, SMTPServerSession } from 'smtp-server';
-import { ANYONE, type ApiKey, findKey, isLoopbackAddress } from '../core/api-key.ts';
-import type { KeyGuard } from '../core/key-guard.ts';
+import { ANYONE, type ApiKey, findKey, isLoopbackAddress } from '../core/submit/api-key.ts';
+import type { KeyGuard } from '../core/submit/key-guard.ts';
 import type { SmtpClient } from './clients.ts';
 import type { SmtpInLimits } from './limits.ts';
 import type { Log } from './log.ts';

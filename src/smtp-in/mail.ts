@@ -1,11 +1,11 @@
 /** One mail of a session, from MAIL FROM to the end of its data: it is queued when its client hears 250. */
 import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
-import { parseAddress } from '../core/address.ts';
-import { type CountRequest, countAgainstLimit } from '../core/request-rate.ts';
-import type { SubmitOutcome, SubmitRaw } from '../core/submit.ts';
+import { parseAddress } from '../core/message/address.ts';
+import { type CountRequest, countAgainstLimit } from '../core/submit/request-rate.ts';
+import type { SubmitOutcome, SubmitRaw } from '../core/submit/submit.ts';
 import type { SmtpClient } from './clients.ts';
-import { Collector } from './collector.ts';
-import { hasFalseEnd } from './false-end.ts';
+import { Collector } from './data-buffer.ts';
+import { hasFalseEnd } from './smuggling.ts';
 import type { Budget } from './limits.ts';
 import type { Log } from './log.ts';
 import { receivedLine } from './received.ts';

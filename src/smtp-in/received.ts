@@ -1,7 +1,7 @@
 /** The trace that a mail gets: RFC 5321 4.4. It tells what the client said and where it came from, and nothing of us. */
 import type { SMTPServerSession } from 'smtp-server';
-import type { Message } from '../core/message.ts';
-import { formatDate } from '../core/raw-draft.ts';
+import type { Message } from '../core/message/message.ts';
+import { formatDate } from '../core/message/raw-draft.ts';
 
 /** The name by which this server is known to its clients: its host's own is nobody's business. */
 export const SERVER_NAME = 'relay365';

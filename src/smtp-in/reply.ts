@@ -2,8 +2,8 @@
  * What a client is answered, by what became of its mail. 4xx keeps the mail in the client's own queue, 5xx says that it
  * would be refused again. Source: RFC 5321 4.2, RFC 3463.
  */
-import type { FieldError } from '../core/field-errors.ts';
-import type { SubmitOutcome } from '../core/submit.ts';
+import type { FieldError } from '../core/message/field-errors.ts';
+import type { SubmitOutcome } from '../core/submit/submit.ts';
 
 /** An SMTP reply in the form in which smtp-server takes a refusal. */
 export class Reply extends Error {

@@ -3,7 +3,7 @@
  * queue has the mail; nobody sends without a key, or the place of one; what is being received when it closes is answered.
  */
 import type { Certificate } from './certificate.ts';
-import { Reception, type ReceptionOptions } from './reception.ts';
+import { Reception, type ReceptionOptions } from './submission-server.ts';
 
 export interface SmtpInOptions extends ReceptionOptions {
   /** For STARTTLS; undefined: not opened. */

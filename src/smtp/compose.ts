@@ -5,10 +5,10 @@
 import { createHash } from 'node:crypto';
 import libmime from 'libmime';
 import MailComposer, { type MailComposerAttachment } from 'nodemailer/lib/mail-composer';
-import type { Compose } from '../core/attempt.ts';
-import type { Address } from '../core/address.ts';
-import type { Attachment, Level, Message, RawContent, WrittenContent } from '../core/message.ts';
-import { withFrom } from '../core/raw-message.ts';
+import type { Compose } from '../core/deliver/attempt.ts';
+import type { Address } from '../core/message/address.ts';
+import type { Attachment, Level, Message, RawContent, WrittenContent } from '../core/message/message.ts';
+import { withFrom } from '../core/message/raw-message.ts';
 import { renderShort } from './render.ts';
 
 /** `X-Priority` is what older clients read; Outlook and Exchange read `Importance` (RFC 2156). */

@@ -10,8 +10,8 @@ import SMTPConnection, {
   type SMTPConnectionSendInfo,
 } from 'nodemailer/lib/smtp-connection';
 import XOAuth2 from 'nodemailer/lib/xoauth2';
-import type { Reply } from '../core/message.ts';
-import type { Handover, Outcome, Stage } from '../core/outcome.ts';
+import type { Reply } from '../core/message/message.ts';
+import type { Handover, Outcome, Stage } from '../core/replies/outcome.ts';
 import { acceptedOutcome, failedOutcome, type Progress } from './errors.ts';
 
 export interface Server {

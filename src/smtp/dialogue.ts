@@ -5,8 +5,8 @@
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
-import type { Reply } from '../core/message.ts';
-import { parseReply } from '../core/outcome.ts';
+import type { Reply } from '../core/message/message.ts';
+import { parseReply } from '../core/replies/outcome.ts';
 
 /** A reply, with its lines apart, as EHLO needs them. */
 export type DialogueReply = Reply & { readonly lines: readonly string[] };

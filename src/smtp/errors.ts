@@ -3,8 +3,8 @@
  * dialogue had come when there was no reply.
  */
 import type { NodemailerError } from 'nodemailer';
-import type { Reply } from '../core/message.ts';
-import { type Outcome, parseReply, type RefusedRecipient, type Stage } from '../core/outcome.ts';
+import type { Reply } from '../core/message/message.ts';
+import { type Outcome, parseReply, type RefusedRecipient, type Stage } from '../core/replies/outcome.ts';
 
 /** How far this message had come, seen from the stream that nodemailer reads. */
 export interface Progress {

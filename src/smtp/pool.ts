@@ -2,7 +2,7 @@
  * A mailbox's connections to Exchange, kept for the next message while they are good. How many may be open is told
  * from outside (`setConnections`): the mailbox's limit counts over all workers, and an idle connection counts as well.
  */
-import type { Deliver, Handover, Outcome } from '../core/outcome.ts';
+import type { Deliver, Handover, Outcome } from '../core/replies/outcome.ts';
 import { type Connection, openConnection, type Proof, type Server } from './connection.ts';
 
 /** How a mailbox logs in. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { openMetrics } from '../../src/metrics.ts';
+import { openMetrics } from '../../src/observe/metrics.ts';
 import { MAILBOX } from '../helpers/app.ts';
 import { MESSAGE, STATE } from '../helpers/message.ts';
 import { ROOT } from '../helpers/process.ts';

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { examine, NO_SEAT_NEEDED } from '../../src/checkup.ts';
+import { examine, NO_SEAT_NEEDED } from '../../src/doctor/doctor.ts';
 import { readConfig } from '../../src/config/config.ts';
 import { openTokenSource } from '../../src/entra/tokens.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { findEntra } from '../../src/core/entra-table.ts';
-import { findNetworkToEntra } from '../../src/core/network-table.ts';
+import { findEntra } from '../../src/core/replies/entra-table.ts';
+import { findNetworkToEntra } from '../../src/core/replies/network-table.ts';
 import { openTokenSource, type TokenResult } from '../../src/entra/tokens.ts';
 import { openSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { openTestSandbox } from '../helpers/service.ts';

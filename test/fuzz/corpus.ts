@@ -1,5 +1,5 @@
 /** Inputs that once were taken or refused wrongly, and those that came close, by what reads them: tried in every run. */
-import type { AddressInput } from '../../src/core/address.ts';
+import type { AddressInput } from '../../src/core/message/address.ts';
 
 export const ADDRESSES: readonly AddressInput[] = [
   '"a>b"@example.com',

@@ -1,10 +1,10 @@
 /** Admits messages as a worker does when it takes them up, whether there are records of them or not. */
-import { makeBodyCipher } from '../../src/queue/body-cipher.ts';
-import type { GovernedMailbox, Governor, Wait } from '../../src/queue/governor.ts';
-import type { Keys } from '../../src/queue/keys.ts';
-import { openRecords } from '../../src/queue/records.ts';
-import type { RedisClient } from '../../src/queue/redis.ts';
-import { begin } from '../../src/queue/work.ts';
+import { makeBodyCipher } from '../../src/queue/records/body-cipher.ts';
+import type { GovernedMailbox, Governor, Wait } from '../../src/queue/limits/throttle.ts';
+import type { Keys } from '../../src/queue/redis/keys.ts';
+import { openRecords } from '../../src/queue/records/records.ts';
+import type { RedisClient } from '../../src/queue/redis/client.ts';
+import { begin } from '../../src/queue/work/work.ts';
 
 const RETENTION_MS = 60_000;
 

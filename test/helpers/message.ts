@@ -1,5 +1,5 @@
 /** A message that was tried twice, and how it stands. */
-import type { Message, MessageState } from '../../src/core/message.ts';
+import type { Message, MessageState } from '../../src/core/message/message.ts';
 import { MAILBOX } from './app.ts';
 
 export const MESSAGE: Message = {

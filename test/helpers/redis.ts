@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type EmbeddedRedis, openEmbeddedRedis } from '../../src/queue/embedded-redis.ts';
-import { type Keys, makeKeys } from '../../src/queue/keys.ts';
-import { openRedis, type RedisClient, type RedisLocation, type Temper } from '../../src/queue/redis.ts';
+import { type EmbeddedRedis, openEmbeddedRedis } from '../../src/queue/redis/embedded-redis.ts';
+import { type Keys, makeKeys } from '../../src/queue/redis/keys.ts';
+import { openRedis, type RedisClient, type RedisLocation, type Temper } from '../../src/queue/redis/client.ts';
 import { openWay, type Way } from '../../torture/way.ts';
 
 export interface TestRedis {

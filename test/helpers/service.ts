@@ -9,14 +9,14 @@ import { join } from 'node:path';
 import tls from 'node:tls';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import { type ApiRole, openApi } from '../../src/api-role.ts';
+import { type ApiRole, openApi } from '../../src/app/api-role.ts';
 import { type Config, readConfig } from '../../src/config/config.ts';
-import { openMetrics } from '../../src/metrics.ts';
-import { makeKeys } from '../../src/queue/keys.ts';
-import type { RedisLocation } from '../../src/queue/redis.ts';
+import { openMetrics } from '../../src/observe/metrics.ts';
+import { makeKeys } from '../../src/queue/redis/keys.ts';
+import type { RedisLocation } from '../../src/queue/redis/client.ts';
 import type { SmtpInLimits } from '../../src/smtp-in/limits.ts';
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
-import { openWorker, type WorkerRole } from '../../src/worker-role.ts';
+import { openWorker, type WorkerRole } from '../../src/app/worker-role.ts';
 
 export interface TestServiceOptions {
   readonly location: RedisLocation;

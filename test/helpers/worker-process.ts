@@ -1,8 +1,8 @@
 /** A worker as a process of its own, to be killed by tests; like src/worker.ts, with the namespace and the window given. */
-import { enter } from '../../src/entry.ts';
-import { openMetrics } from '../../src/metrics.ts';
-import { makeKeys } from '../../src/queue/keys.ts';
-import { openWorker } from '../../src/worker-role.ts';
+import { enter } from '../../src/app/entry.ts';
+import { openMetrics } from '../../src/observe/metrics.ts';
+import { makeKeys } from '../../src/queue/redis/keys.ts';
+import { openWorker } from '../../src/app/worker-role.ts';
 
 await enter('worker', async (config, log, { stack }) => {
   const { TEST_NAMESPACE = '', TEST_WINDOW_MS } = process.env;

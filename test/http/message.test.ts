@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { MessageState } from '../../src/core/message.ts';
+import type { MessageState } from '../../src/core/message/message.ts';
 import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
 import { MESSAGE, STATE } from '../helpers/message.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Submission } from '../../src/core/submission.ts';
+import type { Submission } from '../../src/core/submit/submission.ts';
 import { BATCH_EXAMPLE, FORM_EXAMPLES, RAW_EXAMPLES, SEND_EXAMPLES } from '../../src/http/schemas/examples.ts';
 import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
 

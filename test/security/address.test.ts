@@ -1,7 +1,7 @@
 /** Addresses as attackers write them: whatever is taken is safe in an envelope, in a header and in the log. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type AddressInput, parseAddress } from '../../src/core/address.ts';
+import { type AddressInput, parseAddress } from '../../src/core/message/address.ts';
 import { ADDRESSES } from '../fuzz/corpus.ts';
 import { cpuMsOf } from '../helpers/cpu.ts';
 

@@ -1,7 +1,7 @@
 /** Requests that are made to cost more than they are: each is refused before it does, and nobody else waits for it. */
 import { connect, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { readRawDraft } from '../../src/core/raw-draft.ts';
+import { readRawDraft } from '../../src/core/message/raw-draft.ts';
 import { headerValues } from '../../src/smtp/header-values.ts';
 import { apiKey, listenTestApp, openTestApp } from '../helpers/app.ts';
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
-import type { RawContent } from '../../src/core/message.ts';
+import type { RawContent } from '../../src/core/message/message.ts';
 import { openTestService } from '../helpers/service.ts';
 
 let redis: TestRedis;

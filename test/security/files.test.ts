@@ -5,7 +5,7 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { makeKeys } from '../../src/queue/keys.ts';
+import { makeKeys } from '../../src/queue/redis/keys.ts';
 import { temporaryFile } from '../helpers/process.ts';
 import { connectTo, startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService } from '../helpers/service.ts';

@@ -4,8 +4,8 @@
  */
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Keys, makeKeys } from '../../src/queue/keys.ts';
-import type { RedisClient } from '../../src/queue/redis.ts';
+import { type Keys, makeKeys } from '../../src/queue/redis/keys.ts';
+import type { RedisClient } from '../../src/queue/redis/client.ts';
 import { connectTo, startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService, type TestService } from '../helpers/service.ts';
 

@@ -1,7 +1,7 @@
 /** That nothing can be learnt of a key from how long its refusal takes: each is compared whole, and none is passed by. */
 import { timingSafeEqual } from 'node:crypto';
 import { beforeEach, expect, test, vi } from 'vitest';
-import { findKey } from '../../src/core/api-key.ts';
+import { findKey } from '../../src/core/submit/api-key.ts';
 import { apiKey } from '../helpers/app.ts';
 
 vi.mock('node:crypto', { spy: true });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { WRONG_KEYS_MAX } from '../../src/core/key-guard.ts';
+import { WRONG_KEYS_MAX } from '../../src/core/submit/key-guard.ts';
 import { connectClient, idOf } from './client.ts';
 import { BEGIN, KEY, MAIL, OTHER_KEY, servicesOfFile } from './service.ts';
 

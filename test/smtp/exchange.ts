@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import tls from 'node:tls';
 import { onTestFinished } from 'vitest';
-import type { Handover, Outcome } from '../../src/core/outcome.ts';
+import type { Handover, Outcome } from '../../src/core/replies/outcome.ts';
 import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';
 import type { TokenVerdict } from '../../src/sandbox/entra-tokens.ts';
 import { type Exchange, openExchange } from '../../src/sandbox/exchange.ts';

@@ -1,8 +1,8 @@
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { judge } from '../../src/core/judge.ts';
-import type { Outcome } from '../../src/core/outcome.ts';
+import { judge } from '../../src/core/replies/classify.ts';
+import type { Outcome } from '../../src/core/replies/outcome.ts';
 import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';
 import { closeServer, listen } from '../../src/sandbox/listen.ts';
 import { handover, openTestExchange, openTestPool, seen } from './exchange.ts';

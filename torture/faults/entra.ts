@@ -1,6 +1,6 @@
 /** Entra: tokens that end early, and a token endpoint that is down, throttles or answers garbage. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EntraRule } from '../../src/sandbox/entra-desk.ts';
+import type { EntraRule } from '../../src/sandbox/entra-server.ts';
 import { SECRET, type World } from '../world.ts';
 import type { Fault } from './fault.ts';
 

@@ -2,16 +2,16 @@
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import type { Draft } from '../../core/draft.ts';
-import type { SubmitOutcome } from '../../core/submit.ts';
-import { openFindErrors } from '../all-errors.ts';
+import type { Draft } from '../../core/message/draft.ts';
+import type { SubmitOutcome } from '../../core/submit/submit.ts';
+import { openFindErrors } from '../validate.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { RequestError } from '../problems.ts';
 import { IDEMPOTENCY_HEADERS, idempotentAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { BATCH_ANSWER_EXAMPLE } from '../schemas/examples.ts';
 import { BATCH_MAX, BatchAnswer, BatchRequest, BatchShape, SendRequest } from '../schemas/send.ts';
 import { answerBatch } from '../send-answers.ts';
-import { compileShape, shapeErrors } from '../shape.ts';
+import { compileShape, shapeErrors } from '../schema-check.ts';
 import { bodyBytesMax, type SendDependencies } from './send.ts';
 
 export function batchRoute(app: FastifyInstance, { submitAll, directory }: SendDependencies): void {

@@ -1,9 +1,9 @@
 /** `/mailboxes`: how each stands with Exchange, why, what mends it; and to pause or resume it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { type Checkup, STEP_TITLES } from '../../core/checkup.ts';
-import type { MailboxDesk, MailboxReport, PoolReport } from '../../core/mailbox-desk.ts';
-import type { Restrained } from '../../core/standing.ts';
+import { type Checkup, STEP_TITLES } from '../../core/admin/checkup.ts';
+import type { MailboxDesk, MailboxReport, PoolReport } from '../../core/admin/mailbox-admin.ts';
+import type { Restrained } from '../../core/mailbox/status.ts';
 import { sendProblem } from '../problems.ts';
 import { bodilessAnswers, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { CHECKUP_EXAMPLE, MAILBOX_EXAMPLE, POOL_EXAMPLE } from '../schemas/examples.ts';

@@ -1,8 +1,8 @@
 /** `/messages`: what became of messages; to cancel one, or have it tried anew. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
-import type { FieldError } from '../../core/field-errors.ts';
-import type { FoundMessage, MessageDesk } from '../../core/message-desk.ts';
+import type { FieldError } from '../../core/message/field-errors.ts';
+import type { FoundMessage, MessageDesk } from '../../core/admin/message-admin.ts';
 import { maySee } from '../keys.ts';
 import { readListQuery, readRetryQuery, writeCursor } from '../message-queries.ts';
 import { messageView } from '../message-view.ts';
@@ -10,7 +10,7 @@ import { RequestError, sendProblem } from '../problems.ts';
 import { bodilessAnswers, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { CANCELED_EXAMPLE, MESSAGE_EXAMPLE, QUEUED_EXAMPLE } from '../schemas/examples.ts';
 import { ListQuery, ListShape, MessageAnswer, MessageList, RetryAnswer, RetryQuery } from '../schemas/message.ts';
-import { attachedErrors, compileShape } from '../shape.ts';
+import { attachedErrors, compileShape } from '../schema-check.ts';
 
 export interface MessageDependencies {
   readonly messages: MessageDesk;

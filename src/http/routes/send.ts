@@ -1,24 +1,24 @@
 /** `POST /send`: takes a message into the queue, or says everything that is wrong with it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
-import type { Compose } from '../../core/attempt.ts';
-import type { Draft } from '../../core/draft.ts';
-import type { FieldError } from '../../core/field-errors.ts';
-import type { Directory, Mailbox } from '../../core/mailbox.ts';
-import { recipientsOf } from '../../core/message.ts';
-import type { RawDraft } from '../../core/raw-draft.ts';
-import type { Prepare, Prepared, PrepareRaw, Submission } from '../../core/submission.ts';
-import type { Submit, SubmitAll, SubmitRaw } from '../../core/submit.ts';
-import { type FindErrors, openFindErrors } from '../all-errors.ts';
+import type { Compose } from '../../core/deliver/attempt.ts';
+import type { Draft } from '../../core/message/draft.ts';
+import type { FieldError } from '../../core/message/field-errors.ts';
+import type { Directory, Mailbox } from '../../core/mailbox/mailbox.ts';
+import { recipientsOf } from '../../core/message/message.ts';
+import type { RawDraft } from '../../core/message/raw-draft.ts';
+import type { Prepare, Prepared, PrepareRaw, Submission } from '../../core/submit/submission.ts';
+import type { Submit, SubmitAll, SubmitRaw } from '../../core/submit/submit.ts';
+import { type FindErrors, openFindErrors } from '../validate.ts';
 import { readForm, readForms } from '../forms.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { RequestError, sendProblem } from '../problems.ts';
-import { readRawMail, readRawMails, RFC822 } from '../raw-mails.ts';
+import { readRawMail, readRawMails, RFC822 } from '../raw-messages.ts';
 import { DRY_RUN_EXAMPLE, SEND_ANSWER_EXAMPLE } from '../schemas/examples.ts';
 import { IDEMPOTENCY_HEADERS, idempotentAnswer, guardedAnswers, withMediaType } from '../schemas/answers.ts';
 import { DryRunAnswer, SEND_BODY, SendAnswer, SendQuery, SendRequest } from '../schemas/send.ts';
 import { answerOne, refuse } from '../send-answers.ts';
-import { attachedErrors, compileShape, shapeErrors } from '../shape.ts';
+import { attachedErrors, compileShape, shapeErrors } from '../schema-check.ts';
 
 export interface SendDependencies {
   readonly submit: Submit;

@@ -1,6 +1,6 @@
 /** A mailbox as `GET /mailboxes` tells it. */
 import { type Static, Type } from 'typebox';
-import { STEP_TITLES } from '../../core/checkup.ts';
+import { STEP_TITLES } from '../../core/admin/checkup.ts';
 import { Reply, Timestamp } from './message.ts';
 
 const Use = Type.Object(

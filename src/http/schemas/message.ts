@@ -1,6 +1,6 @@
 /** A message as `GET /messages/{id}` tells it: what is known of it and what has happened to it, never its content. */
 import { type Static, Type } from 'typebox';
-import { MESSAGE_STATUSES } from '../../core/message.ts';
+import { MESSAGE_STATUSES } from '../../core/message/message.ts';
 
 export const Timestamp = Type.String({ format: 'date-time' });
 const PlainAddress = Type.Object(

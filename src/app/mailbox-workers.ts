@@ -1,0 +1,99 @@
+/** What a worker has for one mailbox: the connections to Exchange, the gate to them, and the mailbox's queue. */
+import type { MailboxConfig } from '../config/mailbox-config.ts';
+import { createAttempt } from '../core/deliver/attempt.ts';
+import { openTokenSource } from '../entra/tokens.ts';
+import { type Consumer, type ConsumerOptions, openConsumer } from '../queue/work/consumer.ts';
+import { type Gate, makeGate } from '../queue/work/semaphore.ts';
+import type { Line } from '../queue/work/routes.ts';
+import type { SeatedMailbox } from '../queue/limits/leases.ts';
+import { compose } from '../smtp/compose.ts';
+import { type GetToken, type Login, openPool, type Pool } from '../smtp/pool.ts';
+
+export interface Station {
+  readonly config: MailboxConfig;
+  readonly line: Line;
+  readonly seated: SeatedMailbox;
+  /** Lets the mailbox be tried at once, if it is held: whoever reloads may have mended what holds it. */
+  wake(): Promise<void>;
+  /** Finishes the messages under way; after `timeoutMs` they are left to other workers. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+/** What all stations of a worker share. */
+export type Shared = Omit<ConsumerOptions, 'name' | 'lines'> & {
+  readonly retryDelaysMs: readonly [number, ...number[]];
+  /** Hears that Entra gave another token, or none. */
+  readonly onToken: (mailbox: string, outcome: 'renewed' | 'failed') => void;
+  /** Hears that a mailbox has another number of seats. */
+  readonly onSeats: () => void;
+};
+
+export function openStation(config: MailboxConfig, shared: Shared): Station {
+  const { mailbox, host, port, unknown } = config;
+  const pool = openPool({ host, port, login: loginOf(config, shared.onToken) });
+  const gate = makeGate();
+  const policy = { delaysMs: shared.retryDelaysMs, random: Math.random, unknown };
+  const line = {
+    mailbox,
+    gate,
+    unknown,
+    runAttempt: createAttempt({ compose, deliver: pool.deliver, policy, now: shared.now }),
+  };
+  const consumer = openConsumer({ ...shared, name: mailbox.id, lines: [line] });
+  return {
+    config,
+    line,
+    seated: seatedMailbox(config, gate, pool, consumer, shared.onSeats),
+    wake: async () => {
+      if (await shared.governor.probe(mailbox.id)) await consumer.wake();
+    },
+    close: (timeoutMs) => closeStation(consumer, pool, timeoutMs),
+  };
+}
+
+function seatedMailbox(
+  { mailbox }: MailboxConfig,
+  gate: Gate,
+  pool: Pool,
+  consumer: Consumer,
+  onSeats: () => void,
+): SeatedMailbox {
+  const setSeats = (seats: number) => {
+    gate.limit = seats;
+    pool.setConnections(seats);
+    consumer.setConcurrency(seats);
+    onSeats();
+  };
+  return {
+    id: mailbox.id,
+    connections: mailbox.limits.connections,
+    open: () => Math.max(pool.connections, gate.taken),
+    onSeats: setSeats,
+    onLost: () => {
+      setSeats(0);
+      gate.lose();
+    },
+  };
+}
+
+function loginOf({ mailbox, login }: MailboxConfig, onToken: Shared['onToken']): Login {
+  if (login.kind === 'password') return login;
+  const source = openTokenSource(login.application);
+  let last: string | undefined;
+  const getToken: GetToken = async (options) => {
+    const result = await source.getToken(options);
+    if (!result.ok) onToken(mailbox.id, 'failed');
+    else if (result.token !== last) onToken(mailbox.id, 'renewed');
+    if (result.ok) last = result.token;
+    return result;
+  };
+  return { kind: 'oauth', user: mailbox.address, getToken };
+}
+
+/** The consumer first: a pool must not close under a message that is still to be sent. */
+async function closeStation(consumer: Consumer, pool: Pool, timeoutMs: number): Promise<void> {
+  const late = setTimeout(() => pool.close({ force: true }), timeoutMs);
+  await consumer.close();
+  clearTimeout(late);
+  pool.close();
+}

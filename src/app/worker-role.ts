@@ -1,0 +1,205 @@
+/** The worker: takes messages from the queues of mailboxes and pools and hands them to Exchange, within the limits. */
+import { randomUUID } from 'node:crypto';
+import type { Config, PoolConfig } from '../config/config.ts';
+import { openCredentialWatch } from '../observe/credential-watch.ts';
+import { notConfigured } from '../core/mailbox/status.ts';
+import { directoryOf, standingFor, throughOf } from './directory.ts';
+import { mailEvents } from '../observe/message-events.ts';
+import type { Logger } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { makeBodyCipher } from '../queue/records/body-cipher.ts';
+import { type Consumer, openConsumer } from '../queue/work/consumer.ts';
+import { openExpiry } from '../queue/upkeep/expirer.ts';
+import { openGovernor } from '../queue/limits/throttle.ts';
+import type { Keys } from '../queue/redis/keys.ts';
+import { findLeftBehind } from '../queue/upkeep/orphaned-queues.ts';
+import type { Line } from '../queue/work/routes.ts';
+import { openRecords } from '../queue/records/records.ts';
+import { openRedis, type RedisLocation } from '../queue/redis/client.ts';
+import { openRedisTime } from '../queue/redis/clock.ts';
+import { openSeats, succeedOnlyWorker } from '../queue/limits/leases.ts';
+import { openTicketWatch } from '../queue/upkeep/job-rescuer.ts';
+import { redisErrors, reportRedis } from '../observe/redis-report.ts';
+import { unlessStopped } from './run.ts';
+import { openStation, type Shared, type Station } from './mailbox-workers.ts';
+
+export interface WorkerRole {
+  /** Takes over another configuration: mailboxes that have changed are opened anew, and held ones tried at once. */
+  reload(config: Config): Promise<void>;
+  /** Finishes the messages under way; those that take longer than the time that is left go back to the queue. */
+  close(): Promise<void>;
+}
+
+export interface WorkerOptions {
+  readonly config: Config;
+  readonly location: RedisLocation;
+  readonly keys: Keys;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** There is no other worker beside it, as with `npm start`. */
+  readonly isOnly?: boolean;
+  /** Ends the wait for Redis. */
+  readonly stopping?: AbortSignal;
+  /** The window of the limit of messages a minute, for tests that have no minute. */
+  readonly windowMs?: number;
+}
+
+/** Opens a worker for the configuration's mailboxes. Waits for Redis, however long that takes. */
+export async function openWorker({
+  config,
+  location,
+  keys,
+  log,
+  metrics,
+  isOnly = false,
+  stopping = new AbortController().signal,
+  windowMs,
+}: WorkerOptions): Promise<WorkerRole> {
+  const redis = openRedis(location, 'patient', 'worker');
+  const onError = redisErrors(log);
+  redis.on('error', onError);
+  await unlessStopped(reportRedis(redis, log), stopping).catch((error) => {
+    redis.disconnect();
+    throw error;
+  });
+  const records = openRecords(redis, keys, config.retentionMs, makeBodyCipher(config.bodyKeys));
+  const worker = randomUUID();
+  if (isOnly)
+    await succeedOnlyWorker(
+      redis,
+      keys,
+      worker,
+      config.mailboxes.map(({ mailbox }) => mailbox.id),
+    );
+  const governor = openGovernor({ redis, keys, worker, ...(windowMs !== undefined && { windowMs }) });
+  const events = { ...mailEvents(log, metrics), error: onError };
+  const time = await openRedisTime(redis, onError);
+  const { now } = time;
+  let directory = directoryOf(config);
+  const floor = makeFloor(
+    { redis, keys, governor, records, now, events, retryDelaysMs: config.retryDelaysMs, onToken: metrics.token },
+    config,
+  );
+  const seats = openSeats({
+    redis,
+    keys,
+    worker,
+    mailboxes: () => floor.stations().map(({ seated }) => seated),
+    onError,
+  });
+  const expiry = openExpiry({
+    records,
+    standingOf: ({ message, state }) => standingFor(message, throughOf(message, state, directory), governor.standing),
+    now,
+    onExpired: events.concluded,
+    onUnreadable: events.unreadable,
+    onError,
+  });
+  const tickets = openTicketWatch({ redis, keys, records, now, onMended: events.mended, onError });
+  const credentials = openCredentialWatch(config.mailboxes, log, metrics);
+  const warnOfLeftBehind = async () => {
+    for (const { name, queue } of await findLeftBehind(redis, keys, directory))
+      log.warn({ mailbox: name, queue }, notConfigured(name).reason?.explanation);
+  };
+  await warnOfLeftBehind();
+  metrics.begin(config.mailboxes.map(({ mailbox }) => mailbox.id));
+  log.info({ mailboxes: config.mailboxes.map(({ mailbox }) => mailbox.id) }, 'worker ready');
+  return {
+    reload: async (changed) => {
+      directory = directoryOf(changed);
+      await floor.reload(changed, seats.leave);
+      credentials.watch(changed.mailboxes);
+      metrics.begin(changed.mailboxes.map(({ mailbox }) => mailbox.id));
+      log.info({ mailboxes: changed.mailboxes.map(({ mailbox }) => mailbox.id) }, 'configuration taken over');
+      await warnOfLeftBehind();
+    },
+    close: async () => {
+      credentials.close();
+      await floor.close(config.shutdownTimeoutMs);
+      await seats.close();
+      await expiry.close();
+      await tickets.close();
+      time.close();
+      redis.disconnect();
+    },
+  };
+}
+
+/** All stations of a worker, and the queues of the pools that they serve together. */
+interface Floor {
+  stations(): readonly Station[];
+  reload(config: Config, onClosed: (mailbox: string) => Promise<void>): Promise<void>;
+  close(timeoutMs: number): Promise<void>;
+}
+
+function makeFloor(common: Omit<Shared, 'onSeats'>, config: Config): Floor {
+  const stations = new Map<string, Station>();
+  let pools: readonly PoolQueue[] = [];
+  const onSeats = () => {
+    for (const { consumer, lines } of pools)
+      consumer.setConcurrency(lines.reduce((sum, { gate }) => sum + gate.limit, 0));
+  };
+  const shared = { ...common, onSeats };
+  const open = (next: Config) => {
+    for (const mailbox of next.mailboxes) {
+      const { id } = mailbox.mailbox;
+      if (!stations.has(id)) stations.set(id, openStation(mailbox, shared));
+    }
+    const missing = next.pools.filter(({ name }) => !pools.some(({ pool }) => pool.name === name));
+    pools = [...pools, ...missing.map((pool) => openPoolQueue(pool, stations, common))];
+  };
+  open(config);
+  return {
+    stations: () => [...stations.values()],
+    reload: async (next, onClosed) => {
+      const outdated = [...stations.values()].filter((station) => !isSame(station, next));
+      const outdatedPools = pools.filter((pool) => !isSamePool(pool, next, outdated));
+      await Promise.all([
+        ...outdatedPools.map(({ consumer }) => consumer.close()),
+        ...outdated.map((one) => one.close(config.shutdownTimeoutMs)),
+      ]);
+      pools = pools.filter((pool) => !outdatedPools.includes(pool));
+      for (const { line } of outdated) {
+        stations.delete(line.mailbox.id);
+        await onClosed(line.mailbox.id);
+      }
+      open(next);
+      await Promise.all([...stations.values(), ...pools.map(({ consumer }) => consumer)].map((one) => one.wake()));
+      onSeats();
+    },
+    close: async (timeoutMs) => {
+      const consumers = pools.map(({ consumer }) => consumer.close());
+      await Promise.all([...consumers, ...[...stations.values()].map((station) => station.close(timeoutMs))]);
+    },
+  };
+}
+
+function isSame({ config }: Station, { mailboxes }: Config): boolean {
+  const next = mailboxes.find(({ mailbox }) => mailbox.id === config.mailbox.id);
+  return JSON.stringify(next) === JSON.stringify(config);
+}
+
+/** The queue of a pool, and the ways that its messages may take. */
+interface PoolQueue {
+  readonly pool: PoolConfig;
+  readonly consumer: Consumer;
+  readonly lines: readonly Line[];
+}
+
+function isSamePool({ pool, lines }: PoolQueue, { pools }: Config, outdated: readonly Station[]): boolean {
+  const next = pools.find(({ name }) => name === pool.name);
+  return JSON.stringify(next) === JSON.stringify(pool) && !outdated.some(({ line }) => lines.includes(line));
+}
+
+function openPoolQueue(
+  pool: PoolConfig,
+  stations: ReadonlyMap<string, Station>,
+  common: Omit<Shared, 'onSeats'>,
+): PoolQueue {
+  const { name, mailboxes, stickyBy } = pool;
+  const lines = mailboxes.flatMap((id) => stations.get(id)?.line ?? []);
+  const [first, ...others] = lines;
+  if (!first) throw new Error(`The pool ${name} has no mailbox.`);
+  const consumer = openConsumer({ ...common, name, lines: [first, ...others], sticky: stickyBy === 'recipient' });
+  return { pool, consumer, lines };
+}

@@ -1,0 +1,43 @@
+/** What a person sees of a mailbox, and can do with it. */
+import type { Checkup } from './checkup.ts';
+import type { Mailbox } from '../mailbox/mailbox.ts';
+import type { Restrained, Standing } from '../mailbox/status.ts';
+
+export interface MailboxReport {
+  readonly mailbox: Mailbox;
+  readonly standing: Standing;
+  /** Without those of its pools. */
+  readonly queue: QueueDepth;
+  /** The pools that it belongs to. */
+  readonly pools: readonly string[];
+}
+
+/** A pool as a person sees it: its mailboxes stand among the others, its messages wait in a queue of their own. */
+export interface PoolReport {
+  readonly name: string;
+  readonly mailboxes: readonly string[];
+  readonly standing: Restrained;
+  readonly queue: QueueDepth;
+}
+
+/** Messages that are not over, by what they wait for. */
+export interface QueueDepth {
+  /** Their turn, or their mailbox. */
+  readonly waiting: number;
+  /** Their next attempt or their time. */
+  readonly delayed: number;
+  readonly underWay: number;
+}
+
+export interface MailboxDesk {
+  /** Those that are not in the configuration any more and have messages come last. */
+  list(): Promise<readonly MailboxReport[]>;
+  pools(): Promise<readonly PoolReport[]>;
+  /** Undefined when there is no such mailbox. */
+  find(id: string): Promise<MailboxReport | undefined>;
+  pause(id: string): Promise<void>;
+  /** Ends a pause; a mailbox that is held or throttled is tried at once. */
+  resume(id: string): Promise<void>;
+  /** The doctor's checkup; undefined when there is no such mailbox. Takes up to a minute. */
+  verify(id: string): Promise<Checkup | undefined>;
+}

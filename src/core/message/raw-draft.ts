@@ -1,0 +1,105 @@
+/** A ready mail as a draft: who it is from and to, and what is added to it. */
+import { addressKey, formatAddress, parseAddress } from './address.ts';
+import { type Draft, type ReadDraft, readPlan } from './draft.ts';
+import { type FieldError, FieldErrors } from './field-errors.ts';
+import { RECIPIENTS_MAX } from '../mailbox/mailbox.ts';
+import { type Message, type RawContent, recipientsOf } from './message.ts';
+import { type HeaderValues, type RawMessage, readRawMessage, withoutSender } from './raw-message.ts';
+import type { Idempotency } from './idempotency.ts';
+import type { ScheduleDraft } from './schedule.ts';
+
+/** A ready mail and how it is to be sent. */
+export interface RawDraft extends ScheduleDraft, Pick<Draft, 'mailbox' | 'priority' | 'metadata'> {
+  /** RFC 5322; of any line ends. */
+  readonly bytes: Buffer;
+  /** The envelope's recipients; undefined: those of To, Cc and Bcc. */
+  readonly recipients?: readonly string[];
+  /** Lines for the top of the header, such as Received, once the message has an id. */
+  readonly trace?: Trace;
+  /**
+   * The bytes' digest, from a client that can not mark its repeats: the same Message-ID with the same bytes to the same
+   * recipients counts once.
+   */
+  readonly digest?: string;
+  /** What to do with a From that no mailbox of the client may send as; default: refuse it. */
+  readonly foreignFrom?: 'refuse' | 'rewrite';
+}
+
+type Trace = (message: Pick<Message, 'id' | 'acceptedAt'>) => readonly string[];
+
+/** What a ready mail says, once it is known to be right. */
+export interface ReadRawDraft extends Omit<ReadDraft, 'content'> {
+  readonly envelopeTo?: readonly string[];
+  readonly raw: { readonly message: RawMessage; readonly trace?: Trace };
+  /** The display name for the mailbox's own address, when the mail's From was taken out. */
+  readonly fromName?: string;
+}
+
+/** Reads a ready mail; the errors name the header's fields. `read` is worth something only without errors. */
+export function readRawDraft(
+  draft: RawDraft,
+  values: HeaderValues,
+): { readonly read: ReadRawDraft; readonly errors: readonly FieldError[] } {
+  const errors = new FieldErrors();
+  const { message, errors: headerErrors } = readRawMessage(draft.bytes, values, draft.recipients !== undefined);
+  for (const { field, message: words } of headerErrors) errors.add(field, words);
+  const envelopeTo = draft.recipients?.flatMap((input) => {
+    const parsed = parseAddress(input);
+    if (parsed.ok) return [parsed.address.address];
+    errors.add('to', `The address ${parsed.problem}.`);
+    return [];
+  });
+  const { from, to, cc, bcc, subject } = message;
+  const recipients = { to, cc, bcc, ...(envelopeTo && { envelopeTo }) };
+  checkRecipients(recipientsOf(recipients).length, errors);
+  const read = {
+    ...(from && { from }),
+    ...recipients,
+    subject,
+    ...readPlan(draft, errors),
+    raw: { message, ...(draft.trace && { trace: draft.trace }) },
+  };
+  return { read, errors: errors.all };
+}
+
+function checkRecipients(count: number, errors: FieldErrors): void {
+  if (count === 0) errors.add('to', 'Name at least one recipient, in To, Cc or Bcc or beside the mail.');
+  if (count > RECIPIENTS_MAX) {
+    errors.add('to', `${count} recipients; at most ${RECIPIENTS_MAX} are allowed. Send several messages.`);
+  }
+}
+
+/** The draft as the mailbox's own: its From is gone, whatever it said, but for the display name. */
+export function withoutFrom({ from, raw, ...read }: ReadRawDraft): ReadRawDraft {
+  return {
+    ...read,
+    raw: { ...raw, message: withoutSender(raw.message) },
+    ...(from?.name !== undefined && { fromName: from.name }),
+  };
+}
+
+/** How a repeat of the mail is known; undefined without a Message-ID, or for a client that marks its repeats itself. */
+export function repeatOf({ digest }: RawDraft, { raw: { message }, ...read }: ReadRawDraft): Idempotency | undefined {
+  if (digest === undefined || message.messageId === undefined) return undefined;
+  const recipients = recipientsOf(read).map(addressKey).sort();
+  // With the digest in the key, other bytes are another mail: scripts use a Message-ID again.
+  return { key: JSON.stringify(['Message-ID', message.messageId, recipients, digest]), fingerprint: digest };
+}
+
+/** The mail, and the fields that it lacks. RFC 6409 8.2, 8.3 */
+export function completeRaw({ message, trace }: ReadRawDraft['raw'], of: Completion): RawContent {
+  const fields = [
+    ...(trace?.(of) ?? []),
+    ...(message.hasDate ? [] : [`Date: ${formatDate(of.acceptedAt)}`]),
+    ...(message.messageId === undefined ? [`Message-ID: ${of.messageId}`] : []),
+    ...(message.from ? [] : [`From: ${formatAddress(of.from)}`]),
+  ];
+  return { added: fields.map((field) => `${field}\r\n`).join(''), raw: message.bytes };
+}
+
+type Completion = Pick<Message, 'id' | 'from' | 'messageId' | 'acceptedAt'>;
+
+/** RFC 5322 3.3; always in UTC. */
+export function formatDate(date: Date): string {
+  return date.toUTCString().replace('GMT', '+0000');
+}

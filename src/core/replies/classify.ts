@@ -1,0 +1,175 @@
+/**
+ * Judges an outcome: whose fault it is, what follows, and how to say it to a person. The tables know the faults; what
+ * they don't know is judged by its class, and never so that a mail is lost for a fault that is not its own.
+ */
+import { findEntra } from './entra-table.ts';
+import { type Fault, HOLD_WAIT, type Judgement, SHORT_WAIT, SOURCES } from './classification.ts';
+import type { Reply } from '../message/message.ts';
+import { findNetwork, findNetworkToEntra } from './network-table.ts';
+import { formatReply, type Outcome, type Stage } from './outcome.ts';
+import { findReply } from './reply-table.ts';
+
+/** Judges a failed attempt. (`accepted` needs no judgement.) */
+export function judge(outcome: Exclude<Outcome, { kind: 'accepted' }>): Judgement {
+  switch (outcome.kind) {
+    case 'refused':
+      return judgeReply(outcome.reply, outcome.stage);
+    case 'broken':
+      return judgeBroken(outcome);
+    case 'given-up':
+      return GIVEN_UP;
+    case 'unknown':
+      return {
+        ...UNKNOWN_OUTCOME,
+        explanation:
+          'The connection ended after the whole message was sent and before Exchange answered, so Exchange may have ' +
+          `taken it. ${outcome.error}`,
+      };
+    case 'no-token':
+      return judgeNoToken(outcome);
+    case 'uncomposable':
+      return { ...UNCOMPOSABLE, explanation: `The message can't be composed: ${outcome.error}` };
+  }
+}
+
+const GIVEN_UP: Judgement = {
+  id: 'given-up',
+  scope: 'connection',
+  verdict: 'retry',
+  atOnce: true,
+  explanation:
+    'Redis did not answer this worker for so long that others may have had its connection to the mailbox, so it broke ' +
+    'the message off before it was handed over. It is tried again.',
+  source: 'relay365',
+  known: true,
+};
+
+const UNKNOWN_OUTCOME = {
+  id: 'unknown-outcome',
+  scope: 'connection',
+  verdict: 'retry',
+  source: 'RFC 5321 4.5.3.2.6, RFC 1047',
+  known: true,
+} as const;
+
+const UNCOMPOSABLE = {
+  id: 'uncomposable',
+  scope: 'message',
+  verdict: 'fail',
+  source: 'relay365',
+  known: true,
+} as const;
+
+/** Judges one reply, of the session or of one recipient. */
+export function judgeReply(reply: Reply, stage: Stage): Judgement {
+  const askedWaitMs = readAskedWait(reply.text);
+  const fault = findReply(reply, stage) ?? refusedTls(reply, stage);
+  const judgement = fault ? { ...withoutPattern(fault), known: true } : judgeByClass(reply, stage);
+  return askedWaitMs === undefined ? judgement : { ...judgement, askedWaitMs };
+}
+
+/** Exchange always starts TLS: whoever says no, with whatever words, stands in between. */
+function refusedTls(reply: Reply, stage: Stage): Fault | undefined {
+  const fault = stage === 'starttls' ? findNetwork('ETLS') : undefined;
+  return fault && { ...fault, explanation: `${fault.explanation} ${answered(reply, stage)}` };
+}
+
+/** Before MAIL FROM nothing was said of the message yet, so a refusal can't be its fault. */
+const BEFORE_MESSAGE: readonly Stage[] = ['token', 'connect', 'greeting', 'starttls', 'auth'];
+
+/** RFC 4954 6: wherever it comes, it speaks of the login. */
+const AUTHENTICATION_REQUIRED = 530;
+
+function judgeByClass(reply: Reply, stage: Stage): Judgement {
+  const row = { explanation: answered(reply, stage), source: SOURCES.rfc5321, known: false };
+  if (reply.code < 500)
+    return { ...row, id: 'unlisted-4xx', scope: stage === 'rcpt' ? 'recipient' : 'connection', verdict: 'retry' };
+  if (BEFORE_MESSAGE.includes(stage) || reply.code === AUTHENTICATION_REQUIRED)
+    return { ...row, id: 'unlisted-5xx', scope: 'mailbox', verdict: 'hold', wait: HOLD_WAIT };
+  return { ...row, id: 'unlisted-5xx', scope: stage === 'rcpt' ? 'recipient' : 'message', verdict: 'fail' };
+}
+
+function answered(reply: Reply, stage: Stage): string {
+  return `Exchange answered (${STAGES[stage]}): ${formatReply(reply)}`;
+}
+
+function judgeBroken({ stage, error, code }: Extract<Outcome, { kind: 'broken' }>): Judgement {
+  const explanation = `The connection to Exchange failed (${STAGES[stage]}): ${error}`;
+  // Exchange had taken the login: a connection that breaks now is only that.
+  if (!BEFORE_MESSAGE.includes(stage)) {
+    return {
+      id: 'connection-lost',
+      scope: 'connection',
+      verdict: 'retry',
+      explanation,
+      source: SOURCES.rfc5321,
+      known: true,
+    };
+  }
+  const fault = findNetwork(code) ?? { ...CONNECTION_FAILED, ...(stage === 'starttls' && findNetwork('ETLS')) };
+  return { ...withoutPattern(fault), explanation: `${fault.explanation} ${explanation}`, known: true };
+}
+
+const CONNECTION_FAILED: Fault = {
+  id: 'connection-failed',
+  looks: 'the connection ended before the login',
+  scope: 'mailbox',
+  verdict: 'hold',
+  wait: SHORT_WAIT,
+  explanation: 'There is no working connection to Exchange.',
+  fix: 'Check SMTP_HOST and SMTP_PORT (smtp.office365.com, 587), and what stands between: firewall, proxy, antivirus.',
+  source: SOURCES.rfc5321,
+};
+
+function judgeNoToken({ error, code }: Extract<Outcome, { kind: 'no-token' }>): Judgement {
+  const said = `Entra gave no access token: ${error}`;
+  const fault = findEntra(code) ?? findNetworkToEntra(code);
+  if (fault) return { ...withoutPattern(fault), explanation: `${fault.explanation} ${said}`, known: true };
+  const known = code === undefined || !code.startsWith('AADSTS');
+  return { id: 'no-token', scope: 'mailbox', verdict: 'hold', explanation: said, source: SOURCES.entra, known };
+}
+
+/** How a fault looks is for the documentation; its pattern is for the search. */
+function withoutPattern(
+  fault: Fault & { codes?: unknown; enhanced?: unknown; text?: unknown; textAlone?: unknown; stages?: unknown },
+): Fault {
+  const { codes: _, enhanced: __, text: ___, textAlone: ____, stages: _____, ...rest } = fault;
+  return rest;
+}
+
+const ASKED_WAIT =
+  /(?:retry|try again|wait)\D{0,24}?(\d{1,5})\s*(ms|msec|millisecond|s|sec|second|min|minute|h|hour)s?\b/i;
+/** The longest of Microsoft's windows: whoever asks for more is not believed. */
+const ASKED_WAIT_MS_MAX = 24 * 3_600_000;
+const UNITS_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  msec: 1,
+  millisecond: 1,
+  s: 1_000,
+  sec: 1_000,
+  second: 1_000,
+  min: 60_000,
+  minute: 60_000,
+  h: 3_600_000,
+  hour: 3_600_000,
+};
+
+/** "Please try again in 5 minutes", "Retry-After: 30 seconds": what a reply's text asks for. */
+function readAskedWait(text: string): number | undefined {
+  const [, count, unit = ''] = ASKED_WAIT.exec(text) ?? [];
+  const unitMs = UNITS_MS[unit.toLowerCase()];
+  if (count === undefined || unitMs === undefined) return undefined;
+  return Math.min(Number(count) * unitMs, ASKED_WAIT_MS_MAX);
+}
+
+const STAGES: Readonly<Record<Stage, string>> = {
+  token: 'asking Entra for a token',
+  connect: 'connecting',
+  greeting: 'waiting for the banner',
+  starttls: 'starting TLS',
+  auth: 'logging in',
+  mail: 'naming the sender',
+  rcpt: 'naming the recipients',
+  data: 'sending the message',
+  end: 'after the message was sent',
+};

@@ -1,0 +1,173 @@
+/**
+ * The doctor: walks a mailbox's whole chain, from the configuration to MAIL FROM, and stops at nothing that it can
+ * still look at. It sends no mail.
+ */
+import { lookup } from 'node:dns/promises';
+import { connect } from 'node:net';
+import type { LoginConfig, MailboxConfig } from '../config/mailbox-config.ts';
+import { CLOUDS } from '../core/mailbox/clouds.ts';
+import { type Checkup, failed, fillIn, makeCheckup, ok, skipped, type Step, warning } from '../core/admin/checkup.ts';
+import { PASSWORDS_END } from '../core/mailbox/password-end.ts';
+import { type Application, isManaged } from '../entra/credential.ts';
+import { CREDENTIAL_WARNING_DAYS, credentialEnd, daysUntil } from '../entra/credential-end.ts';
+import { type EntraExamination, examineEntra } from '../entra/doctor.ts';
+import type { Proof } from '../smtp/connection.ts';
+import { examineLogin, examineSenders, examineServer, type ServerSession } from '../smtp/doctor.ts';
+
+/** Gives a connection's place among those that the mailbox may have, and takes it back; undefined when there is none. */
+export type TakeSeat = () => Promise<{ release(): Promise<void> } | undefined>;
+
+export const NO_SEAT_NEEDED: TakeSeat = () => Promise.resolve({ release: () => Promise.resolve() });
+
+/** Never throws for what Exchange, Entra or the network do. */
+export async function examine(config: MailboxConfig, takeSeat: TakeSeat, now: () => Date): Promise<Checkup> {
+  const { mailbox, host, port, login } = config;
+  const configuration = await checkConfiguration(config, now());
+  const server = await examineServer({ host, port }, mailbox.limits.messageSizeBytesMax, () => isOnline(login));
+  try {
+    const entra = await examineCredential(login, now());
+    const proof = proofOf(mailbox.address, login, entra.token);
+    const session = await checkSession(config, server.session, proof, entra, takeSeat);
+    const steps = [configuration, ...server.steps, ...entra.steps, ...session];
+    const known = knownNames(config, entra.objectId);
+    return makeCheckup(
+      mailbox.address,
+      now(),
+      steps.map((step) => fillIn(step, known)),
+    );
+  } finally {
+    server.session?.dialogue.close();
+  }
+}
+
+/** What stands for the placeholders of the tables. */
+function knownNames({ mailbox, login }: MailboxConfig, objectId: string | undefined) {
+  const clientId = login.kind === 'oauth' && !isManaged(login.application) ? login.application.clientId : undefined;
+  return { mailbox: mailbox.address, 'client id': clientId, 'object id': objectId, 'service principal': objectId };
+}
+
+async function checkConfiguration({ mailbox, login, secretExpires }: MailboxConfig, now: Date): Promise<Step> {
+  const who = `${mailbox.address} by ${LOGINS[login.kind === 'password' ? 'password' : login.application.credential.kind]}`;
+  if (login.kind === 'password') return warning('configuration', who, PASSWORDS_END);
+  if (isSecretId(login.application.credential)) return warning('configuration', who, SECRET_ID);
+  const end = await credentialEnd(login.application.credential, secretExpires);
+  if (!end) return ok('configuration', who);
+  const days = daysUntil(end, now);
+  const seen = `${who}, which ends on ${end.toISOString().slice(0, 10)} (${days} days)`;
+  return days > CREDENTIAL_WARNING_DAYS ? ok('configuration', seen) : warning('configuration', seen, ENDS_SOON);
+}
+
+const LOGINS = {
+  password: 'password',
+  secret: 'client secret',
+  certificate: 'certificate',
+  federated: 'federated token (workload identity)',
+  'managed-identity': 'managed identity',
+} as const;
+
+/** Entra's secrets are no UUIDs, and their ids are nothing else. */
+function isSecretId(credential: Application['credential']): boolean {
+  return credential.kind === 'secret' && /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(credential.secret);
+}
+
+const SECRET_ID = {
+  explanation: "The client secret has the form of a secret's ID. Entra wants its VALUE, and shows that only once.",
+  fix: 'Entra admin center > App registrations > the app > Certificates & secrets: make a new secret, copy its VALUE, and set AZURE_CLIENT_SECRET.',
+};
+
+const ENDS_SOON = {
+  explanation: 'When the credential has ended, no mail goes out.',
+  fix: 'Make a new one in the Entra admin center (App registrations > the app > Certificates & secrets), set it, and send SIGHUP.',
+};
+
+async function examineCredential(login: LoginConfig, now: Date): Promise<EntraExamination> {
+  if (login.kind === 'oauth') return examineEntra(login.application, now);
+  const because = 'The login is by password.';
+  const steps = (['authority', 'token', 'consent'] as const).map((id) => skipped(id, because));
+  return { steps, token: undefined, objectId: undefined };
+}
+
+function proofOf(address: string, login: LoginConfig, token: string | undefined): Proof | undefined {
+  if (login.kind === 'password') return login;
+  return token === undefined ? undefined : { kind: 'token', user: address, token };
+}
+
+async function checkSession(
+  { mailbox }: MailboxConfig,
+  session: ServerSession | undefined,
+  proof: Proof | undefined,
+  entra: EntraExamination,
+  takeSeat: TakeSeat,
+): Promise<Step[]> {
+  if (!session || !proof) {
+    return skipBoth(session ? 'There is nothing to log in with.' : 'There is no trusted connection to Exchange.');
+  }
+  const seat = await takeSeat();
+  if (!seat) return skipBoth('All connections that this mailbox may have are in use. Try again in a moment.');
+  try {
+    const step = await examineLogin(session, proof);
+    if (step.status !== 'ok')
+      return [knowingTheToken(step, entra), skipped('senders', 'Exchange did not take the login.')];
+    return [step, await examineSenders(session, [mailbox.address, ...mailbox.sendAs])];
+  } finally {
+    session.dialogue.close();
+    await seat.release();
+  }
+}
+
+function skipBoth(because: string): Step[] {
+  return [skipped('login', because), skipped('senders', because)];
+}
+
+/** 535 5.7.3 has many causes; a token that is right leaves those in Exchange. */
+function knowingTheToken(step: Step, { steps }: EntraExamination): Step {
+  const consent = steps.find(({ id }) => id === 'consent')?.status;
+  if (!/\b5\.7\.3\b/.test(step.seen)) return step;
+  if (consent === 'ok') return { ...step, ...MAILBOX_PERMISSION };
+  return consent === 'failed' ? failed('login', step.seen, TOKEN_AT_FAULT) : step;
+}
+
+const TOKEN_AT_FAULT = {
+  explanation: 'Exchange refuses the token, for the reason that was found above.',
+  fix: 'Mend the token first.',
+};
+
+const MAILBOX_PERMISSION = {
+  meaning:
+    'The token is right, so Exchange does not let this app into this mailbox: its service principal was not made in ' +
+    'Exchange, or with the object id of the app registration; or it has no permission on the mailbox; or the mailbox ' +
+    'does not exist or has no licence.',
+  // The token names the one object id that is right.
+  fix:
+    'In Exchange Online PowerShell (a service principal with another object id: Remove-ServicePrincipal first):\n' +
+    'New-ServicePrincipal -AppId <client id> -ObjectId <object id>\n' +
+    'Add-MailboxPermission -Identity <mailbox> -User <object id> -AccessRights FullAccess\n' +
+    'The object id is that of the ENTERPRISE APPLICATION. Changes take up to an hour.',
+};
+
+const ONLINE_TIMEOUT_MS = 5_000;
+
+/** Whether Entra's host can be reached: then a silent SMTP port is a blocked one. */
+async function isOnline(login: LoginConfig): Promise<boolean> {
+  const { hostname, port } = new URL(
+    login.kind === 'oauth' && !isManaged(login.application)
+      ? login.application.authorityHost
+      : CLOUDS.global.authorityHost,
+  );
+  try {
+    await lookup(hostname);
+  } catch {
+    return false;
+  }
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname, port: Number(port || 443), timeout: ONLINE_TIMEOUT_MS });
+    const end = (reached: boolean) => {
+      socket.destroy();
+      resolve(reached);
+    };
+    socket
+      .once('connect', () => end(true))
+      .once('error', () => end(false))
+      .once('timeout', () => end(false));
+  });
+}

@@ -1,0 +1,29 @@
+/** A checkup as a terminal shows it: a line for each step, and under it what was seen, what it means, what to do. */
+import { styleText } from 'node:util';
+import { type Checkup, STEP_TITLES, type Step, type StepStatus } from '../core/admin/checkup.ts';
+
+const MARKS = {
+  ok: ['ok', 'green'],
+  warning: ['warning', 'yellow'],
+  failed: ['FAILED', 'red'],
+  skipped: ['skipped', 'gray'],
+} as const satisfies Readonly<Record<StepStatus, readonly [string, string]>>;
+
+const MARK_WIDTH = 9;
+const INDENT = ' '.repeat(MARK_WIDTH);
+
+/** Without colours where `stream` is no terminal or NO_COLOR is set. */
+export function checkupText({ mailbox, ok, steps }: Checkup, stream: NodeJS.WritableStream): string {
+  const count = steps.filter(({ status }) => status === 'failed').length;
+  const summary = ok
+    ? 'Nothing stands in the way: mails go out.'
+    : `${count === 1 ? '1 step' : `${count} steps`} failed. Mend the first one, then run the doctor again.`;
+  return `${[mailbox, ...steps.map((step) => stepText(step, stream)), summary].join('\n\n')}\n`;
+}
+
+function stepText({ id, status, seen, meaning, fix }: Step, stream: NodeJS.WritableStream): string {
+  const [mark, colour] = MARKS[status];
+  const first = `${styleText(colour, mark.padEnd(MARK_WIDTH), { stream })}${STEP_TITLES[id]}`;
+  const lines = [seen, meaning, fix && `What to do: ${fix}`].filter((line) => line !== undefined);
+  return [first, ...lines.map((line) => `${INDENT}${line.replaceAll('\n', `\n${INDENT}`)}`)].join('\n');
+}

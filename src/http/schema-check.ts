@@ -1,0 +1,140 @@
+/**
+ * Checks a request's shape against its schema and says in words what is wrong with it: every field at once, unknown
+ * ones by name. TypeBox decides whether a value fits; the words are ours, because for a field that may be a string, an
+ * object or a list a validator's own errors complain of all three.
+ */
+import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import type { TObject, TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { Check } from 'typebox/value';
+import { type FieldError, FieldErrors } from '../core/message/field-errors.ts';
+import { nearest } from './did-you-mean.ts';
+import { RequestError } from './problems.ts';
+
+/** The part of JSON Schema that this app's requests are written in. */
+interface Shape {
+  readonly type?: 'string' | 'array' | 'object';
+  readonly enum?: readonly string[];
+  readonly anyOf?: readonly Shape[];
+  readonly items?: Shape;
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly required?: readonly string[];
+  /** `false`, or the shape of a map's values. */
+  readonly additionalProperties?: false | Shape;
+}
+
+/** The place that an error of the body as a whole is told at. */
+const WHOLE_BODY = 'body';
+
+/** Fastify's validator: a request that does not fit gets a `RequestError` with the errors of all its fields. */
+export const compileShape: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+  const fit = Compile(schema);
+  return (value) => (fit.Check(value) ? { value } : { error: misshapen(value, schema as Shape, httpPart) });
+};
+
+/** All that is wrong with the shape of a value that does not fit. */
+export function shapeErrors(value: unknown, schema: TSchema): readonly FieldError[] {
+  const errors = new FieldErrors();
+  check(value, schema as Shape, '', errors);
+  return errors.all;
+}
+
+/** The same of a request whose route asked Fastify to attach them (`attachValidation`). */
+export function attachedErrors({
+  validationError: error,
+}: Pick<FastifyRequest, 'validationError'>): readonly FieldError[] {
+  if (error && !(error instanceof RequestError)) throw error;
+  return error?.details.errors ?? [];
+}
+
+/** The fields of an object that are known and have their shape. */
+export function wellShaped(object: object, { properties }: TObject): Record<string, unknown> {
+  const fits = ([name, value]: [string, unknown]): boolean =>
+    Object.hasOwn(properties, name) && Check(properties[name] as TSchema, value);
+  return Object.fromEntries(Object.entries(object).filter(fits));
+}
+
+function misshapen(value: unknown, shape: Shape, httpPart = ''): RequestError {
+  const errors = new FieldErrors();
+  const root = httpPart === 'querystring' ? '?' : '';
+  check(value, shape, root, errors);
+  if (errors.all.length === 0) errors.add(root || WHOLE_BODY, 'Does not have the shape that is documented.');
+  return new RequestError('invalid-message', { errors: errors.all });
+}
+
+function check(value: unknown, shape: Shape, field: string, errors: FieldErrors): void {
+  const branch = branches(shape).find(({ type, enum: allowed }) =>
+    allowed ? allowed.includes(value as string) : type === typeOf(value),
+  );
+  if (!branch) errors.add(field || WHOLE_BODY, `Must be ${wanted(shape)}, not ${told(value, field)}.`);
+  else if (branch.type === 'object') checkObject(value as Record<string, unknown>, branch, field, errors);
+  else if (branch.items) checkList(value as readonly unknown[], branch.items, field, errors);
+}
+
+function checkList(list: readonly unknown[], items: Shape, field: string, errors: FieldErrors): void {
+  for (const [index, item] of list.entries()) {
+    if (errors.isFull) return;
+    check(item, items, `${field}[${index}]`, errors);
+  }
+}
+
+function checkObject(object: Record<string, unknown>, shape: Shape, field: string, errors: FieldErrors): void {
+  const { properties = {}, required = [], additionalProperties: others } = shape;
+  for (const name of required) {
+    if (!Object.hasOwn(object, name)) errors.add(join(field, name), 'Is missing.');
+  }
+  for (const [name, value] of Object.entries(object)) {
+    if (errors.isFull) return;
+    if (Object.hasOwn(properties, name)) check(value, properties[name] as Shape, join(field, name), errors);
+    else if (others) check(value, others, join(field, name), errors);
+    else errors.add(join(field, name), unknownField(name, Object.keys(properties)));
+  }
+}
+
+function unknownField(name: string, known: readonly string[]): string {
+  const meant = nearest(name, known);
+  if (meant !== undefined) return `Unknown; did you mean ${meant}?`;
+  return known.length > 0 ? `Unknown; there are: ${known.join(', ')}.` : 'Unknown; there are none.';
+}
+
+function branches(shape: Shape): readonly Shape[] {
+  return shape.anyOf?.flatMap(branches) ?? [shape];
+}
+
+function wanted(shape: Shape): string {
+  return [...new Set(branches(shape).map(words))].join(' or ');
+}
+
+function words({ type, enum: allowed, properties = {}, additionalProperties: others }: Shape): string {
+  if (allowed) return `one of ${allowed.map((value) => JSON.stringify(value)).join(', ')}`;
+  if (type === 'string') return 'a string';
+  if (type === 'array') return 'a list';
+  return others ? 'an object of strings' : `an object with ${Object.keys(properties).join(', ')}`;
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'a string',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  undefined: 'nothing',
+};
+
+/** What a value is; short strings are quoted, for they are usually a misspelt choice. */
+function told(value: unknown, field: string): string {
+  if (typeof value === 'string' && value.length <= 40) return JSON.stringify(value);
+  if (value === null) return field === '' ? 'null' : 'null; leave the field out instead';
+  return KINDS[typeOf(value)] ?? 'that';
+}
+
+function typeOf(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  return value === null ? 'null' : typeof value;
+}
+
+/** A place in the request, cut where its sender made it absurdly long. */
+function join(field: string, name: string): string {
+  const short = name.length > 80 ? `${name.slice(0, 80)}…` : name;
+  return field === '' || field === '?' ? `${field}${short}` : `${field}.${short}`;
+}

@@ -1,0 +1,70 @@
+/** One function for each thing that happens to a mail: the same words in the log and in the metrics. */
+import type { Conclusion } from '../core/deliver/conclusion.ts';
+import type { Attempt, Message } from '../core/message/message.ts';
+import { formatReply } from '../core/replies/outcome.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { Change } from '../queue/limits/throttle.ts';
+
+export interface MailEvents {
+  readonly accepted: (message: Message) => void;
+  readonly canceled: (message: Message) => void;
+  readonly concluded: (message: Message, conclusion: Conclusion) => void;
+  readonly interrupted: (message: Message, attempt: Attempt) => void;
+  readonly unreadable: (id: string, reason: string) => void;
+  /** The message's ticket was lost or spoilt, and has been written anew. */
+  readonly mended: (message: Message) => void;
+  /** A mailbox was held or slowed down, or works again. */
+  readonly mailbox: (mailbox: string, change: Change) => void;
+}
+
+/** Addresses and subjects are personal: the log names a message by its ids alone. */
+export function mailEvents(log: Logger, metrics: Metrics): MailEvents {
+  return {
+    accepted: (message) => {
+      metrics.accepted(message);
+      log.info({ ...ids(message), client: message.client, sizeBytes: message.sizeBytes }, 'accepted');
+    },
+    canceled: (message) => {
+      metrics.canceled(message);
+      log.info({ ...ids(message), client: message.client }, 'canceled');
+    },
+    concluded: (message, conclusion) => {
+      metrics.concluded(message, conclusion);
+      const { attempt, status, nextAttemptAt } = conclusion;
+      const fields = { ...ids(message), ...attemptFields(attempt), ...(nextAttemptAt && { nextAttemptAt }) };
+      if (status === 'sent') log.info(fields, status);
+      else if (status === 'deferred' || status === 'queued') log.warn(fields, status);
+      else log.error(fields, status);
+    },
+    interrupted: (message, attempt) => {
+      metrics.concluded(message, { attempt, status: 'queued' });
+      log.warn({ ...ids(message), ...attemptFields(attempt) }, 'interrupted');
+    },
+    unreadable: (id, reason) => log.error({ id, reason }, 'unreadable'),
+    mended: (message) => log.error(ids(message), 'its ticket was lost or spoilt: written anew'),
+    mailbox: (mailbox, change) => {
+      if (change.kind === 'opened') log.info({ mailbox }, 'mailbox open again');
+      if (change.kind !== 'restrained' || !change.isNew) return;
+      const { state, reason } = change.restraint;
+      const { rule, reply, explanation, fix } = reason;
+      const fields = {
+        mailbox,
+        rule,
+        ...(reply && { reply: formatReply(reply) }),
+        explanation,
+        fix,
+        until: change.until,
+      };
+      log[state === 'held' ? 'error' : 'warn'](fields, `mailbox ${state}`);
+    },
+  };
+}
+
+function ids({ id, mailbox, messageId }: Message): object {
+  return { id, mailbox, messageId };
+}
+
+function attemptFields({ outcome, durationMs, reply, explanation, fix }: Attempt): object {
+  return { outcome, durationMs, ...(reply && { reply: formatReply(reply) }), explanation, ...(fix && { fix }) };
+}

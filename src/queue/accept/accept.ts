@@ -1,0 +1,140 @@
+/**
+ * Writes accepted messages: content, record and ticket of each by one script. They are queued whole or not at all, and
+ * Redis's answer to it is what a 202 stands on.
+ */
+import { aheadOf, type Backlog } from '../../core/mailbox/eta.ts';
+import type { Mailbox } from '../../core/mailbox/mailbox.ts';
+import { queueOf } from '../../core/message/message.ts';
+import type { Submission } from '../../core/submit/submission.ts';
+import type { EnqueueOutcome } from '../../core/submit/submit.ts';
+import type { AcceptAnswer, AcceptScripts } from './accept-script.ts';
+import type { BodyCipher } from '../records/body-cipher.ts';
+import { encodeContent } from '../records/codec.ts';
+import { estimateTurn, type Outlook, readOutlook } from './eta.ts';
+import { delayOf, jobData } from '../jobs/job.ts';
+import type { Keys } from '../redis/keys.ts';
+import { LANES } from '../jobs/priorities.ts';
+import { newRecord, type Records } from '../records/records.ts';
+import type { RedisClient } from '../redis/client.ts';
+import { askTime, type RedisClock } from '../redis/clock.ts';
+import { agreeOnEstimate, asUsedKey, keptMs, replay, usedKeysOf } from './idempotency-store.ts';
+
+export interface AcceptDependencies {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly records: Pick<Records, 'find'>;
+  readonly cipher: BodyCipher;
+  readonly scripts: AcceptScripts;
+  readonly clock: RedisClock;
+  /** That of the limit of messages a minute. */
+  readonly windowMs: number;
+}
+
+/** A message to be written. */
+export interface AcceptRequest {
+  readonly submission: Submission;
+  /** By `performance.now()`: what Redis has not begun by then it leaves alone. */
+  readonly latestAt: number;
+  /** Called just before Redis is told: from then on, only its answer tells whether it took the message. */
+  readonly onSent: () => void;
+}
+
+/** Rejects when Redis does not take them, or does not answer. The outcomes are in the requests' order. */
+export async function acceptAll(
+  requests: readonly AcceptRequest[],
+  dependencies: AcceptDependencies,
+): Promise<readonly EnqueueOutcome[]> {
+  const { redis, clock, scripts, keys } = dependencies;
+  const redisNow = clock.now() ?? (await askTime(redis, clock));
+  const sentAt = performance.now();
+  const written = requests.flatMap(({ submission, latestAt }) =>
+    acceptArguments(submission, Math.floor(redisNow + latestAt - sentAt), dependencies),
+  );
+  if (redis.status !== 'ready') throw new Error('There is no connection to Redis.');
+  for (const { onSent } of requests) onSent();
+  const answering = scripts.accept([keys.index], keys.prefix, ...written);
+  const outlooks = readOutlooks(requests, dependencies);
+  const [redisMs, ...answers] = await answering;
+  clock.tell(redisMs, sentAt);
+  const outlookOf = await outlooks;
+  return Promise.all(
+    requests.map(({ submission }, i) => settle(submission, answers[i] ?? gone(), outlookOf, dependencies)),
+  );
+}
+
+/** As accept-script.ts tells them of each message. */
+function acceptArguments(submission: Submission, latestMs: number, { keys, cipher }: AcceptDependencies) {
+  const { message, content, idempotency } = submission;
+  const record = newRecord(message);
+  const used = usedKeysOf(submission, keys);
+  return [
+    message.id,
+    cipher.seal(message, encodeContent(content)),
+    message.acceptedAt.getTime(),
+    message.expiresAt.getTime(),
+    message.client,
+    queueOf(message),
+    record.status,
+    record.message,
+    record.recipients,
+    LANES[message.priority],
+    delayOf(message),
+    JSON.stringify(jobData(message)),
+    used?.message ?? '',
+    used?.request ?? '',
+    idempotency?.fingerprint ?? '',
+    keptMs(message),
+    latestMs,
+  ];
+}
+
+/** Of each mailbox that any of the messages may go through. */
+async function readOutlooks(
+  requests: readonly AcceptRequest[],
+  { redis, keys }: AcceptDependencies,
+): Promise<(mailbox: Mailbox) => Outlook> {
+  const mailboxes = new Map(
+    requests.flatMap(({ submission }) => submission.through.map((mailbox) => [mailbox.id, mailbox])),
+  );
+  const outlooks = new Map<string, Outlook>();
+  const read = async (mailbox: Mailbox) => outlooks.set(mailbox.id, await readOutlook(redis, keys, mailbox));
+  await Promise.all([...mailboxes.values()].map(read));
+  return ({ id }) => outlooks.get(id) ?? gone();
+}
+
+/** Of two requests with the same key the one that Redis came to first counts. */
+async function settle(
+  submission: Submission,
+  answer: AcceptAnswer,
+  outlookOf: (mailbox: Mailbox) => Outlook,
+  dependencies: AcceptDependencies,
+): Promise<EnqueueOutcome> {
+  switch (answer[0]) {
+    case 'late':
+      return { kind: 'unavailable', cause: new Error('Redis came to the message too late.') };
+    case 'other':
+      return { kind: 'key-reused' };
+    case 'used':
+      return replay(submission, asUsedKey(answer.slice(1) as string[]) ?? gone(), dependencies);
+    case 'written': {
+      const { redis, keys } = dependencies;
+      const [, high, normal, low, underWay] = answer;
+      const own = estimate(submission, { high, normal, low, underWay }, outlookOf, dependencies.windowMs);
+      return { kind: 'queued', estimatedAt: await agreeOnEstimate(submission, own, redis, keys) };
+    }
+  }
+}
+
+function estimate(
+  { message: { sendAt, priority }, through }: Submission,
+  before: Backlog,
+  outlookOf: (mailbox: Mailbox) => Outlook,
+  windowMs: number,
+): Date {
+  const turn = estimateTurn(aheadOf(priority, before[priority], before), through.map(outlookOf), windowMs, new Date());
+  return sendAt && sendAt > turn ? sendAt : turn;
+}
+
+function gone(): never {
+  throw new Error('Redis gave no answer for this message.');
+}

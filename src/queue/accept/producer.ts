@@ -1,0 +1,191 @@
+/** The accepting side of the queues: takes messages in, and lets people cancel them or have them tried anew. */
+import { Queue } from 'bullmq';
+import { ReplyError } from 'ioredis';
+import type { QueueDepth } from '../../core/admin/mailbox-admin.ts';
+import type { Mailbox } from '../../core/mailbox/mailbox.ts';
+import { type Message, type MessageStatus, queueOf, type RecipientState } from '../../core/message/message.ts';
+import type { Submission } from '../../core/submit/submission.ts';
+import type { EnqueueAll, EnqueueOutcome } from '../../core/submit/submit.ts';
+import { type AcceptRequest, acceptAll } from './accept.ts';
+import { defineAcceptScripts } from './accept-script.ts';
+import type { BodyCipher } from '../records/body-cipher.ts';
+import { encodeMessage, type StoredMessage } from '../records/codec.ts';
+import { withDeadline } from '../redis/deadline.ts';
+import { forecast } from './eta.ts';
+import { makeGather } from './batcher.ts';
+import { jobData, retryTicket } from '../jobs/job.ts';
+import type { Keys } from '../redis/keys.ts';
+import { LANES } from '../jobs/priorities.ts';
+import type { LoadGuard } from './queue-limits.ts';
+import { defineRecordScripts, type RecordScripts } from '../records/record-scripts.ts';
+import type { Records } from '../records/records.ts';
+import type { RedisClient } from '../redis/client.ts';
+import { makeRedisClock } from '../redis/clock.ts';
+
+export interface Producer {
+  readonly enqueueAll: EnqueueAll;
+  readonly enqueue: (submission: Submission) => Promise<EnqueueOutcome>;
+  /** Cancels a message that no worker has; false when one has it, or it is over. */
+  cancel(stored: StoredMessage): Promise<boolean>;
+  /** Has a message tried anew that failed, expired or waits for a person, until `expiresAt`. */
+  retry(stored: StoredMessage, expiresAt: Date): Promise<'queued' | 'wrong-state' | 'content-gone'>;
+  /** How many messages are in a mailbox's queue. */
+  depth(mailbox: string): Promise<QueueDepth>;
+  /** When the turn of a message that waits comes; undefined when it does not wait. */
+  estimate(stored: StoredMessage, through: readonly Mailbox[]): Promise<Date | undefined>;
+  /** Ends a wait of the queue's workers for their mailbox. */
+  wake(queue: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ProducerOptions {
+  /** Fail-fast; the caller closes it after the producer. */
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly records: Pick<Records, 'find' | 'endIdle'>;
+  readonly cipher: BodyCipher;
+  readonly load: LoadGuard;
+  readonly onError: (error: Error) => void;
+  /** The window of the limit of messages a minute: that of the governor. */
+  readonly windowMs: number;
+}
+
+/** How long Redis may take for a small message, and more for each further megabyte. */
+const DEADLINE_MS = 1_000;
+const DEADLINE_MS_PER_MEGABYTE = 200;
+/** Messages that come at the same time are written together, up to so many: larger ones don't hold up the others. */
+const TOGETHER_BYTES_MAX = 256 * 1024;
+const TOGETHER_MESSAGES_MAX = 100;
+/** What is left of it for the way back: so late, Redis begins with nothing that was asked of it. */
+const ANSWER_MS = 250;
+
+export function openProducer(options: ProducerOptions): Producer {
+  const { redis, keys, windowMs } = options;
+  const queues = new Map<string, Queue>();
+  const openQueueOf = (name: string): Queue => {
+    const known = queues.get(name);
+    if (known) return known;
+    const queue = openQueue(name, options);
+    queues.set(name, queue);
+    return queue;
+  };
+  const accepting = { ...options, scripts: defineAcceptScripts(redis), clock: makeRedisClock() };
+  const accept = makeGather({
+    write: (requests: readonly AcceptRequest[]) => acceptAll(requests, accepting),
+    bytesOf: ({ submission }) => submission.message.sizeBytes,
+    bytesMax: TOGETHER_BYTES_MAX,
+    itemsMax: TOGETHER_MESSAGES_MAX,
+  });
+  const dependencies = { ...options, scripts: defineRecordScripts(redis), queueOf: openQueueOf, accept };
+  const enqueue = (submissions: readonly Submission[]) => enqueueInTime(submissions, dependencies);
+  return {
+    enqueueAll: enqueue,
+    enqueue: async (submission) =>
+      (await enqueue([submission]))[0] ?? { kind: 'unavailable', cause: new Error('No answer.') },
+    cancel: (stored) => cancel(stored, dependencies),
+    retry: (stored, expiresAt) => retry(stored, expiresAt, dependencies),
+    depth: async (mailbox) => {
+      const counts = await openQueueOf(mailbox).getJobCounts('wait', 'prioritized', 'delayed', 'active');
+      const { wait = 0, prioritized = 0, delayed = 0, active = 0 } = counts;
+      return { waiting: wait + prioritized, delayed, underWay: active };
+    },
+    estimate: (stored, through) =>
+      forecast(redis, keys, openQueueOf(queueOf(stored.message)), stored, through, windowMs),
+    wake: async (queue) => {
+      await openQueueOf(queue).removeRateLimitKey();
+    },
+    close: async () => {
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+    },
+  };
+}
+
+interface Dependencies extends ProducerOptions {
+  readonly scripts: Pick<RecordScripts, 'retry'>;
+  readonly queueOf: (name: string) => Queue;
+  readonly accept: (requests: readonly AcceptRequest[]) => Promise<readonly EnqueueOutcome[]>;
+}
+
+function openQueue(name: string, { redis, keys, onError }: ProducerOptions): Queue {
+  const queue = new Queue(name, { connection: redis, prefix: keys.prefix });
+  queue.on('error', onError);
+  return queue;
+}
+
+async function enqueueInTime(
+  submissions: readonly Submission[],
+  { load, accept }: Dependencies,
+): Promise<readonly EnqueueOutcome[]> {
+  const [first] = submissions;
+  if (!first) return [];
+  const wanted = { messages: submissions.length, bytes: bytesOf(submissions) };
+  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(wanted.bytes / 1024 ** 2);
+  let sent = false;
+  const onSent = () => {
+    sent = true;
+  };
+  const latestAt = performance.now() + deadlineMs - ANSWER_MS;
+  const enqueue = async () => {
+    const all = () => accept(submissions.map((submission) => ({ submission, latestAt, onSent })));
+    const outcome = await load.admit(first.client, wanted, all);
+    return 'kind' in outcome ? submissions.map(() => outcome) : outcome;
+  };
+  try {
+    return await withDeadline(enqueue(), deadlineMs);
+  } catch (cause) {
+    const kind = sent && !(cause instanceof ReplyError) ? 'unanswered' : 'unavailable';
+    return submissions.map(() => ({ kind, cause }));
+  }
+}
+
+function bytesOf(submissions: readonly Submission[]): number {
+  return submissions.reduce((sum, { message }) => sum + message.sizeBytes, 0);
+}
+
+async function cancel(
+  { message, state, ticket }: StoredMessage,
+  { records, queueOf: openQueueOf }: Dependencies,
+): Promise<boolean> {
+  const recipients = state.recipients.map(
+    (recipient): RecipientState => (recipient.status === 'pending' ? { ...recipient, status: 'canceled' } : recipient),
+  );
+  const canceled = await records.endIdle(message.id, { status: 'canceled', recipients, endedAt: new Date() });
+  // The ticket would bring a worker to a message that is over; without it, the queue's depth tells the truth.
+  if (canceled)
+    await openQueueOf(queueOf(message))
+      .remove(ticket)
+      .catch(() => 0);
+  return canceled;
+}
+
+/** `held` is the record's own: nobody knows whether it was sent, and a person has to say. */
+const RETRIABLE: readonly MessageStatus[] = ['failed', 'expired', 'held'];
+
+async function retry(
+  { message, state }: StoredMessage,
+  expiresAt: Date,
+  { scripts, keys }: Dependencies,
+): Promise<'queued' | 'wrong-state' | 'content-gone'> {
+  // A ticket for a message in another state could bring it to a worker before its time, or to two at once.
+  if (!RETRIABLE.includes(state.status)) return 'wrong-state';
+  const { sendAt: _past, ...rest } = message;
+  const again: Message = { ...rest, expiresAt };
+  const recipients = state.recipients.map(
+    (recipient): RecipientState =>
+      recipient.status === 'sent' ? recipient : { address: recipient.address, status: 'pending' },
+  );
+  const taken = await scripts.retry(
+    [keys.record(message.id), keys.body(message.id)],
+    keys.prefix,
+    message.id,
+    Date.now(),
+    encodeMessage(again),
+    JSON.stringify(recipients),
+    expiresAt.getTime(),
+    queueOf(again),
+    retryTicket(message.id, state.attempts.length),
+    LANES[again.priority],
+    JSON.stringify(jobData(again)),
+  );
+  return taken === 1 ? 'queued' : taken === 0 ? 'wrong-state' : 'content-gone';
+}

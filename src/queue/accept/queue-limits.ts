@@ -1,0 +1,114 @@
+/**
+ * How full the queues are, so that the API refuses mail before Redis does: a full Redis could not even note what
+ * becomes of the mails that it has.
+ */
+import type { Client } from '../../core/submit/client.ts';
+import type { Full } from '../../core/submit/submit.ts';
+import type { Keys } from '../redis/keys.ts';
+import type { RedisClient } from '../redis/client.ts';
+
+export interface LoadLimits {
+  /** Unfinished messages of all clients; 0 = no limit. */
+  readonly messagesMax: number;
+  /** Bytes of their content; 0 = no limit. */
+  readonly bytesMax: number;
+}
+
+export interface LoadGuard {
+  /** Has the work done if there is room for what it queues, or says why there is none. Rejects when Redis is away. */
+  admit<T>(client: Client, wanted: Amount, work: () => Promise<T>): Promise<T | Full>;
+  /** What waits, of all clients. Rejects when Redis is away. */
+  waiting(): Promise<Amount>;
+}
+
+/** So many messages, and bytes of them. */
+export interface Amount {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+interface Admitted {
+  readonly client: Client;
+  readonly wanted: Amount;
+}
+
+/** What was counted is true for so long, but for what this process has let in since: other APIs may let in as much. */
+const FRESH_MS = 500;
+/** Of `maxmemory`: the rest is for what becomes of the messages. */
+const MEMORY_SHARE_MAX = 0.9;
+
+interface Load {
+  /** By the names of the hash: see keys.ts. */
+  readonly counts: Map<string, number>;
+  /** Used memory by `maxmemory`; 0 where there is no such limit. */
+  readonly memoryShare: number;
+}
+
+export function openLoadGuard(redis: RedisClient, keys: Keys, limits: LoadLimits): LoadGuard {
+  const underWay = new Set<Admitted>();
+  let readAt = Number.NEGATIVE_INFINITY;
+  let reading: Promise<Load> | undefined;
+  const load = () => {
+    if (reading && performance.now() - readAt < FRESH_MS) return reading;
+    readAt = performance.now();
+    // What is on its way to Redis may not be counted there yet.
+    reading = readLoad(redis, keys, [...underWay]);
+    reading.catch(() => {
+      reading = undefined;
+    });
+    return reading;
+  };
+  return {
+    admit: async (client, wanted, work) => {
+      const known = await load();
+      const full = judge(known, client, wanted, limits);
+      if (full) return full;
+      const admitted = { client, wanted };
+      add(known, admitted);
+      underWay.add(admitted);
+      return work().finally(() => underWay.delete(admitted));
+    },
+    waiting: async () => {
+      const { counts } = await readLoad(redis, keys, []);
+      return { messages: counts.get('messages') ?? 0, bytes: counts.get('bytes') ?? 0 };
+    },
+  };
+}
+
+async function readLoad(redis: RedisClient, keys: Keys, underWay: readonly Admitted[]): Promise<Load> {
+  const [counts, info] = await Promise.all([redis.hgetall(keys.load), redis.info('memory')]);
+  const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  const max = field('maxmemory');
+  const numbers = Object.entries(counts).map(([name, count]) => [name, Number(count)] as const);
+  const load = { counts: new Map(numbers), memoryShare: max > 0 ? field('used_memory') / max : 0 };
+  for (const admitted of underWay) add(load, admitted);
+  return load;
+}
+
+function judge(
+  { counts, memoryShare }: Load,
+  { name, queuedMessagesMax = 0, queuedBytesMax = 0 }: Client,
+  { messages: wanted }: Amount,
+  { messagesMax, bytesMax }: LoadLimits,
+): Full | undefined {
+  const count = (field: string) => counts.get(field) ?? 0;
+  const tooMany = (waiting: number, max: number) =>
+    max > 0 && waiting + wanted > max
+      ? `${max} messages may wait; ${waiting} do, and ${wanted} more would be too many`
+      : undefined;
+  // A message that is larger than the whole limit must find its way, too.
+  const tooMuch = (waiting: number, max: number) =>
+    max > 0 && waiting >= max ? `${max} bytes may wait, and ${waiting} do` : undefined;
+  const ofClient =
+    tooMany(count(`messages:${name}`), queuedMessagesMax) ?? tooMuch(count(`bytes:${name}`), queuedBytesMax);
+  if (ofClient !== undefined) return { kind: 'full', of: 'client', detail: `Of this key ${ofClient}` };
+  const ofAll = tooMany(count('messages'), messagesMax) ?? tooMuch(count('bytes'), bytesMax);
+  if (ofAll !== undefined) return { kind: 'full', of: 'all', detail: `In all ${ofAll}` };
+  if (memoryShare < MEMORY_SHARE_MAX) return undefined;
+  return { kind: 'full', of: 'all', detail: `Redis has used ${Math.floor(memoryShare * 100)} % of its memory` };
+}
+
+function add({ counts }: Load, { client: { name }, wanted: { messages, bytes } }: Admitted): void {
+  const increments = { messages, bytes, [`messages:${name}`]: messages, [`bytes:${name}`]: bytes };
+  for (const [field, by] of Object.entries(increments)) counts.set(field, (counts.get(field) ?? 0) + by);
+}

@@ -1,0 +1,227 @@
+/**
+ * Keeps Microsoft's rules for the whole fleet: admits a message only when its mailbox may send it now, and takes each
+ * result into account. All of it stands in Redis; a worker that dies takes nothing with it.
+ */
+import type { MailboxLimits } from '../../core/mailbox/mailbox.ts';
+import { dayLimitReached, type MailboxEffect, type Restraint, type Standing } from '../../core/mailbox/status.ts';
+import { defineGovernorScripts, type GovernorScripts } from './throttle-scripts.ts';
+import type { Keys } from '../redis/keys.ts';
+import { readStanding } from './status.ts';
+import type { RedisClient } from '../redis/client.ts';
+
+/** Why a message has to wait; `day` is the limit of recipients in 24 h, `recovering` a mailbox that is being tried. */
+export type WaitReason = 'paused' | 'held' | 'throttled' | 'recovering' | 'rate' | 'day';
+
+export interface Wait {
+  readonly kind: 'wait';
+  readonly reason: WaitReason;
+  readonly waitMs: number;
+  readonly change?: Change;
+}
+
+/** What has changed for the mailbox with this result. */
+export type Change =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'opened' }
+  | {
+      readonly kind: 'restrained';
+      readonly restraint: Restraint;
+      readonly until: Date;
+      /** How long that is by Redis's clock. */
+      readonly waitMs: number;
+      readonly isNew: boolean;
+    };
+
+export interface GovernedMailbox {
+  readonly id: string;
+  readonly limits: MailboxLimits;
+}
+
+export interface Governor {
+  /** What admits a message, for the script that opens its attempt; from then on it is under way until it is settled. */
+  admission(mailbox: GovernedMailbox, message: string, recipients: number): GovernorStep;
+  /** Takes into account why a message was not admitted: a mailbox without room in its day is throttled for so long. */
+  refused(mailbox: GovernedMailbox, wait: Wait): Promise<Wait>;
+  /** Takes a message's result into account. */
+  settle(mailbox: GovernedMailbox, message: string, effect: MailboxEffect): Promise<Change>;
+  /** What `settle` would do, for a script that does it along with its own work. */
+  settlement(mailbox: GovernedMailbox, message: string, effect: UnrestrainedEffect): GovernorStep;
+  standing(mailbox: string): Promise<Standing>;
+  /** Whether it is paused, or held or throttled for some more time. */
+  isRestrained(mailbox: string): Promise<boolean>;
+  /** How many messages each may send now, and whether it is neither held nor paused. */
+  room(mailboxes: readonly GovernedMailbox[]): Promise<readonly Room[]>;
+  /** Nothing is sent until it is resumed. */
+  pause(mailbox: string): Promise<void>;
+  /** Lets a held mailbox be tried at once; false when it is not held. */
+  probe(mailbox: string): Promise<boolean>;
+  /** Ends a pause, and lets a held or throttled mailbox be tried at once. */
+  resume(mailbox: string): Promise<void>;
+}
+
+/** Of a result that neither holds nor slows the mailbox. */
+export type UnrestrainedEffect = Exclude<MailboxEffect, { readonly kind: 'restrained' }>;
+
+/** The keys and arguments of ADMIT, or of SETTLE, whose answer `changeOf` reads. */
+export interface GovernorStep {
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
+
+export interface Room {
+  readonly messages: number;
+  readonly works: boolean;
+}
+
+export interface GovernorOptions {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  /** The worker that messages are admitted for, as its seats name it; without one a message's time alone tells that it died. */
+  readonly worker?: string;
+  /** The window of the limit of messages a minute: 60,000, but for tests that have no minute. */
+  readonly windowMs?: number;
+  readonly random?: () => number;
+}
+
+/** Exchange's "30 messages in any 60 seconds". */
+export const WINDOW_MS = 60_000;
+/** The longest that an attempt can be under way (the reply to the final dot may take ten minutes), and some more. */
+const UNDER_WAY_MS_MAX = 15 * 60_000;
+
+export function openGovernor(options: GovernorOptions): Governor {
+  const { redis, keys, worker = '', windowMs = WINDOW_MS, random = Math.random } = options;
+  const scripts = defineGovernorScripts(redis);
+  const settings = { scripts, keys, worker, windowMs, random };
+  return {
+    admission: (mailbox, message, recipients) => admission(settings, mailbox, message, recipients),
+    refused: (mailbox, wait) => refused(settings, mailbox, wait),
+    settle: (mailbox, message, effect) => settle(settings, mailbox, message, effect),
+    settlement: (mailbox, message, effect) => settlement(settings, mailbox, message, effect),
+    standing: (mailbox) => readStanding(redis, keys, mailbox),
+    isRestrained: (mailbox) => isRestrained(redis, keys, mailbox),
+    room: (mailboxes) => Promise.all(mailboxes.map((mailbox) => roomOf(redis, keys, mailbox))),
+    pause: async (mailbox) => {
+      await redis.hset(keys.standing(mailbox), 'pausedMs', Date.now());
+    },
+    probe: async (mailbox) => {
+      if ((await redis.hget(keys.standing(mailbox), 'state')) !== 'held') return false;
+      await redis.hset(keys.standing(mailbox), 'untilMs', 0);
+      return true;
+    },
+    resume: async (mailbox) => {
+      await redis.multi().hdel(keys.standing(mailbox), 'pausedMs').hset(keys.standing(mailbox), 'untilMs', 0).exec();
+    },
+  };
+}
+
+interface Settings {
+  readonly scripts: GovernorScripts;
+  readonly keys: Keys;
+  readonly worker: string;
+  readonly windowMs: number;
+  readonly random: () => number;
+}
+
+function keysOf(keys: Keys, mailbox: string): readonly string[] {
+  return [keys.standing(mailbox), keys.sent(mailbox), keys.underWay(mailbox), keys.recipients(mailbox)];
+}
+
+function admission(
+  { keys, worker, windowMs }: Settings,
+  { id, limits: { messagesPerMinute, recipientsPerDay } }: GovernedMailbox,
+  message: string,
+  recipients: number,
+): GovernorStep {
+  return {
+    keys: [...keysOf(keys, id), keys.workers, keys.leaseClock],
+    args: [message, recipients, messagesPerMinute, recipientsPerDay, windowMs, UNDER_WAY_MS_MAX, worker],
+  };
+}
+
+async function refused(settings: Settings, mailbox: GovernedMailbox, wait: Wait): Promise<Wait> {
+  if (wait.reason !== 'day') return wait;
+  // The time is known to the minute: there is nothing to spread.
+  const exact = { ...settings, random: () => 0 };
+  const { recipientsPerDay } = mailbox.limits;
+  return { ...wait, change: await restrain(exact, mailbox, '', dayLimitReached(recipientsPerDay, wait.waitMs)) };
+}
+
+async function settle(
+  settings: Settings,
+  mailbox: GovernedMailbox,
+  message: string,
+  effect: MailboxEffect,
+): Promise<Change> {
+  if (effect.kind === 'restrained') return restrain(settings, mailbox, message, effect.restraint);
+  const { keys, args } = settlement(settings, mailbox, message, effect);
+  return changeOf(await settings.scripts.settle(keys, ...args));
+}
+
+function settlement(
+  { keys, windowMs }: Settings,
+  mailbox: GovernedMailbox,
+  message: string,
+  effect: UnrestrainedEffect,
+): GovernorStep {
+  const args = [
+    message,
+    effect.kind === 'took' ? effect.recipients : '',
+    windowMs,
+    effect.kind === 'works' || (effect.kind === 'took' && effect.certain) ? 1 : 0,
+    mailbox.limits.connections,
+    UNDER_WAY_MS_MAX,
+  ];
+  return { keys: keysOf(keys, mailbox.id), args };
+}
+
+/** What the governor's step answers: 1 when it has opened the mailbox. */
+export function changeOf(opened: number): Change {
+  return { kind: opened === 1 ? 'opened' : 'none' };
+}
+
+async function restrain(
+  { scripts, keys, random }: Settings,
+  { id, limits }: GovernedMailbox,
+  message: string,
+  restraint: Restraint,
+): Promise<Change> {
+  const [isNew, untilMs, state, waitMs] = await scripts.restrain(
+    keysOf(keys, id),
+    restraint.state,
+    restraint.firstWaitMs,
+    restraint.longestWaitMs,
+    restraint.askedWaitMs ?? 0,
+    random(),
+    JSON.stringify(restraint.reason),
+    message,
+    restraint.tooManyConnections ? limits.connections : 0,
+    restraint.heldAfter ?? 0,
+  );
+  return {
+    kind: 'restrained',
+    restraint: { ...restraint, state },
+    until: new Date(untilMs),
+    waitMs,
+    isNew: isNew === 1,
+  };
+}
+
+/** Asked for all mailboxes of a pool at once, so their commands share one round trip. */
+async function roomOf(redis: RedisClient, keys: Keys, { id, limits }: GovernedMailbox): Promise<Room> {
+  const [sent, underWay, [state, paused]] = await Promise.all([
+    redis.zcount(keys.sent(id), `(${Date.now()}`, '+inf'),
+    redis.hlen(keys.underWay(id)),
+    redis.hmget(keys.standing(id), 'state', 'pausedMs'),
+  ]);
+  const limit = limits.messagesPerMinute || Number.MAX_SAFE_INTEGER;
+  return { messages: limit - sent - underWay, works: state !== 'held' && !paused };
+}
+
+/** By Redis's clock: one that is ahead would have the worker ask over and over again. */
+async function isRestrained(redis: RedisClient, keys: Keys, mailbox: string): Promise<boolean> {
+  const [[state, untilMs, paused], [seconds]] = await Promise.all([
+    redis.hmget(keys.standing(mailbox), 'state', 'untilMs', 'pausedMs'),
+    redis.time(),
+  ]);
+  return Boolean(paused) || (Boolean(state) && Number(untilMs) > Number(seconds) * 1_000);
+}

@@ -1,0 +1,77 @@
+/**
+ * Sees to it that each message that is not over has a ticket which BullMQ can bring to a worker. The record is the truth:
+ * when a ticket is lost or spoilt (by a fault, or by somebody who writes to Redis), it is written anew from the record.
+ */
+import { type Message, queueOf } from '../../core/message/message.ts';
+import { CorruptRecordError, type StoredMessage } from '../records/codec.ts';
+import { jobData, messageIdOf, retryTicket } from '../jobs/job.ts';
+import type { Keys } from '../redis/keys.ts';
+import { LANES } from '../jobs/priorities.ts';
+import type { Records } from '../records/records.ts';
+import type { RedisClient } from '../redis/client.ts';
+import { openRounds, type Rounds } from './periodic.ts';
+import { defineTicketWatchScripts, type TicketWatchScripts } from './job-rescuer-scripts.ts';
+
+export interface TicketWatchOptions {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly records: Pick<Records, 'find'>;
+  readonly now: () => Date;
+  readonly onMended: (message: Message) => void;
+  readonly onError: (error: Error) => void;
+}
+
+const CHECK_MS = 5_000;
+/** So many are looked at in each check: measured at 25 µs of Redis's time each, while nobody else is served. */
+const MESSAGES_A_TIME = 100;
+
+export function openTicketWatch(options: TicketWatchOptions): Rounds {
+  const scripts = defineTicketWatchScripts(options.redis);
+  const nextIds = makeWalk(options);
+  return openRounds(CHECK_MS, async () => mendAll(await nextIds(), scripts, options), options.onError);
+}
+
+/** Goes over all unfinished messages, some each time, and then begins anew. */
+function makeWalk({ redis, keys }: TicketWatchOptions): () => Promise<string[]> {
+  let cursor = '0';
+  return async () => {
+    const [next, idsAndTimes] = await redis.zscan(keys.deadlines, cursor, 'COUNT', MESSAGES_A_TIME);
+    cursor = next;
+    return idsAndTimes.filter((_, i) => i % 2 === 0);
+  };
+}
+
+async function mendAll(
+  ids: readonly string[],
+  scripts: TicketWatchScripts,
+  { keys, records, now, onMended }: TicketWatchOptions,
+): Promise<void> {
+  for (const id of await scripts.inspect([keys.queues], keys.prefix, ...ids)) {
+    const stored = await records.find(id).catch(noneIfCorrupt);
+    if (stored && (await mend(stored, now().getTime(), scripts, keys))) onMended(stored.message);
+  }
+}
+
+/** A ticket would bring a worker nothing that it can read: such a message waits for the end of its time. */
+function noneIfCorrupt(error: unknown): undefined {
+  if (!(error instanceof CorruptRecordError)) throw error;
+}
+
+async function mend(stored: StoredMessage, now: number, scripts: TicketWatchScripts, keys: Keys): Promise<boolean> {
+  const { message, state } = stored;
+  const { id, sendAt, priority } = message;
+  const ticket = messageIdOf({ id: stored.ticket }) === id ? stored.ticket : retryTicket(id, state.attempts.length);
+  const dueAt = state.nextAttemptAt ?? sendAt;
+  const mended = await scripts.mend(
+    [keys.record(id)],
+    keys.prefix,
+    id,
+    queueOf(message),
+    ticket,
+    now,
+    LANES[priority],
+    Math.max(0, (dueAt?.getTime() ?? now) - now),
+    JSON.stringify(jobData(message)),
+  );
+  return mended === 1;
+}

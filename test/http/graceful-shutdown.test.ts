@@ -1,0 +1,80 @@
+import { connect } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import type { EnqueueOutcome } from '../../src/core/submit/submit.ts';
+import { listenTestApp } from '../helpers/app.ts';
+
+const BODY = '{"to":"a@example.com","text":"x"}';
+const POST = `POST /send HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n`;
+
+/** A queue that answers when it is told to. */
+function latchedQueue() {
+  const begun = Promise.withResolvers<void>();
+  const end = Promise.withResolvers<EnqueueOutcome>();
+  const enqueue = (): Promise<EnqueueOutcome> => {
+    begun.resolve();
+    return end.promise;
+  };
+  return { enqueue, begun: begun.promise, finish: () => end.resolve({ kind: 'queued', estimatedAt: new Date() }) };
+}
+
+/** A connection, and all that came on it once it is closed. */
+function open(port: number): { readonly socket: ReturnType<typeof connect>; readonly received: Promise<string> } {
+  const socket = connect(port, '127.0.0.1');
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.on('error', () => undefined);
+  const received = new Promise<string>((resolve) =>
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString())),
+  );
+  return { socket, received };
+}
+
+describe('an app that closes', () => {
+  test('answers what is under way', async () => {
+    const queue = latchedQueue();
+    const { app, port } = await listenTestApp(queue);
+    const { socket, received } = open(port);
+    socket.write(POST + BODY);
+    await queue.begun;
+    const closed = app.close();
+    queue.finish();
+    await closed;
+    expect(await received).toMatch(/^HTTP\/1.1 202 /);
+  });
+
+  test('says 503 and closes the connection to what comes after that', async () => {
+    const queue = latchedQueue();
+    const { app, port } = await listenTestApp(queue);
+    const { socket, received } = open(port);
+    const [head, rest] = [POST.slice(0, 10), POST.slice(10)];
+    socket.write(POST + BODY + head);
+    await queue.begun;
+    const closed = app.close();
+    socket.write(rest + BODY);
+    queue.finish();
+    await closed;
+    const [, first, second] = (await received).split('HTTP/1.1 ');
+    expect(first).toMatch(/^202 /);
+    expect(second).toMatch(/^503 /);
+    expect(second).toMatch(/retry-after: 5\r\n/i);
+    expect(second).toMatch(/connection: close\r\n/i);
+    expect(second).toContain('urn:relay365:problem:stopping');
+    expect(second).toMatch(/x-request-id: /i);
+  });
+
+  test('does not wait for a client that does not finish its request', async () => {
+    const { app, port } = await listenTestApp({ timeouts: { closeMs: 50 } });
+    const { socket, received } = open(port);
+    const begun = new Promise<void>((resolve) => app.server.once('request', () => resolve()));
+    socket.write(POST);
+    await begun;
+    await app.close();
+    expect(await received).toBe('');
+  });
+
+  test('closes twice without harm', async () => {
+    const { app } = await listenTestApp();
+    await app.close();
+    await app.close();
+  });
+});

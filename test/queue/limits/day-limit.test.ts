@@ -1,0 +1,57 @@
+/** The limit of recipients in 24 hours. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
+import { openGovernor } from '../../../src/queue/limits/throttle.ts';
+import { makeAdmit } from '../../helpers/admit.ts';
+import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
+import { openTestService } from '../../helpers/service.ts';
+
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.close());
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+const MAILBOX = { id: 'a@contoso.com', limits: { ...EXCHANGE_LIMITS, messagesPerMinute: 0, recipientsPerDay: 10 } };
+
+test('throttles the mailbox until enough recipients are a day old, and says when that is', async () => {
+  const client = connectTo(redis);
+  const keys = testKeys();
+  const governor = openGovernor({ redis: client, keys, worker: 'w', random: () => 1 });
+  const admit = makeAdmit(client, keys, governor);
+  const took = async (message: string, recipients: number): Promise<void> => {
+    await admit(MAILBOX, message, recipients);
+    await governor.settle(MAILBOX, message, { kind: 'took', recipients, certain: true });
+  };
+  await took('m1', 6);
+  // Six of them an hour ago.
+  const minute = Math.floor(Date.now() / MINUTE_MS);
+  const recipients = keys.recipients(MAILBOX.id);
+  const { total } = await client.hgetall(recipients);
+  await client.del(recipients);
+  await client.hset(recipients, { total: total ?? 0, oldest: minute - 60, [minute - 60]: 6 });
+  await took('m2', 4);
+  expect((await governor.standing(MAILBOX.id)).usage.recipientsPerDay).toBe(10);
+  expect(await admit(MAILBOX, 'm3', 3)).toMatchObject({ kind: 'wait', reason: 'day' });
+  const { state, until, reason } = await governor.standing(MAILBOX.id);
+  expect([state, reason?.rule]).toEqual(['throttled', 'recipients-per-day']);
+  const waitMs = (until?.getTime() ?? 0) - Date.now();
+  expect(Math.round(waitMs / MINUTE_MS - (DAY_MS - 60 * MINUTE_MS) / MINUTE_MS)).toBeLessThanOrEqual(1);
+});
+
+test('refuses at the door what no day has room for: it would hold up all others', async () => {
+  const service = await openTestService({
+    location: redis.location,
+    workers: 0,
+    env: { M365_RECIPIENTS_PER_DAY: '3' },
+  });
+  const to = ['a', 'b', 'c', 'd'].map((name) => `${name}@example.com`);
+  const { status, body } = await service.request('POST', '/send', { to, text: 'Hello.' });
+  expect([status, body.errors]).toEqual([
+    422,
+    [{ field: 'to', message: 'There are 4 recipients, and the mailbox may have 3 in a day.' }],
+  ]);
+  expect((await service.request('POST', '/send', { to: to.slice(1), text: 'Hello.' })).status).toBe(202);
+});

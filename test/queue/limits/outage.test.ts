@@ -1,0 +1,44 @@
+/** Redis away for longer than all leases: nobody could renew one, so nobody may lose one for it. */
+import { expect, onTestFinished, test } from 'vitest';
+import { openSeats } from '../../../src/queue/limits/leases.ts';
+import { connectTo, startTestRedis, testKeys } from '../../helpers/redis.ts';
+
+/** A lease in Redis, and some more. */
+const LEASE_MS = 13_000;
+
+const until = async (isSo: () => boolean): Promise<void> => {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 20));
+};
+
+test('the workers have no more connections together than there are, when Redis comes back', async () => {
+  const redis = await startTestRedis();
+  onTestFinished(redis.close);
+  const keys = testKeys();
+  // Each has a connection that waits for Exchange's answer to a mail, and opens what else it may have.
+  const workers = [0, 0, 0];
+  let peak = 0;
+  const openWorker = (_: number, n: number) => {
+    const onSeats = (seats: number) => {
+      workers[n] = seats;
+      peak = Math.max(
+        peak,
+        workers.reduce((sum, open) => sum + Math.max(open, 1), 0),
+      );
+    };
+    const mailbox = { id: 'a@contoso.com', connections: 3, open: () => 1, onSeats, onLost: () => onSeats(0) };
+    const mailboxes = () => [mailbox];
+    const seats = openSeats({ redis: connectTo(redis), keys, worker: `w${n}`, mailboxes, onError: () => undefined });
+    onTestFinished(seats.close);
+  };
+  workers.forEach(openWorker);
+  await until(() => workers.every((seats) => seats === 1));
+  const info = await connectTo(redis).info('server');
+  const pid = Number(/process_id:(\d+)/.exec(info)?.[1]);
+  process.kill(pid, 'SIGSTOP');
+  const frozenAt = performance.now();
+  await until(() => workers.every((seats) => seats === 0) && performance.now() - frozenAt > LEASE_MS);
+  peak = 0;
+  process.kill(pid, 'SIGCONT');
+  await until(() => workers.every((seats) => seats === 1));
+  expect(peak).toBe(3);
+}, 40_000);

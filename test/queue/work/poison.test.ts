@@ -1,0 +1,32 @@
+/** A mail over which one worker after the other dies: it fails alone, with the reason, and does not come back. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { interruptedAttempt } from '../../../src/core/deliver/without-attempt.ts';
+import { makeBodyCipher } from '../../../src/queue/records/body-cipher.ts';
+import { makeKeys } from '../../../src/queue/redis/keys.ts';
+import { openRecords } from '../../../src/queue/records/records.ts';
+import { connectTo, startTestRedis, type TestRedis } from '../../helpers/redis.ts';
+import { isFinal, openTestService } from '../../helpers/service.ts';
+
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.close());
+
+test.each([
+  [4, 'sent', /Exchange took the message/],
+  [5, 'failed', /5 workers in a row ended while they had this message/],
+])('over which %i workers in a row died is %s', async (deaths, status, explanation) => {
+  const service = await openTestService({ location: redis.location, workers: 0 });
+  const id = await service.send();
+  const records = openRecords(connectTo(redis), makeKeys(service.namespace), 60_000, makeBodyCipher([]));
+  for (let n = 0; n < deaths; n += 1) {
+    await records.noteAttempt(id, interruptedAttempt(new Date(), false, new Date(), 'retry'));
+  }
+  await service.addWorker();
+  const message = await service.until(id, isFinal);
+  expect([message.status, message.attempts.length]).toEqual([status, deaths + 1]);
+  expect(message.attempts.at(-1).explanation).toMatch(explanation);
+  expect((await service.until(await service.send(), isFinal)).status).toBe('sent');
+  expect(service.sandbox.exchange.messages).toHaveLength(status === 'sent' ? 2 : 1);
+});
