@@ -33,10 +33,10 @@ const PAUSE_MS = 100;
 export async function load(options: LoadOptions): Promise<LoadResult> {
   const startedAt = nowMs();
   const latencies: number[] = [];
-  const takeTurn = turns(options.length, startedAt);
+  const admit = turns(options.length, startedAt);
   const runs = Array.from({ length: options.connections }, (_, n) => {
     const url = new URL(options.urls[n % options.urls.length] ?? '');
-    return postInTurns(url, requestBytes(url, options), takeTurn, latencies);
+    return postInTurns(url, requestBytes(url, options), admit, latencies);
   });
   await Promise.all(runs);
   const seconds = (nowMs() - startedAt) / 1_000;
@@ -63,13 +63,13 @@ function requestBytes({ host }: URL, { path, headers = {}, body }: LoadOptions):
 }
 
 /** One connection's posts, until there is no turn left. */
-function postInTurns(url: URL, request: Buffer, takeTurn: () => boolean, latencies: number[]): Promise<void> {
+function postInTurns(url: URL, request: Buffer, admit: () => boolean, latencies: number[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket: Socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true });
     let sentAt = 0;
     let held = '';
     const next = () => {
-      if (!takeTurn()) {
+      if (!admit()) {
         socket.end();
         return resolve();
       }

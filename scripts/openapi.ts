@@ -34,7 +34,7 @@ async function renderDocument(): Promise<string> {
     prepareRaw: neverPrepared,
     compose: neverAsked,
     ready: neverAsked,
-    desk: {
+    mailboxAdmin: {
       list: neverAsked,
       pools: neverAsked,
       find: neverAsked,

@@ -12,12 +12,12 @@ const HEAD = `# Every "no" and what to do
 Made from the tables in \`src/core\`: change them, then run \`npm run openapi\`. The same words stand in the status of a
 message, in the log, in \`GET /mailboxes\` and in the doctor.
 
-| verdict | what follows                                                                               |
+| action | what follows                                                                               |
 | ------- | ------------------------------------------------------------------------------------------ |
 | retry   | the message is tried again (\`RETRY_DELAYS_SECONDS\`) until its time is over                 |
 | fail    | the message, or this recipient, has failed                                                 |
 | hold    | the mailbox is held: its messages wait, none loses an attempt; it is tried again by itself |
-| slow    | the mailbox slows down as a whole, then finds its pace again                               |
+| throttle | the mailbox slows down as a whole, then finds its pace again                               |
 
 A reply that no row knows is judged by its class: 4xx is tried again; 5xx fails the message, or holds the mailbox when it
 came before the message was named. It is logged as new: please report it.
@@ -42,13 +42,13 @@ function section(title: string, faults: readonly Fault[]): string {
   return `## ${title}\n\n${faults.map(entry).join('\n')}`;
 }
 
-function entry({ id, looks, scope, verdict, explanation, fix, source }: Fault): string {
+function entry({ id, looks, scope, action, explanation, fix, source }: Fault): string {
   const lines = [
     `### ${id}`,
     '',
     `\`${looks}\``,
     '',
-    `**Whose fault:** ${scope} · **Verdict:** ${verdict}`,
+    `**Whose fault:** ${scope} · **Action:** ${action}`,
     '',
     plain(explanation),
     ...(fix ? ['', `**What to do:** ${plain(fix)}`] : []),

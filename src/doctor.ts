@@ -5,41 +5,41 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { examine, NO_SEAT_NEEDED, type TakeSeat } from './doctor/doctor.ts';
+import { diagnose, NO_LEASE_NEEDED, type TakeGuestLease } from './doctor/doctor.ts';
 import { checkupText } from './doctor/text.ts';
 import { ConfigError, readConfig } from './config/config.ts';
 import type { MailboxConfig } from './config/mailbox-config.ts';
 import { addressKey } from './core/message/address.ts';
-import type { Checkup } from './core/admin/checkup.ts';
+import type { Diagnosis } from './core/admin/checkup.ts';
 import { environment } from './app/entry.ts';
 import { makeKeys, NAMESPACE } from './queue/redis/keys.ts';
 import { openRedis, type RedisClient, type RedisLocation } from './queue/redis/client.ts';
-import { takeSeat } from './queue/limits/leases.ts';
+import { takeGuestLease } from './queue/limits/leases.ts';
 
 const REDIS_TIMEOUT_MS = 3_000;
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true });
 process.exitCode = 1;
 try {
-  await examineAll();
+  await diagnoseAll();
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
   if (values.json) print({ ok: false, faults: error.faults, checkups: [] });
   else process.stderr.write(`${error.message}\n`);
 }
 
-async function examineAll(): Promise<void> {
+async function diagnoseAll(): Promise<void> {
   const config = readConfig(environment(), 'doctor');
   const mailboxes = chosen(config.mailboxes);
   const redis = config.redis && (await reachRedis(config.redis));
-  const checkups: Checkup[] = [];
+  const checkups: Diagnosis[] = [];
   for (const mailbox of mailboxes) {
-    const checkup = await examine(mailbox, seatOf(mailbox, redis), () => new Date());
-    checkups.push(checkup);
-    if (!values.json) process.stdout.write(checkupText(checkup, process.stdout));
+    const diagnosis = await diagnose(mailbox, seatOf(mailbox, redis), () => new Date());
+    checkups.push(diagnosis);
+    if (!values.json) process.stdout.write(checkupText(diagnosis, process.stdout));
   }
   redis?.disconnect();
-  const ok = checkups.every((checkup) => checkup.ok);
+  const ok = checkups.every((diagnosis) => diagnosis.ok);
   if (values.json) print({ ok, checkups });
   process.exitCode = ok ? 0 : 1;
 }
@@ -73,11 +73,11 @@ async function reachRedis(location: RedisLocation): Promise<RedisClient | undefi
 }
 
 /** With Redis, the doctor's connection is counted among those that the mailbox may have. */
-function seatOf({ mailbox }: MailboxConfig, redis: RedisClient | undefined): TakeSeat {
-  if (!redis) return NO_SEAT_NEEDED;
+function seatOf({ mailbox }: MailboxConfig, redis: RedisClient | undefined): TakeGuestLease {
+  if (!redis) return NO_LEASE_NEEDED;
   const { id, limits } = mailbox;
   return () =>
-    takeSeat({
+    takeGuestLease({
       redis,
       keys: makeKeys(NAMESPACE),
       visitor: `doctor-${randomUUID()}`,

@@ -3,29 +3,29 @@ import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.ts';
-import type { MailboxDesk } from '../core/admin/mailbox-admin.ts';
-import type { MessageDesk } from '../core/admin/message-admin.ts';
+import type { MailboxAdmin } from '../core/admin/mailbox-admin.ts';
+import type { MessageAdmin } from '../core/admin/message-admin.ts';
 import type { CountRequest } from '../core/submit/request-rate.ts';
 import { createPrepare, createPrepareRaw, type Submission } from '../core/submit/submission.ts';
 import { createSubmit, createSubmitAll, createSubmitRaw, type EnqueueOutcome } from '../core/submit/submit.ts';
-import { openDesk } from './mailbox-admin.ts';
+import { openMailboxAdmin } from './mailbox-admin.ts';
 import { directoryOf } from './directory.ts';
 import { type MailEvents, mailEvents } from '../observe/message-events.ts';
 import { buildApp, type SandboxMessages } from '../http/app.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import { openMessageDesk } from './message-admin.ts';
+import { openMessageAdmin } from './message-admin.ts';
 import { makeBodyCipher } from '../queue/records/body-cipher.ts';
 import { withDeadline } from '../queue/redis/deadline.ts';
-import { openGovernor, WINDOW_MS } from '../queue/limits/throttle.ts';
+import { openThrottle, WINDOW_MS } from '../queue/limits/throttle.ts';
 import type { Keys } from '../queue/redis/keys.ts';
-import { findLeftBehind } from '../queue/upkeep/orphaned-queues.ts';
-import { openLoadGuard } from '../queue/accept/queue-limits.ts';
+import { findOrphanedQueues } from '../queue/upkeep/orphaned-queues.ts';
+import { openBackpressure } from '../queue/accept/queue-limits.ts';
 import { openProducer } from '../queue/accept/producer.ts';
 import { openRecords } from '../queue/records/records.ts';
 import { openRedis, type RedisClient, type RedisLocation } from '../queue/redis/client.ts';
 import { countRequest } from '../queue/accept/request-counter.ts';
-import { takeSeat } from '../queue/limits/leases.ts';
+import { takeGuestLease } from '../queue/limits/leases.ts';
 import { redisErrors } from '../observe/redis-report.ts';
 import { compose } from '../smtp/compose.ts';
 import { headerValues } from '../smtp/header-values.ts';
@@ -73,35 +73,35 @@ export async function openApi({ config, location, keys, log, metrics, ...options
   const directory = () => directoryOf(current);
   const cipher = makeBodyCipher(config.bodyKeys);
   const records = openRecords(redis, keys, config.retentionMs, cipher);
-  const load = openLoadGuard(redis, keys, config.queueLimits);
+  const load = openBackpressure(redis, keys, config.queueLimits);
   const { windowMs = WINDOW_MS } = options;
   const producer = openProducer({ redis, keys, records, cipher, load, windowMs, onError });
-  const governor = openGovernor({ redis, keys });
+  const throttle = openThrottle({ redis, keys });
   const events = mailEvents(log, metrics);
-  const messages = openMessageDesk({
+  const messages = openMessageAdmin({
     redis,
     keys,
     records,
     producer,
-    governor,
+    throttle,
     directory,
     messageTtlMs: config.messageTtlMs,
     onCanceled: events.canceled,
   });
   const submission = { directory, newId, now: () => new Date(), messageTtlMs: config.messageTtlMs };
   const { enqueue, enqueueAll } = producer;
-  const desk = openDesk({
-    governor,
+  const mailboxAdmin = openMailboxAdmin({
+    throttle,
     producer,
     config: () => current,
-    leftBehind: () => findLeftBehind(redis, keys, directory()),
-    takeSeat: ({ id, limits: { connections } }) =>
-      takeSeat({ redis, keys, visitor: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
+    orphanedQueues: () => findOrphanedQueues(redis, keys, directory()),
+    takeGuestLease: ({ id, limits: { connections } }) =>
+      takeGuestLease({ redis, keys, visitor: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
   });
   metrics.begin(namesOf(config));
   metrics.watchFleet({
-    mailboxes: () => withDeadline(desk.list(), REDIS_DEADLINE_MS),
-    pools: () => withDeadline(desk.pools(), REDIS_DEADLINE_MS),
+    mailboxes: () => withDeadline(mailboxAdmin.list(), REDIS_DEADLINE_MS),
+    pools: () => withDeadline(mailboxAdmin.pools(), REDIS_DEADLINE_MS),
     waiting: () => withDeadline(load.waiting(), REDIS_DEADLINE_MS),
     limits: config.queueLimits,
   });
@@ -124,7 +124,7 @@ export async function openApi({ config, location, keys, log, metrics, ...options
     compose,
     directory,
     messages: inTime(messages),
-    desk: deskInTime(desk),
+    mailboxAdmin: mailboxesInTime(mailboxAdmin),
     ready: () => readiness(redis),
     keys: () => current.apiKeys,
     countRequest: countInTime,
@@ -203,8 +203,8 @@ function told(submission: Submission | undefined, outcome: EnqueueOutcome, event
   return outcome;
 }
 
-/** A desk that says within a second that Redis is away. What works on many messages takes its time. */
-function inTime({ find, list, cancel, retry, retryAll }: MessageDesk): MessageDesk {
+/** A mailboxAdmin that says within a second that Redis is away. What works on many messages takes its time. */
+function inTime({ find, list, cancel, retry, retryAll }: MessageAdmin): MessageAdmin {
   return {
     find: (id) => withDeadline(find(id), REDIS_DEADLINE_MS),
     list: (query) => withDeadline(list(query), LIST_DEADLINE_MS),
@@ -214,8 +214,8 @@ function inTime({ find, list, cancel, retry, retryAll }: MessageDesk): MessageDe
   };
 }
 
-/** The same of mailboxes; a checkup talks with Exchange and takes its time. */
-function deskInTime({ list, pools, find, verify, pause, resume }: MailboxDesk): MailboxDesk {
+/** The same of mailboxes; a diagnosis talks with Exchange and takes its time. */
+function mailboxesInTime({ list, pools, find, verify, pause, resume }: MailboxAdmin): MailboxAdmin {
   return {
     list: () => withDeadline(list(), REDIS_DEADLINE_MS),
     pools: () => withDeadline(pools(), REDIS_DEADLINE_MS),

@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { Directory, Mailbox } from '../core/mailbox/mailbox.ts';
 import { type Message, type MessageState, queueOf } from '../core/message/message.ts';
-import { notConfigured, type Restrained, standingOfPool } from '../core/mailbox/status.ts';
+import { notConfigured, type Blocked, statusOfPool } from '../core/mailbox/status.ts';
 
 export function directoryOf({ mailboxes, pools }: Pick<Config, 'mailboxes' | 'pools'>): Directory {
   const all = mailboxes.map(({ mailbox }) => mailbox);
@@ -31,11 +31,11 @@ export function throughOf(
 }
 
 /** What a message waits for: its mailbox, or those of its pool. */
-export async function standingFor(
+export async function mailboxStatusFor(
   message: Which,
   through: readonly Mailbox[],
-  standingOf: (mailbox: string) => Promise<Restrained>,
-): Promise<Restrained> {
-  const [first, ...others] = await Promise.all(through.map(({ id }) => standingOf(id)));
-  return first ? standingOfPool([first, ...others]) : notConfigured(queueOf(message));
+  mailboxStatusOf: (mailbox: string) => Promise<Blocked>,
+): Promise<Blocked> {
+  const [first, ...others] = await Promise.all(through.map(({ id }) => mailboxStatusOf(id)));
+  return first ? statusOfPool([first, ...others]) : notConfigured(queueOf(message));
 }

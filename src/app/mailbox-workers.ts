@@ -1,41 +1,41 @@
-/** What a worker has for one mailbox: the connections to Exchange, the gate to them, and the mailbox's queue. */
+/** What a worker has for one mailbox: the connections to Exchange, the semaphore to them, and the mailbox's queue. */
 import type { MailboxConfig } from '../config/mailbox-config.ts';
 import { createAttempt } from '../core/deliver/attempt.ts';
 import { openTokenSource } from '../entra/tokens.ts';
 import { type Consumer, type ConsumerOptions, openConsumer } from '../queue/work/consumer.ts';
-import { type Gate, makeGate } from '../queue/work/semaphore.ts';
-import type { Line } from '../queue/work/routes.ts';
-import type { SeatedMailbox } from '../queue/limits/leases.ts';
+import { type Semaphore, makeSemaphore } from '../queue/work/semaphore.ts';
+import type { Route } from '../queue/work/routes.ts';
+import type { LeasedMailbox } from '../queue/limits/leases.ts';
 import { compose } from '../smtp/compose.ts';
 import { type GetToken, type Login, openPool, type Pool } from '../smtp/pool.ts';
 
-export interface Station {
+export interface MailboxWorker {
   readonly config: MailboxConfig;
-  readonly line: Line;
-  readonly seated: SeatedMailbox;
+  readonly line: Route;
+  readonly seated: LeasedMailbox;
   /** Lets the mailbox be tried at once, if it is held: whoever reloads may have mended what holds it. */
   wake(): Promise<void>;
   /** Finishes the messages under way; after `timeoutMs` they are left to other workers. */
   close(timeoutMs: number): Promise<void>;
 }
 
-/** What all stations of a worker share. */
+/** What all mailboxWorkers of a worker share. */
 export type Shared = Omit<ConsumerOptions, 'name' | 'lines'> & {
   readonly retryDelaysMs: readonly [number, ...number[]];
   /** Hears that Entra gave another token, or none. */
   readonly onToken: (mailbox: string, outcome: 'renewed' | 'failed') => void;
   /** Hears that a mailbox has another number of seats. */
-  readonly onSeats: () => void;
+  readonly onLeases: () => void;
 };
 
-export function openStation(config: MailboxConfig, shared: Shared): Station {
+export function openMailboxWorker(config: MailboxConfig, shared: Shared): MailboxWorker {
   const { mailbox, host, port, unknown } = config;
   const pool = openPool({ host, port, login: loginOf(config, shared.onToken) });
-  const gate = makeGate();
+  const semaphore = makeSemaphore();
   const policy = { delaysMs: shared.retryDelaysMs, random: Math.random, unknown };
   const line = {
     mailbox,
-    gate,
+    semaphore,
     unknown,
     runAttempt: createAttempt({ compose, deliver: pool.deliver, policy, now: shared.now }),
   };
@@ -43,35 +43,35 @@ export function openStation(config: MailboxConfig, shared: Shared): Station {
   return {
     config,
     line,
-    seated: seatedMailbox(config, gate, pool, consumer, shared.onSeats),
+    seated: leasedMailbox(config, semaphore, pool, consumer, shared.onLeases),
     wake: async () => {
-      if (await shared.governor.probe(mailbox.id)) await consumer.wake();
+      if (await shared.throttle.probe(mailbox.id)) await consumer.wake();
     },
-    close: (timeoutMs) => closeStation(consumer, pool, timeoutMs),
+    close: (timeoutMs) => closeMailboxWorker(consumer, pool, timeoutMs),
   };
 }
 
-function seatedMailbox(
+function leasedMailbox(
   { mailbox }: MailboxConfig,
-  gate: Gate,
+  semaphore: Semaphore,
   pool: Pool,
   consumer: Consumer,
-  onSeats: () => void,
-): SeatedMailbox {
+  onLeases: () => void,
+): LeasedMailbox {
   const setSeats = (seats: number) => {
-    gate.limit = seats;
+    semaphore.limit = seats;
     pool.setConnections(seats);
     consumer.setConcurrency(seats);
-    onSeats();
+    onLeases();
   };
   return {
     id: mailbox.id,
     connections: mailbox.limits.connections,
-    open: () => Math.max(pool.connections, gate.taken),
-    onSeats: setSeats,
+    open: () => Math.max(pool.connections, semaphore.taken),
+    onLeases: setSeats,
     onLost: () => {
       setSeats(0);
-      gate.lose();
+      semaphore.lose();
     },
   };
 }
@@ -91,7 +91,7 @@ function loginOf({ mailbox, login }: MailboxConfig, onToken: Shared['onToken']):
 }
 
 /** The consumer first: a pool must not close under a message that is still to be sent. */
-async function closeStation(consumer: Consumer, pool: Pool, timeoutMs: number): Promise<void> {
+async function closeMailboxWorker(consumer: Consumer, pool: Pool, timeoutMs: number): Promise<void> {
   const late = setTimeout(() => pool.close({ force: true }), timeoutMs);
   await consumer.close();
   clearTimeout(late);

@@ -1,42 +1,42 @@
-/** The message desk of an API: looks messages up, lists them, cancels them and has them tried anew. */
+/** The message mailboxAdmin of an API: looks messages up, lists them, cancels them and has them tried anew. */
 import type {
   FailureQuery,
   FoundMessage,
-  MessageDesk,
+  MessageAdmin,
   MessagePage,
   MessageQuery,
 } from '../core/admin/message-admin.ts';
 import type { Directory } from '../core/mailbox/mailbox.ts';
-import { type Message, type MessageState, type MessageStatus, toldStatus } from '../core/message/message.ts';
-import type { Restrained } from '../core/mailbox/status.ts';
-import { standingFor, throughOf } from './directory.ts';
+import { type Message, type MessageState, type MessageStatus, publicStatus } from '../core/message/message.ts';
+import type { Blocked } from '../core/mailbox/status.ts';
+import { mailboxStatusFor, throughOf } from './directory.ts';
 import type { StoredMessage } from '../queue/records/codec.ts';
-import type { Governor } from '../queue/limits/throttle.ts';
+import type { Throttle } from '../queue/limits/throttle.ts';
 import type { Keys } from '../queue/redis/keys.ts';
 import { type ListQuery, listMessages } from '../queue/records/listing.ts';
 import type { Producer } from '../queue/accept/producer.ts';
 import type { Records } from '../queue/records/records.ts';
 import type { RedisClient } from '../queue/redis/client.ts';
 
-export interface MessageDeskDependencies {
+export interface MessageAdminDependencies {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly records: Pick<Records, 'find'>;
   readonly producer: Pick<Producer, 'estimate' | 'cancel' | 'retry'>;
-  readonly governor: Pick<Governor, 'standing'>;
+  readonly throttle: Pick<Throttle, 'mailboxStatus'>;
   readonly directory: () => Directory;
   readonly messageTtlMs: number;
   readonly onCanceled: (message: Message) => void;
 }
 
 /** Kept statuses that may be told as another one. */
-const TOLD_AS: Readonly<Partial<Record<MessageStatus, readonly MessageStatus[]>>> = {
+const SHOWN_AS: Readonly<Partial<Record<MessageStatus, readonly MessageStatus[]>>> = {
   queued: ['queued', 'scheduled'],
   held: ['held', 'queued', 'deferred'],
 };
 const RETRIED_A_TIME = 500;
 
-export function openMessageDesk(dependencies: MessageDeskDependencies): MessageDesk {
+export function openMessageAdmin(dependencies: MessageAdminDependencies): MessageAdmin {
   const { records, producer, messageTtlMs, onCanceled } = dependencies;
   const retry = async (stored: StoredMessage) => producer.retry(stored, new Date(Date.now() + messageTtlMs));
   return {
@@ -61,18 +61,18 @@ export function openMessageDesk(dependencies: MessageDeskDependencies): MessageD
 
 async function complete(
   stored: StoredMessage,
-  { governor, producer, directory }: MessageDeskDependencies,
+  { throttle, producer, directory }: MessageAdminDependencies,
 ): Promise<FoundMessage> {
   const { message, state } = stored;
   if (!waits(state)) return { message, state };
   const through = throughOf(message, state, directory());
-  const [standing, estimatedAt] = await Promise.all([
-    standingFor(message, through, governor.standing),
+  const [mailboxStatus, estimatedAt] = await Promise.all([
+    mailboxStatusFor(message, through, throttle.mailboxStatus),
     producer.estimate(stored, through),
   ]);
   // A person has stopped it, and nobody knows for how long.
-  const isTold = estimatedAt !== undefined && standing.state !== 'paused';
-  return { message, state, standing, ...(isTold && { estimatedAt }) };
+  const isTold = estimatedAt !== undefined && mailboxStatus.state !== 'paused';
+  return { message, state, mailboxStatus, ...(isTold && { estimatedAt }) };
 }
 
 function waits({ status }: MessageState): boolean {
@@ -81,21 +81,26 @@ function waits({ status }: MessageState): boolean {
 
 async function list(
   { status, mailbox, client, limit, after }: MessageQuery,
-  { redis, keys, governor, directory }: MessageDeskDependencies,
+  { redis, keys, throttle, directory }: MessageAdminDependencies,
 ): Promise<MessagePage> {
-  const standings = new Map<string, Promise<Restrained>>();
-  const standingOnce = (id: string) => {
-    const known = standings.get(id) ?? governor.standing(id);
-    standings.set(id, known);
+  const mailboxStatuses = new Map<string, Promise<Blocked>>();
+  const mailboxStatusOnce = (id: string) => {
+    const known = mailboxStatuses.get(id) ?? throttle.mailboxStatus(id);
+    mailboxStatuses.set(id, known);
     return known;
   };
-  const standingOf = ({ message, state }: StoredMessage) =>
-    standingFor(message, throughOf(message, state, directory()), standingOnce);
+  const mailboxStatusOf = ({ message, state }: StoredMessage) =>
+    mailboxStatusFor(message, throughOf(message, state, directory()), mailboxStatusOnce);
   const told = async (stored: StoredMessage) =>
-    toldStatus(stored.state, stored.message, waits(stored.state) ? await standingOf(stored) : undefined, new Date());
+    publicStatus(
+      stored.state,
+      stored.message,
+      waits(stored.state) ? await mailboxStatusOf(stored) : undefined,
+      new Date(),
+    );
   const query: ListQuery = {
     limit,
-    ...(status && { statuses: TOLD_AS[status] ?? [status] }),
+    ...(status && { statuses: SHOWN_AS[status] ?? [status] }),
     ...(client !== undefined && { client }),
     ...(mailbox !== undefined && isOneQueue(mailbox, directory()) && { queue: mailbox }),
     ...(after && { after }),
@@ -105,7 +110,7 @@ async function list(
   const page = await listMessages(redis, keys, query);
   const items = page.items.map(async (stored) => {
     const { message, state } = stored;
-    return waits(state) ? { message, state, standing: await standingOf(stored) } : { message, state };
+    return waits(state) ? { message, state, mailboxStatus: await mailboxStatusOf(stored) } : { message, state };
   });
   return { items: await Promise.all(items), ...(page.next && { next: page.next }) };
 }
@@ -122,7 +127,7 @@ function isThrough(message: Message, mailbox: string): boolean {
 async function retryAll(
   query: FailureQuery,
   retry: (stored: StoredMessage) => Promise<string>,
-  { redis, keys }: MessageDeskDependencies,
+  { redis, keys }: MessageAdminDependencies,
 ): Promise<number> {
   const statuses: readonly MessageStatus[] = ['failed', 'expired'];
   const isWanted = async (stored: StoredMessage) => isMeant(stored, query);

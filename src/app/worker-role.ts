@@ -3,25 +3,25 @@ import { randomUUID } from 'node:crypto';
 import type { Config, PoolConfig } from '../config/config.ts';
 import { openCredentialWatch } from '../observe/credential-watch.ts';
 import { notConfigured } from '../core/mailbox/status.ts';
-import { directoryOf, standingFor, throughOf } from './directory.ts';
+import { directoryOf, mailboxStatusFor, throughOf } from './directory.ts';
 import { mailEvents } from '../observe/message-events.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { makeBodyCipher } from '../queue/records/body-cipher.ts';
 import { type Consumer, openConsumer } from '../queue/work/consumer.ts';
 import { openExpiry } from '../queue/upkeep/expirer.ts';
-import { openGovernor } from '../queue/limits/throttle.ts';
+import { openThrottle } from '../queue/limits/throttle.ts';
 import type { Keys } from '../queue/redis/keys.ts';
-import { findLeftBehind } from '../queue/upkeep/orphaned-queues.ts';
-import type { Line } from '../queue/work/routes.ts';
+import { findOrphanedQueues } from '../queue/upkeep/orphaned-queues.ts';
+import type { Route } from '../queue/work/routes.ts';
 import { openRecords } from '../queue/records/records.ts';
 import { openRedis, type RedisLocation } from '../queue/redis/client.ts';
 import { openRedisTime } from '../queue/redis/clock.ts';
-import { openSeats, succeedOnlyWorker } from '../queue/limits/leases.ts';
+import { openLeases, succeedOnlyWorker } from '../queue/limits/leases.ts';
 import { openTicketWatch } from '../queue/upkeep/job-rescuer.ts';
 import { redisErrors, reportRedis } from '../observe/redis-report.ts';
 import { unlessStopped } from './run.ts';
-import { openStation, type Shared, type Station } from './mailbox-workers.ts';
+import { openMailboxWorker, type Shared, type MailboxWorker } from './mailbox-workers.ts';
 
 export interface WorkerRole {
   /** Takes over another configuration: mailboxes that have changed are opened anew, and held ones tried at once. */
@@ -71,34 +71,35 @@ export async function openWorker({
       worker,
       config.mailboxes.map(({ mailbox }) => mailbox.id),
     );
-  const governor = openGovernor({ redis, keys, worker, ...(windowMs !== undefined && { windowMs }) });
+  const throttle = openThrottle({ redis, keys, worker, ...(windowMs !== undefined && { windowMs }) });
   const events = { ...mailEvents(log, metrics), error: onError };
   const time = await openRedisTime(redis, onError);
   const { now } = time;
   let directory = directoryOf(config);
-  const floor = makeFloor(
-    { redis, keys, governor, records, now, events, retryDelaysMs: config.retryDelaysMs, onToken: metrics.token },
+  const workers = makeMailboxWorkers(
+    { redis, keys, throttle, records, now, events, retryDelaysMs: config.retryDelaysMs, onToken: metrics.token },
     config,
   );
-  const seats = openSeats({
+  const seats = openLeases({
     redis,
     keys,
     worker,
-    mailboxes: () => floor.stations().map(({ seated }) => seated),
+    mailboxes: () => workers.mailboxWorkers().map(({ seated }) => seated),
     onError,
   });
   const expiry = openExpiry({
     records,
-    standingOf: ({ message, state }) => standingFor(message, throughOf(message, state, directory), governor.standing),
+    mailboxStatusOf: ({ message, state }) =>
+      mailboxStatusFor(message, throughOf(message, state, directory), throttle.mailboxStatus),
     now,
-    onExpired: events.concluded,
+    onExpired: events.completed,
     onUnreadable: events.unreadable,
     onError,
   });
   const tickets = openTicketWatch({ redis, keys, records, now, onMended: events.mended, onError });
   const credentials = openCredentialWatch(config.mailboxes, log, metrics);
   const warnOfLeftBehind = async () => {
-    for (const { name, queue } of await findLeftBehind(redis, keys, directory))
+    for (const { name, queue } of await findOrphanedQueues(redis, keys, directory))
       log.warn({ mailbox: name, queue }, notConfigured(name).reason?.explanation);
   };
   await warnOfLeftBehind();
@@ -107,7 +108,7 @@ export async function openWorker({
   return {
     reload: async (changed) => {
       directory = directoryOf(changed);
-      await floor.reload(changed, seats.leave);
+      await workers.reload(changed, seats.leave);
       credentials.watch(changed.mailboxes);
       metrics.begin(changed.mailboxes.map(({ mailbox }) => mailbox.id));
       log.info({ mailboxes: changed.mailboxes.map(({ mailbox }) => mailbox.id) }, 'configuration taken over');
@@ -115,7 +116,7 @@ export async function openWorker({
     },
     close: async () => {
       credentials.close();
-      await floor.close(config.shutdownTimeoutMs);
+      await workers.close(config.shutdownTimeoutMs);
       await seats.close();
       await expiry.close();
       await tickets.close();
@@ -125,34 +126,34 @@ export async function openWorker({
   };
 }
 
-/** All stations of a worker, and the queues of the pools that they serve together. */
-interface Floor {
-  stations(): readonly Station[];
+/** All mailboxWorkers of a worker, and the queues of the pools that they serve together. */
+interface MailboxWorkers {
+  mailboxWorkers(): readonly MailboxWorker[];
   reload(config: Config, onClosed: (mailbox: string) => Promise<void>): Promise<void>;
   close(timeoutMs: number): Promise<void>;
 }
 
-function makeFloor(common: Omit<Shared, 'onSeats'>, config: Config): Floor {
-  const stations = new Map<string, Station>();
+function makeMailboxWorkers(common: Omit<Shared, 'onLeases'>, config: Config): MailboxWorkers {
+  const mailboxWorkers = new Map<string, MailboxWorker>();
   let pools: readonly PoolQueue[] = [];
-  const onSeats = () => {
+  const onLeases = () => {
     for (const { consumer, lines } of pools)
-      consumer.setConcurrency(lines.reduce((sum, { gate }) => sum + gate.limit, 0));
+      consumer.setConcurrency(lines.reduce((sum, { semaphore }) => sum + semaphore.limit, 0));
   };
-  const shared = { ...common, onSeats };
+  const shared = { ...common, onLeases };
   const open = (next: Config) => {
     for (const mailbox of next.mailboxes) {
       const { id } = mailbox.mailbox;
-      if (!stations.has(id)) stations.set(id, openStation(mailbox, shared));
+      if (!mailboxWorkers.has(id)) mailboxWorkers.set(id, openMailboxWorker(mailbox, shared));
     }
     const missing = next.pools.filter(({ name }) => !pools.some(({ pool }) => pool.name === name));
-    pools = [...pools, ...missing.map((pool) => openPoolQueue(pool, stations, common))];
+    pools = [...pools, ...missing.map((pool) => openPoolQueue(pool, mailboxWorkers, common))];
   };
   open(config);
   return {
-    stations: () => [...stations.values()],
+    mailboxWorkers: () => [...mailboxWorkers.values()],
     reload: async (next, onClosed) => {
-      const outdated = [...stations.values()].filter((station) => !isSame(station, next));
+      const outdated = [...mailboxWorkers.values()].filter((mailboxWorker) => !isSame(mailboxWorker, next));
       const outdatedPools = pools.filter((pool) => !isSamePool(pool, next, outdated));
       await Promise.all([
         ...outdatedPools.map(({ consumer }) => consumer.close()),
@@ -160,21 +161,26 @@ function makeFloor(common: Omit<Shared, 'onSeats'>, config: Config): Floor {
       ]);
       pools = pools.filter((pool) => !outdatedPools.includes(pool));
       for (const { line } of outdated) {
-        stations.delete(line.mailbox.id);
+        mailboxWorkers.delete(line.mailbox.id);
         await onClosed(line.mailbox.id);
       }
       open(next);
-      await Promise.all([...stations.values(), ...pools.map(({ consumer }) => consumer)].map((one) => one.wake()));
-      onSeats();
+      await Promise.all(
+        [...mailboxWorkers.values(), ...pools.map(({ consumer }) => consumer)].map((one) => one.wake()),
+      );
+      onLeases();
     },
     close: async (timeoutMs) => {
       const consumers = pools.map(({ consumer }) => consumer.close());
-      await Promise.all([...consumers, ...[...stations.values()].map((station) => station.close(timeoutMs))]);
+      await Promise.all([
+        ...consumers,
+        ...[...mailboxWorkers.values()].map((mailboxWorker) => mailboxWorker.close(timeoutMs)),
+      ]);
     },
   };
 }
 
-function isSame({ config }: Station, { mailboxes }: Config): boolean {
+function isSame({ config }: MailboxWorker, { mailboxes }: Config): boolean {
   const next = mailboxes.find(({ mailbox }) => mailbox.id === config.mailbox.id);
   return JSON.stringify(next) === JSON.stringify(config);
 }
@@ -183,21 +189,21 @@ function isSame({ config }: Station, { mailboxes }: Config): boolean {
 interface PoolQueue {
   readonly pool: PoolConfig;
   readonly consumer: Consumer;
-  readonly lines: readonly Line[];
+  readonly lines: readonly Route[];
 }
 
-function isSamePool({ pool, lines }: PoolQueue, { pools }: Config, outdated: readonly Station[]): boolean {
+function isSamePool({ pool, lines }: PoolQueue, { pools }: Config, outdated: readonly MailboxWorker[]): boolean {
   const next = pools.find(({ name }) => name === pool.name);
   return JSON.stringify(next) === JSON.stringify(pool) && !outdated.some(({ line }) => lines.includes(line));
 }
 
 function openPoolQueue(
   pool: PoolConfig,
-  stations: ReadonlyMap<string, Station>,
-  common: Omit<Shared, 'onSeats'>,
+  mailboxWorkers: ReadonlyMap<string, MailboxWorker>,
+  common: Omit<Shared, 'onLeases'>,
 ): PoolQueue {
   const { name, mailboxes, stickyBy } = pool;
-  const lines = mailboxes.flatMap((id) => stations.get(id)?.line ?? []);
+  const lines = mailboxes.flatMap((id) => mailboxWorkers.get(id)?.line ?? []);
   const [first, ...others] = lines;
   if (!first) throw new Error(`The pool ${name} has no mailbox.`);
   const consumer = openConsumer({ ...common, name, lines: [first, ...others], sticky: stickyBy === 'recipient' });

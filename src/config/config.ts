@@ -8,7 +8,7 @@ import { addressKey } from '../core/message/address.ts';
 import type { ApiKey, Scope } from '../core/submit/api-key.ts';
 import { EXCHANGE_LIMITS, type MailboxLimits } from '../core/mailbox/mailbox.ts';
 import type { BodyKey } from '../queue/records/body-cipher.ts';
-import type { LoadLimits } from '../queue/accept/queue-limits.ts';
+import type { QueueLimits } from '../queue/accept/queue-limits.ts';
 import type { RedisLocation } from '../queue/redis/client.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
 import type { Fault } from './fault.ts';
@@ -48,7 +48,7 @@ export interface Config {
   readonly retryDelaysMs: readonly [number, ...number[]];
   readonly messageTtlMs: number;
   /** How much may wait in all queues together. */
-  readonly queueLimits: LoadLimits;
+  readonly queueLimits: QueueLimits;
   readonly retentionMs: number;
   readonly logLevel: string;
   readonly shutdownTimeoutMs: number;

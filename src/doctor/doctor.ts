@@ -6,31 +6,44 @@ import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import type { LoginConfig, MailboxConfig } from '../config/mailbox-config.ts';
 import { CLOUDS } from '../core/mailbox/clouds.ts';
-import { type Checkup, failed, fillIn, makeCheckup, ok, skipped, type Step, warning } from '../core/admin/checkup.ts';
+import {
+  type Diagnosis,
+  failed,
+  fillIn,
+  makeDiagnosis,
+  ok,
+  skipped,
+  type Step,
+  warning,
+} from '../core/admin/checkup.ts';
 import { PASSWORDS_END } from '../core/mailbox/password-end.ts';
 import { type Application, isManaged } from '../entra/credential.ts';
 import { CREDENTIAL_WARNING_DAYS, credentialEnd, daysUntil } from '../entra/credential-end.ts';
-import { type EntraExamination, examineEntra } from '../entra/doctor.ts';
-import type { Proof } from '../smtp/connection.ts';
-import { examineLogin, examineSenders, examineServer, type ServerSession } from '../smtp/doctor.ts';
+import { type EntraDiagnosis, diagnoseEntra } from '../entra/doctor.ts';
+import type { Credentials } from '../smtp/connection.ts';
+import { diagnoseLogin, diagnoseSenders, diagnoseServer, type ServerSession } from '../smtp/doctor.ts';
 
 /** Gives a connection's place among those that the mailbox may have, and takes it back; undefined when there is none. */
-export type TakeSeat = () => Promise<{ release(): Promise<void> } | undefined>;
+export type TakeGuestLease = () => Promise<{ release(): Promise<void> } | undefined>;
 
-export const NO_SEAT_NEEDED: TakeSeat = () => Promise.resolve({ release: () => Promise.resolve() });
+export const NO_LEASE_NEEDED: TakeGuestLease = () => Promise.resolve({ release: () => Promise.resolve() });
 
 /** Never throws for what Exchange, Entra or the network do. */
-export async function examine(config: MailboxConfig, takeSeat: TakeSeat, now: () => Date): Promise<Checkup> {
+export async function diagnose(
+  config: MailboxConfig,
+  takeGuestLease: TakeGuestLease,
+  now: () => Date,
+): Promise<Diagnosis> {
   const { mailbox, host, port, login } = config;
   const configuration = await checkConfiguration(config, now());
-  const server = await examineServer({ host, port }, mailbox.limits.messageSizeBytesMax, () => isOnline(login));
+  const server = await diagnoseServer({ host, port }, mailbox.limits.messageSizeBytesMax, () => isOnline(login));
   try {
-    const entra = await examineCredential(login, now());
-    const proof = proofOf(mailbox.address, login, entra.token);
-    const session = await checkSession(config, server.session, proof, entra, takeSeat);
+    const entra = await diagnoseCredential(login, now());
+    const credentials = credentialsOf(mailbox.address, login, entra.token);
+    const session = await checkSession(config, server.session, credentials, entra, takeGuestLease);
     const steps = [configuration, ...server.steps, ...entra.steps, ...session];
     const known = knownNames(config, entra.objectId);
-    return makeCheckup(
+    return makeDiagnosis(
       mailbox.address,
       now(),
       steps.map((step) => fillIn(step, known)),
@@ -80,14 +93,14 @@ const ENDS_SOON = {
   fix: 'Make a new one in the Entra admin center (App registrations > the app > Certificates & secrets), set it, and send SIGHUP.',
 };
 
-async function examineCredential(login: LoginConfig, now: Date): Promise<EntraExamination> {
-  if (login.kind === 'oauth') return examineEntra(login.application, now);
+async function diagnoseCredential(login: LoginConfig, now: Date): Promise<EntraDiagnosis> {
+  if (login.kind === 'oauth') return diagnoseEntra(login.application, now);
   const because = 'The login is by password.';
   const steps = (['authority', 'token', 'consent'] as const).map((id) => skipped(id, because));
   return { steps, token: undefined, objectId: undefined };
 }
 
-function proofOf(address: string, login: LoginConfig, token: string | undefined): Proof | undefined {
+function credentialsOf(address: string, login: LoginConfig, token: string | undefined): Credentials | undefined {
   if (login.kind === 'password') return login;
   return token === undefined ? undefined : { kind: 'token', user: address, token };
 }
@@ -95,20 +108,20 @@ function proofOf(address: string, login: LoginConfig, token: string | undefined)
 async function checkSession(
   { mailbox }: MailboxConfig,
   session: ServerSession | undefined,
-  proof: Proof | undefined,
-  entra: EntraExamination,
-  takeSeat: TakeSeat,
+  credentials: Credentials | undefined,
+  entra: EntraDiagnosis,
+  takeGuestLease: TakeGuestLease,
 ): Promise<Step[]> {
-  if (!session || !proof) {
+  if (!session || !credentials) {
     return skipBoth(session ? 'There is nothing to log in with.' : 'There is no trusted connection to Exchange.');
   }
-  const seat = await takeSeat();
+  const seat = await takeGuestLease();
   if (!seat) return skipBoth('All connections that this mailbox may have are in use. Try again in a moment.');
   try {
-    const step = await examineLogin(session, proof);
+    const step = await diagnoseLogin(session, credentials);
     if (step.status !== 'ok')
       return [knowingTheToken(step, entra), skipped('senders', 'Exchange did not take the login.')];
-    return [step, await examineSenders(session, [mailbox.address, ...mailbox.sendAs])];
+    return [step, await diagnoseSenders(session, [mailbox.address, ...mailbox.sendAs])];
   } finally {
     session.dialogue.close();
     await seat.release();
@@ -120,7 +133,7 @@ function skipBoth(because: string): Step[] {
 }
 
 /** 535 5.7.3 has many causes; a token that is right leaves those in Exchange. */
-function knowingTheToken(step: Step, { steps }: EntraExamination): Step {
+function knowingTheToken(step: Step, { steps }: EntraDiagnosis): Step {
   const consent = steps.find(({ id }) => id === 'consent')?.status;
   if (!/\b5\.7\.3\b/.test(step.seen)) return step;
   if (consent === 'ok') return { ...step, ...MAILBOX_PERMISSION };

@@ -1,6 +1,6 @@
-/** A checkup as a terminal shows it: a line for each step, and under it what was seen, what it means, what to do. */
+/** A diagnosis as a terminal shows it: a line for each step, and under it what was seen, what it means, what to do. */
 import { styleText } from 'node:util';
-import { type Checkup, STEP_TITLES, type Step, type StepStatus } from '../core/admin/checkup.ts';
+import { type Diagnosis, STEP_TITLES, type Step, type StepStatus } from '../core/admin/checkup.ts';
 
 const MARKS = {
   ok: ['ok', 'green'],
@@ -13,7 +13,7 @@ const MARK_WIDTH = 9;
 const INDENT = ' '.repeat(MARK_WIDTH);
 
 /** Without colours where `stream` is no terminal or NO_COLOR is set. */
-export function checkupText({ mailbox, ok, steps }: Checkup, stream: NodeJS.WritableStream): string {
+export function checkupText({ mailbox, ok, steps }: Diagnosis, stream: NodeJS.WritableStream): string {
   const count = steps.filter(({ status }) => status === 'failed').length;
   const summary = ok
     ? 'Nothing stands in the way: mails go out.'

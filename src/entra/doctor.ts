@@ -5,7 +5,7 @@ import { findNetworkToEntra } from '../core/replies/network-table.ts';
 import { type Application, isManaged, type Registration } from './credential.ts';
 import { openTokenSource } from './tokens.ts';
 
-export interface EntraExamination {
+export interface EntraDiagnosis {
   readonly steps: readonly Step[];
   /** Undefined when Entra gave none. */
   readonly token: string | undefined;
@@ -17,7 +17,7 @@ const TIMEOUT_MS = 15_000;
 const ROLE = 'SMTP.SendAsApp';
 
 /** Asks for a new token, so that a credential is tried and not a memory of it. */
-export async function examineEntra(application: Application, now: Date): Promise<EntraExamination> {
+export async function diagnoseEntra(application: Application, now: Date): Promise<EntraDiagnosis> {
   const authority = isManaged(application)
     ? skipped('authority', 'The platform asks Entra for its managed identity.')
     : await checkAuthority(application, now);
@@ -72,7 +72,7 @@ function checkClock(seen: string, date: string | null, now: Date): Step {
   const minutesOff = date === null ? 0 : Math.round((now.getTime() - Date.parse(date)) / 60_000);
   // An answer without a date that can be read tells nothing of the clock.
   if (!(Math.abs(minutesOff) > CLOCK_OFF_MINUTES_MAX)) return ok('authority', seen);
-  const clock = `this machine's clock is ${Math.abs(minutesOff)} minutes ${minutesOff > 0 ? 'fast' : 'slow'}`;
+  const clock = `this machine's clock is ${Math.abs(minutesOff)} minutes ${minutesOff > 0 ? 'fast' : 'throttle'}`;
   return warning('authority', `${seen}; ${clock}`, CLOCK_OFF);
 }
 

@@ -103,7 +103,7 @@ async function registrationTokens(
       authority: `${authorityHost.replace(/\/+$/, '')}/${tenantId}`,
       // The configuration names the authority, so there is no need to ask Microsoft whether it is one of theirs.
       knownAuthorities: [host],
-      ...(await proof(credential)),
+      ...(await credentials(credential)),
     },
     system: {
       networkClient,
@@ -113,9 +113,9 @@ async function registrationTokens(
   return (fresh) => client.acquireTokenByClientCredential({ scopes: [scope], skipCache: fresh });
 }
 
-type Proof = Pick<NodeAuthOptions, 'clientSecret' | 'clientCertificate' | 'clientAssertion'>;
+type Credentials = Pick<NodeAuthOptions, 'clientSecret' | 'clientCertificate' | 'clientAssertion'>;
 
-async function proof(credential: Credential): Promise<Proof> {
+async function credentials(credential: Credential): Promise<Credentials> {
   switch (credential.kind) {
     case 'secret':
       return { clientSecret: credential.secret };
@@ -126,7 +126,7 @@ async function proof(credential: Credential): Promise<Proof> {
   }
 }
 
-function readCertificate(pem: string): NonNullable<Proof['clientCertificate']> {
+function readCertificate(pem: string): NonNullable<Credentials['clientCertificate']> {
   const privateKey = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----/.exec(pem)?.[0];
   const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem)?.[0];
   if (!privateKey || !certificate)

@@ -1,13 +1,13 @@
 /** A message as the API tells it. Its content is never told. */
 import type { FoundMessage } from '../core/admin/message-admin.ts';
-import { type Attempt, toldStatus } from '../core/message/message.ts';
-import type { Restrained } from '../core/mailbox/status.ts';
+import { type Attempt, publicStatus } from '../core/message/message.ts';
+import type { Blocked } from '../core/mailbox/status.ts';
 import type { MessageAnswer } from './schemas/message.ts';
 
-export function messageView({ message, state, standing, estimatedAt }: FoundMessage): MessageAnswer {
+export function messageView({ message, state, mailboxStatus, estimatedAt }: FoundMessage): MessageAnswer {
   const { id, mailbox, from, to, cc, bcc, subject, messageId, metadata, acceptedAt, sendAt, expiresAt } = message;
-  const status = toldStatus(state, message, standing, new Date());
-  const held = status === 'held' && standing?.state === 'held' ? heldBy(standing) : undefined;
+  const status = publicStatus(state, message, mailboxStatus, new Date());
+  const held = status === 'held' && mailboxStatus?.state === 'held' ? heldBy(mailboxStatus) : undefined;
   return {
     id,
     status,
@@ -32,7 +32,7 @@ export function messageView({ message, state, standing, estimatedAt }: FoundMess
 }
 
 /** What holds a message back that could go out but for its mailbox. */
-function heldBy({ since, until, reason }: Restrained): MessageAnswer['held'] {
+function heldBy({ since, until, reason }: Blocked): MessageAnswer['held'] {
   return {
     ...(since && { since: since.toISOString() }),
     ...(until && { until: until.toISOString() }),

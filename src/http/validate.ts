@@ -20,11 +20,16 @@ const ONE_IS_ENOUGH = [
 const ERRORS_MAX = 100;
 
 export function openFindErrors(directory: Directory): FindErrors {
-  const judge = createPrepare({ directory: () => directory, newId: () => '', now: () => new Date(), messageTtlMs: 1 });
+  const classify = createPrepare({
+    directory: () => directory,
+    newId: () => '',
+    now: () => new Date(),
+    messageTtlMs: 1,
+  });
   return async (body, shapeErrors) => {
     if (!isObject(body)) return shapeErrors;
     // Each field is checked anew: of very many errors some were not noted.
-    const outcome = judge(wellShaped(body, SendRequest) as Draft, { name: '' });
+    const outcome = classify(wellShaped(body, SendRequest) as Draft, { name: '' });
     const more = 'errors' in outcome ? outcome.errors : [];
     const excused = excusedFields(shapeErrors);
     return [...shapeErrors, ...more.filter(({ field }) => !excused.has(field))].slice(0, ERRORS_MAX);

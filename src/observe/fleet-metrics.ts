@@ -68,7 +68,7 @@ function forget({ unfinishedMessages, unfinishedBytes, mailboxes, ...labelled }:
 function show(report: MailboxReport, { queue, state, used, limit }: Seen): void {
   const { id: mailbox } = report.mailbox;
   showQueue(mailbox, report.queue, { queue });
-  for (const one of STATES) state.set({ mailbox, state: one }, report.standing.state === one ? 1 : 0);
+  for (const one of STATES) state.set({ mailbox, state: one }, report.mailboxStatus.state === one ? 1 : 0);
   for (const [name, max, value] of limitsOf(report)) {
     used.set({ mailbox, limit: name }, value);
     limit.set({ mailbox, limit: name }, max);
@@ -81,7 +81,10 @@ function showQueue(mailbox: string, depth: QueueDepth, { queue }: Pick<Seen, 'qu
   queue.set({ mailbox, state: 'under_way' }, depth.underWay);
 }
 
-function limitsOf({ mailbox: { limits }, standing: { usage } }: MailboxReport): readonly [string, number, number][] {
+function limitsOf({
+  mailbox: { limits },
+  mailboxStatus: { usage },
+}: MailboxReport): readonly [string, number, number][] {
   return [
     ['connections', limits.connections, usage.connections],
     ['messages_per_minute', limits.messagesPerMinute, usage.messagesPerMinute],

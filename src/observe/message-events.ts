@@ -1,5 +1,5 @@
 /** One function for each thing that happens to a mail: the same words in the log and in the metrics. */
-import type { Conclusion } from '../core/deliver/conclusion.ts';
+import type { Transition } from '../core/deliver/conclusion.ts';
 import type { Attempt, Message } from '../core/message/message.ts';
 import { formatReply } from '../core/replies/outcome.ts';
 import type { Logger } from './log.ts';
@@ -9,7 +9,7 @@ import type { Change } from '../queue/limits/throttle.ts';
 export interface MailEvents {
   readonly accepted: (message: Message) => void;
   readonly canceled: (message: Message) => void;
-  readonly concluded: (message: Message, conclusion: Conclusion) => void;
+  readonly completed: (message: Message, transition: Transition) => void;
   readonly interrupted: (message: Message, attempt: Attempt) => void;
   readonly unreadable: (id: string, reason: string) => void;
   /** The message's ticket was lost or spoilt, and has been written anew. */
@@ -29,24 +29,24 @@ export function mailEvents(log: Logger, metrics: Metrics): MailEvents {
       metrics.canceled(message);
       log.info({ ...ids(message), client: message.client }, 'canceled');
     },
-    concluded: (message, conclusion) => {
-      metrics.concluded(message, conclusion);
-      const { attempt, status, nextAttemptAt } = conclusion;
+    completed: (message, transition) => {
+      metrics.completed(message, transition);
+      const { attempt, status, nextAttemptAt } = transition;
       const fields = { ...ids(message), ...attemptFields(attempt), ...(nextAttemptAt && { nextAttemptAt }) };
       if (status === 'sent') log.info(fields, status);
       else if (status === 'deferred' || status === 'queued') log.warn(fields, status);
       else log.error(fields, status);
     },
     interrupted: (message, attempt) => {
-      metrics.concluded(message, { attempt, status: 'queued' });
+      metrics.completed(message, { attempt, status: 'queued' });
       log.warn({ ...ids(message), ...attemptFields(attempt) }, 'interrupted');
     },
     unreadable: (id, reason) => log.error({ id, reason }, 'unreadable'),
     mended: (message) => log.error(ids(message), 'its ticket was lost or spoilt: written anew'),
     mailbox: (mailbox, change) => {
       if (change.kind === 'opened') log.info({ mailbox }, 'mailbox open again');
-      if (change.kind !== 'restrained' || !change.isNew) return;
-      const { state, reason } = change.restraint;
+      if (change.kind !== 'blocked' || !change.isNew) return;
+      const { state, reason } = change.backoff;
       const { rule, reply, explanation, fix } = reason;
       const fields = {
         mailbox,

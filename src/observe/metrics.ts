@@ -1,6 +1,6 @@
 /** What Prometheus is told: names `relay365_*`, base units, and no label but what the configuration bounds. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Conclusion } from '../core/deliver/conclusion.ts';
+import type { Transition } from '../core/deliver/conclusion.ts';
 import { FINAL_STATUSES, isFinal, type Message } from '../core/message/message.ts';
 import { type Fleet, fleetGauges } from './fleet-metrics.ts';
 
@@ -9,7 +9,7 @@ export interface Metrics {
   readonly text: () => Promise<string>;
   readonly contentType: string;
   readonly accepted: (message: Message) => void;
-  readonly concluded: (message: Message, conclusion: Pick<Conclusion, 'attempt' | 'status'>) => void;
+  readonly completed: (message: Message, transition: Pick<Transition, 'attempt' | 'status'>) => void;
   readonly canceled: (message: Message) => void;
   /** Entra gave another token, or none. */
   readonly token: (mailbox: string, outcome: 'renewed' | 'failed') => void;
@@ -130,11 +130,11 @@ function mailMetrics({
   replies,
   attempts,
   queueTime,
-}: Counters): Pick<Metrics, 'accepted' | 'concluded' | 'canceled'> {
+}: Counters): Pick<Metrics, 'accepted' | 'completed' | 'canceled'> {
   return {
     accepted: ({ mailbox }) => accepted.inc({ mailbox }),
     canceled: ({ mailbox }) => finished.inc({ mailbox, status: 'canceled' }),
-    concluded: ({ mailbox, acceptedAt, sendAt }, { attempt, status }) => {
+    completed: ({ mailbox, acceptedAt, sendAt }, { attempt, status }) => {
       const { outcome, durationMs, reply, at } = attempt;
       attempts.observe({ mailbox, outcome }, durationMs / 1_000);
       if (reply) replies.inc({ mailbox, code: reply.code, enhanced: reply.enhanced ?? '' });

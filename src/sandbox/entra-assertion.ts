@@ -20,15 +20,15 @@ const FEDERATED_AUDIENCE = 'api://AzureADTokenExchange';
 const CLOCK_SKEW_SECONDS = 300;
 
 /** Whether the assertion proves that the app sent it. */
-export function judgeAssertion(assertion: string, context: AssertionContext): CredentialVerdict {
+export function checkAssertion(assertion: string, context: AssertionContext): CredentialVerdict {
   const jwt = decodeJwt(assertion);
   if (!jwt) return { kind: 'refused', error: 'wrongAssertion', detail: 'The token could not be read.' };
   const federated = jwt.claims['iss'] !== context.app.clientId;
-  const proof = federated ? judgeFederated(jwt, context) : judgeOwn(jwt, context);
-  return proof.kind === 'proven' ? judgeTime(jwt, context.nowSeconds) : proof;
+  const credentials = federated ? checkFederated(jwt, context) : checkOwn(jwt, context);
+  return credentials.kind === 'proven' ? checkTime(jwt, context.nowSeconds) : credentials;
 }
 
-function judgeOwn(jwt: Jwt, { app, authority }: AssertionContext): CredentialVerdict {
+function checkOwn(jwt: Jwt, { app, authority }: AssertionContext): CredentialVerdict {
   const registered = app.certificates.some((pem) => isSignedBy(jwt, createPublicKey(pem)));
   if (!registered) return { kind: 'refused', error: 'wrongAssertion', detail: whyNotRegistered(jwt, app) };
   const audience = String(jwt.claims['aud']).toLowerCase();
@@ -56,7 +56,7 @@ function hex(thumbprint: unknown): string {
     .toUpperCase();
 }
 
-function judgeFederated(jwt: Jwt, { app }: AssertionContext): CredentialVerdict {
+function checkFederated(jwt: Jwt, { app }: AssertionContext): CredentialVerdict {
   const record = app.federated.find((credential) => isFor(jwt, credential));
   if (!record) return { kind: 'refused', error: 'noFederation', detail: String(jwt.claims['sub']) };
   const genuine = record.publicKey === undefined || isSignedBy(jwt, createPublicKey(record.publicKey));
@@ -67,7 +67,7 @@ function isFor({ claims }: Jwt, { issuer, subject, audience = FEDERATED_AUDIENCE
   return claims['iss'] === issuer && claims['sub'] === subject && [claims['aud']].flat().includes(audience);
 }
 
-function judgeTime({ claims }: Jwt, nowSeconds: number): CredentialVerdict {
+function checkTime({ claims }: Jwt, nowSeconds: number): CredentialVerdict {
   const from = Number(claims['nbf'] ?? 0);
   const until = Number(claims['exp'] ?? 0);
   if (from <= nowSeconds + CLOCK_SKEW_SECONDS && nowSeconds < until + CLOCK_SKEW_SECONDS) return { kind: 'proven' };

@@ -1,5 +1,5 @@
 /** Judges a request for a token by the client credentials flow, in the order in which Entra finds fault. */
-import { judgeAssertion, type CredentialVerdict } from './entra-assertion.ts';
+import { checkAssertion, type CredentialVerdict } from './entra-assertion.ts';
 import type { App, EntraDirectory } from './entra-directory.ts';
 import type { EntraErrorName } from './entra-errors.ts';
 
@@ -26,16 +26,16 @@ const RESOURCES = [
 ];
 
 /** Whether Entra gives this client a token, and for whom. */
-export function judgeTokenRequest(request: TokenRequest, directory: EntraDirectory): GrantVerdict {
+export function checkTokenRequest(request: TokenRequest, directory: EntraDirectory): GrantVerdict {
   const { form, tenantId } = request;
   const grantType = form.get('grant_type') ?? '';
   if (grantType !== 'client_credentials') return { kind: 'refused', error: 'unsupportedGrant', detail: grantType };
   if (!directory.hasTenant(tenantId)) return { kind: 'refused', error: 'unknownTenant' };
   const app = directory.findApp(tenantId, form.get('client_id') ?? '');
   if (!app) return { kind: 'refused', error: 'unknownApp' };
-  const scope = judgeScope(form.get('scope') ?? '');
+  const scope = checkScope(form.get('scope') ?? '');
   if (scope.kind === 'refused') return scope;
-  const credential = judgeCredential(request, app);
+  const credential = checkCredential(request, app);
   return credential.kind === 'refused' ? credential : { kind: 'granted', app, audience: scope.audience };
 }
 
@@ -44,7 +44,7 @@ type ScopeVerdict =
   | { readonly kind: 'refused'; readonly error: EntraErrorName };
 
 /** MSAL adds `openid profile offline_access` to some requests; Entra ignores them here. */
-function judgeScope(value: string): ScopeVerdict {
+function checkScope(value: string): ScopeVerdict {
   const scopes = value.split(' ').filter((scope) => scope !== '' && !/^(openid|profile|offline_access)$/.test(scope));
   const [scope, ...more] = scopes;
   if (scope === undefined || more.length > 0) return { kind: 'refused', error: 'invalidScope' };
@@ -53,14 +53,14 @@ function judgeScope(value: string): ScopeVerdict {
   return RESOURCES.includes(audience) ? { kind: 'known', audience } : { kind: 'refused', error: 'unknownResource' };
 }
 
-function judgeCredential({ form, authority, nowSeconds }: TokenRequest, app: App): CredentialVerdict {
+function checkCredential({ form, authority, nowSeconds }: TokenRequest, app: App): CredentialVerdict {
   const assertion = form.get('client_assertion');
-  if (assertion !== null) return judgeAssertion(assertion, { app, authority, nowSeconds });
+  if (assertion !== null) return checkAssertion(assertion, { app, authority, nowSeconds });
   const secret = form.get('client_secret');
-  return secret === null ? { kind: 'refused', error: 'missingCredential' } : judgeSecret(secret, app);
+  return secret === null ? { kind: 'refused', error: 'missingCredential' } : checkSecret(secret, app);
 }
 
-function judgeSecret(secret: string, app: App): CredentialVerdict {
+function checkSecret(secret: string, app: App): CredentialVerdict {
   const secrets = app.secrets.map((entry) => (typeof entry === 'string' ? { value: entry, expired: false } : entry));
   const matching = secrets.find(({ value }) => value === secret);
   if (!matching) return { kind: 'refused', error: 'wrongSecret' };

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EntraDirectory } from './entra-directory.ts';
 import { entraError, type EntraErrorName, type EntraErrorSubject } from './entra-errors.ts';
-import { judgeTokenRequest } from './entra-grant.ts';
+import { checkTokenRequest } from './entra-grant.ts';
 import type { TokenIssuer } from './entra-tokens.ts';
 import { pause, type Script } from './script.ts';
 
@@ -22,7 +22,7 @@ export interface EntraRule {
   readonly times?: number;
 }
 
-export interface DeskParts {
+export interface EntraServerParts {
   readonly directory: EntraDirectory;
   readonly script: Script<EntraRule>;
   readonly tokens: TokenIssuer;
@@ -46,12 +46,12 @@ interface Answer {
 const BODY_BYTES_MAX = 64 * 1024;
 const GARBAGE = '<!DOCTYPE html><html><head><title>Sign in to the network</title></head><body>Welcome</body></html>';
 
-export class EntraDesk {
-  readonly parts: DeskParts;
+export class EntraServer {
+  readonly parts: EntraServerParts;
   requestCount = 0;
   readonly #closing = new AbortController();
 
-  constructor(parts: DeskParts) {
+  constructor(parts: EntraServerParts) {
     this.parts = parts;
   }
 
@@ -105,13 +105,13 @@ export class EntraDesk {
     const { directory, tokens, authorityHost, now } = this.parts;
     const { tenantId, form } = question;
     const nowSeconds = Math.floor(now() / 1000);
-    const verdict = judgeTokenRequest(
+    const action = checkTokenRequest(
       { tenantId, authority: `${authorityHost}/${tenantId}`, form, nowSeconds },
       directory,
     );
-    if (verdict.kind === 'refused') return this.#refuse(question, verdict.error, { detail: verdict.detail });
+    if (action.kind === 'refused') return this.#refuse(question, action.error, { detail: action.detail });
     const lifetime = tokens.lifetimeSeconds;
-    const token = tokens.issue(verdict.app, verdict.audience);
+    const token = tokens.issue(action.app, action.audience);
     return {
       status: 200,
       body: { token_type: 'Bearer', expires_in: lifetime, ext_expires_in: lifetime, access_token: token },

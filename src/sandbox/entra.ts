@@ -4,7 +4,7 @@
  */
 import { createServer, type Server } from 'node:https';
 import type { ServerCertificate } from './certificate.ts';
-import { EntraDesk, type EntraRule } from './entra-server.ts';
+import { EntraServer, type EntraRule } from './entra-server.ts';
 import { type AppOptions, type AppPatch, type ClientSecret, EntraDirectory } from './entra-directory.ts';
 import { TokenIssuer, type TokenVerdict } from './entra-tokens.ts';
 import { closeServer, listen } from './listen.ts';
@@ -51,20 +51,20 @@ export async function openEntra({ certificate, host, port, now }: EntraOptions):
   const server = createServer({ key: certificate.privateKey, cert: certificate.certificate, minVersion: 'TLSv1.2' });
   const authorityHost = `https://localhost:${await listen(server, host, port)}`;
   const tokens = new TokenIssuer({ now, lifetimeSeconds: TOKEN_LIFETIME_SECONDS });
-  const desk = new EntraDesk({ directory, script, tokens, authorityHost, now });
-  server.on('request', (request, response) => void desk.serve(request, response));
-  return makeEntra(desk, server);
+  const entraServer = new EntraServer({ directory, script, tokens, authorityHost, now });
+  server.on('request', (request, response) => void entraServer.serve(request, response));
+  return makeEntra(entraServer, server);
 }
 
-function makeEntra(desk: EntraDesk, server: Server): Entra {
-  const { directory, script, tokens, authorityHost } = desk.parts;
+function makeEntra(entraServer: EntraServer, server: Server): Entra {
+  const { directory, script, tokens, authorityHost } = entraServer.parts;
   return {
     authorityHost,
     get issuedCount() {
       return tokens.issuedCount;
     },
     get requestCount() {
-      return desk.requestCount;
+      return entraServer.requestCount;
     },
     addTenant: (tenantId) => directory.addTenant(tenantId),
     addApp: (app) => directory.addApp(app),
@@ -80,7 +80,7 @@ function makeEntra(desk: EntraDesk, server: Server): Entra {
     clearScript: () => script.clear(),
     close: () =>
       closeServer(server, () => {
-        desk.close();
+        entraServer.close();
         server.closeAllConnections();
       }),
   };

@@ -1,4 +1,4 @@
-/** How a test or a curious user makes the simulated Exchange misbehave, at each station of the dialogue. */
+/** How a test or a curious user makes the simulated Exchange misbehave, at each mailboxWorker of the dialogue. */
 import type { Script } from './script.ts';
 
 /** Where a rule acts; `auth` is when the credentials are known, `end` is after the message's final dot. */

@@ -9,7 +9,7 @@ import type { TokenVerdict } from './entra-tokens.ts';
 import type { ExchangeRule, SessionView } from './exchange-script.ts';
 import { DEFAULT_LIMITS, type ExchangeLimits } from './limits.ts';
 import { closeServer, listen } from './listen.ts';
-import { type Credentials, DEFAULT_TENANT, judgeLogin, type LoginVerdict, type TenantSettings } from './login.ts';
+import { type Credentials, DEFAULT_TENANT, checkLogin, type LoginVerdict, type TenantSettings } from './login.ts';
 import { Mailbox, type MailboxOptions, type MailboxPatch } from './mailbox.ts';
 import {
   type MessageSummary,
@@ -72,25 +72,25 @@ const LOG_ENTRIES_MAX = 50_000;
 /** Opens the simulator on loopback. */
 export async function openExchange(options: ExchangeOptions): Promise<Exchange> {
   const { certificate, host, port } = options;
-  const desk = new ExchangeDesk(options);
+  const shared = new SharedState(options);
   const sessions = new Set<SmtpSession>();
   const server = createServer((socket) => {
-    const session = new SmtpSession(socket, desk);
+    const session = new SmtpSession(socket, shared);
     sessions.add(session);
     session.gone.addEventListener('abort', () => sessions.delete(session), { once: true });
     // A session that fails is a connection that breaks.
     converse(session).catch(() => session.destroy());
   });
-  desk.secureContext = createSecureContext({
+  shared.secureContext = createSecureContext({
     key: certificate.privateKey,
     cert: certificate.certificate,
     minVersion: 'TLSv1.2',
   });
-  return makeExchange(desk, server, sessions, await listen(server, host, port));
+  return makeExchange(shared, server, sessions, await listen(server, host, port));
 }
 
 /** What all sessions share. */
-class ExchangeDesk implements SessionHost {
+class SharedState implements SessionHost {
   secureContext = createSecureContext();
   readonly script = new Script<ExchangeRule>();
   readonly store = new MessageStore({ messagesMax: STORED_MESSAGES_MAX, bytesMax: STORED_BYTES_MAX });
@@ -122,7 +122,7 @@ class ExchangeDesk implements SessionHost {
   login(credentials: Credentials): LoginVerdict {
     const mailbox = this.find(credentials.user);
     const tenantId = mailbox?.options.tenantId ?? this.#options.tenantId;
-    return judgeLogin(credentials, { mailbox, tenantId, tenant: this.tenant, verifyToken: this.#options.verifyToken });
+    return checkLogin(credentials, { mailbox, tenantId, tenant: this.tenant, verifyToken: this.#options.verifyToken });
   }
 
   take({ mailbox, from, recipients, raw, headers, now }: Submission, slot: number): TakenMessage {
@@ -152,63 +152,63 @@ function append<Entry>(log: Entry[], entry: Entry): void {
   if (log.length > LOG_ENTRIES_MAX) log.splice(0, LOG_ENTRIES_MAX / 10);
 }
 
-function makeExchange(desk: ExchangeDesk, server: Server, sessions: ReadonlySet<SmtpSession>, port: number): Exchange {
+function makeExchange(shared: SharedState, server: Server, sessions: ReadonlySet<SmtpSession>, port: number): Exchange {
   const disconnectAll = () => {
     for (const session of sessions) session.destroy();
   };
   const exchange: Exchange = {
     port,
     get messages() {
-      return desk.store.messages;
+      return shared.store.messages;
     },
-    attempts: desk.attempts,
-    logins: desk.logins,
-    addMailbox: (mailbox) => void desk.mailboxes.set(mailbox.address.toLowerCase(), new Mailbox(mailbox)),
-    setMailbox: (address, patch) => changeMailbox(desk, address, patch),
+    attempts: shared.attempts,
+    logins: shared.logins,
+    addMailbox: (mailbox) => void shared.mailboxes.set(mailbox.address.toLowerCase(), new Mailbox(mailbox)),
+    setMailbox: (address, patch) => changeMailbox(shared, address, patch),
     setTenant: (settings) => {
-      desk.tenant = { ...desk.tenant, ...settings };
+      shared.tenant = { ...shared.tenant, ...settings };
     },
     setLimits: (limits) => {
-      desk.limits = { ...desk.limits, ...limits };
+      shared.limits = { ...shared.limits, ...limits };
       for (const session of sessions) session.rearm();
     },
     connections: (address) => {
-      const mailbox = desk.find(address);
+      const mailbox = shared.find(address);
       return { peak: mailbox?.sessionsPeak ?? 0, open: mailbox?.sessions.size ?? 0 };
     },
-    script: (rule) => desk.script.add(rule),
-    clearScript: () => desk.script.clear(),
-    forget: () => forget(desk),
-    waitFor: (done) => waitFor(desk, () => done(exchange)),
-    listMessages: () => desk.store.list(),
-    rawMessage: (n) => desk.store.find(n)?.raw,
+    script: (rule) => shared.script.add(rule),
+    clearScript: () => shared.script.clear(),
+    forget: () => forget(shared),
+    waitFor: (done) => waitFor(shared, () => done(exchange)),
+    listMessages: () => shared.store.list(),
+    rawMessage: (n) => shared.store.find(n)?.raw,
     disconnectAll,
     close: () => closeServer(server, disconnectAll),
   };
   return exchange;
 }
 
-function changeMailbox(desk: ExchangeDesk, address: string, patch: MailboxPatch): void {
-  const mailbox = desk.find(address);
+function changeMailbox(shared: SharedState, address: string, patch: MailboxPatch): void {
+  const mailbox = shared.find(address);
   if (!mailbox) throw new Error(`The sandbox has no mailbox ${address}.`);
   mailbox.options = { ...mailbox.options, ...patch };
 }
 
-function forget(desk: ExchangeDesk): void {
-  desk.store.clear();
-  desk.attempts.length = 0;
-  desk.logins.length = 0;
-  for (const mailbox of desk.mailboxes.values()) mailbox.forgetUse();
+function forget(shared: SharedState): void {
+  shared.store.clear();
+  shared.attempts.length = 0;
+  shared.logins.length = 0;
+  for (const mailbox of shared.mailboxes.values()) mailbox.forgetUse();
 }
 
-function waitFor(desk: ExchangeDesk, done: () => boolean): Promise<void> {
+function waitFor(shared: SharedState, done: () => boolean): Promise<void> {
   return new Promise((resolve) => {
     const look = () => {
       if (!done()) return;
-      desk.watchers.delete(look);
+      shared.watchers.delete(look);
       resolve();
     };
-    desk.watchers.add(look);
+    shared.watchers.add(look);
     look();
   });
 }

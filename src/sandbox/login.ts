@@ -41,7 +41,7 @@ const AUDIENCES = [
 const ROLE = 'SMTP.SendAsApp';
 
 /** Whether these credentials open this mailbox. */
-export function judgeLogin(credentials: Credentials, context: LoginContext): LoginVerdict {
+export function checkLogin(credentials: Credentials, context: LoginContext): LoginVerdict {
   const { mailbox } = context;
   const refusal =
     (credentials.kind === 'token'
@@ -53,9 +53,9 @@ export function judgeLogin(credentials: Credentials, context: LoginContext): Log
 
 /** One text for every fault of a token: Exchange does not say which it is. */
 function refusalOfToken(token: string, { mailbox, tenantId, verifyToken }: LoginContext): LoginRefusal | undefined {
-  const verdict = verifyToken(token);
-  if (verdict.kind === 'invalid' || !mailbox) return 'unsuccessful';
-  const { aud, roles, tid, appid } = verdict.claims;
+  const action = verifyToken(token);
+  if (action.kind === 'invalid' || !mailbox) return 'unsuccessful';
+  const { aud, roles, tid, appid } = action.claims;
   const isForExchange = AUDIENCES.includes(aud) && roles.includes(ROLE);
   const mayOpen = tid === tenantId && (mailbox.options.apps?.includes(appid) ?? true);
   return isForExchange && mayOpen ? undefined : 'unsuccessful';

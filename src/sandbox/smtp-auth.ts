@@ -15,7 +15,7 @@ export async function authenticate(session: SmtpSession, { rest }: Command): Pro
     mechanism.toUpperCase() === 'LOGIN' ? await readLogin(session, initial) : await readToken(session, initial);
   if (credentials === undefined) return;
   if (credentials === 'cancelled') return session.answer({ reply: REPLIES.authCancelled });
-  await session.perform('auth', () => judge(session, credentials), { mailbox: credentials.user });
+  await session.perform('auth', () => classify(session, credentials), { mailbox: credentials.user });
 }
 
 function refusalOfAuth(session: SmtpSession, mechanism: string): string | undefined {
@@ -25,10 +25,10 @@ function refusalOfAuth(session: SmtpSession, mechanism: string): string | undefi
   return mechanism === 'LOGIN' || mechanism === 'XOAUTH2' ? undefined : REPLIES.unknownMechanism;
 }
 
-function judge(session: SmtpSession, credentials: Credentials): Answer {
-  const verdict = session.host.login(credentials);
-  if (verdict.kind === 'refused') return { reply: replies.loginRefused(verdict.refusal, session.now, session.id) };
-  const { mailbox } = verdict;
+function classify(session: SmtpSession, credentials: Credentials): Answer {
+  const action = session.host.login(credentials);
+  if (action.kind === 'refused') return { reply: replies.loginRefused(action.refusal, session.now, session.id) };
+  const { mailbox } = action;
   return {
     reply: REPLIES.authenticated,
     next: () => {

@@ -9,7 +9,7 @@ import { type Data, DataCollector } from './smtp-data.ts';
 const LINE_BYTES_MAX = 64 * 1024;
 /** Beyond this the client is made to wait (TCP's window closes). */
 const AHEAD_BYTES_MAX = 1024 * 1024;
-export type Line = { readonly kind: 'line'; readonly text: string } | { readonly kind: 'too-long' };
+export type Route = { readonly kind: 'line'; readonly text: string } | { readonly kind: 'too-long' };
 
 export class SmtpReader {
   readonly #stream: Duplex;
@@ -26,7 +26,7 @@ export class SmtpReader {
   }
 
   /** The next line without its end; undefined when the client has gone. */
-  async readLine(): Promise<Line | undefined> {
+  async readLine(): Promise<Route | undefined> {
     let held = Buffer.alloc(0);
     let tooLong = false;
     for (let chunk = await this.#take(); chunk; chunk = await this.#take()) {

@@ -3,7 +3,7 @@ import { firstHeader, readHeaders } from './headers.ts';
 import * as replies from './replies.ts';
 import { pause } from './script.ts';
 import type { Answer, SmtpSession } from './smtp-session.ts';
-import { judgeSubmission, type Submission } from './submission.ts';
+import { checkSubmission, type Submission } from './submission.ts';
 
 const { REPLIES } = replies;
 
@@ -38,11 +38,11 @@ export async function receiveChunk(session: SmtpSession, rest: string, refusal: 
 async function submit(session: SmtpSession, raw: Buffer): Promise<Answer> {
   const submission = submissionOf(session, raw);
   if (!submission || !session.transaction) return { reply: REPLIES.badSequence };
-  const verdict = judgeSubmission(submission);
-  if (verdict.kind === 'refused') return { reply: verdict.reply };
-  session.transaction.taken = session.host.take(submission, submission.now + verdict.waitMs);
+  const action = checkSubmission(submission);
+  if (action.kind === 'refused') return { reply: action.reply };
+  session.transaction.taken = session.host.take(submission, submission.now + action.waitMs);
   session.taken += 1;
-  if (verdict.waitMs > 0) await pause(verdict.waitMs, session.gone);
+  if (action.waitMs > 0) await pause(action.waitMs, session.gone);
   return { reply: replies.accepted(firstHeader(submission.headers, 'message-id') ?? '') };
 }
 

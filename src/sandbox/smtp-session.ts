@@ -1,6 +1,6 @@
 /**
  * One SMTP connection: its sockets, its clock and its replies. Commands are answered one after the other, each under
- * the scripted rule for its station; what they mean is in smtp-dialogue.ts.
+ * the scripted rule for its mailboxWorker; what they mean is in smtp-dialogue.ts.
  */
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';

@@ -20,7 +20,7 @@ export type SubmissionVerdict =
   | { readonly kind: 'refused'; readonly reply: string };
 
 /** Whether Exchange takes the message, and when it says so. Changes nothing. */
-export function judgeSubmission(submission: Submission): SubmissionVerdict {
+export function checkSubmission(submission: Submission): SubmissionVerdict {
   const { mailbox, limits, now } = submission;
   const refusal = refusalOfMessage(submission) ?? refusalOfMailbox(submission);
   if (refusal !== undefined) return { kind: 'refused', reply: refusal };

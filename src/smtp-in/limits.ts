@@ -87,7 +87,7 @@ export class Places {
 }
 
 /** Bytes that are in memory, never more than the most. */
-export class Budget {
+export class MemoryBudget {
   readonly #max: () => number;
   #used = 0;
 

@@ -34,9 +34,9 @@ export async function logIn(
   if (known.length === 0 && isLoopbackAddress(remoteAddress)) return ANYONE;
   const actsForAnother = authzid !== undefined && authzid !== '' && authcid !== '' && authzid !== authcid;
   const key = actsForAnother ? undefined : findKey(known, password ?? '', username);
-  const verdict = guard(remoteAddress, key?.name);
-  if (verdict.kind === 'blocked') throw new Reply(421, `4.7.0 Too many wrong logins: wait ${verdict.seconds} s`);
-  if (verdict.kind === 'wrong' && verdict.isLast) log.warn({ ip: remoteAddress }, 'SMTP: too many wrong logins');
+  const action = guard(remoteAddress, key?.name);
+  if (action.kind === 'blocked') throw new Reply(421, `4.7.0 Too many wrong logins: wait ${action.seconds} s`);
+  if (action.kind === 'wrong' && action.isLast) log.warn({ ip: remoteAddress }, 'SMTP: too many wrong logins');
   if (key?.scopes.includes('send')) return key;
   if (key) throw new Reply(535, `5.7.1 The key ${key.name} has not the scope send`);
   await sleep(limits.wrongLoginDelayMs, undefined, { ref: false });

@@ -6,7 +6,7 @@ import type { SubmitOutcome, SubmitRaw } from '../core/submit/submit.ts';
 import type { SmtpClient } from './clients.ts';
 import { Collector } from './data-buffer.ts';
 import { hasFalseEnd } from './smuggling.ts';
-import type { Budget } from './limits.ts';
+import type { MemoryBudget } from './limits.ts';
 import type { Log } from './log.ts';
 import { receivedLine } from './received.ts';
 import { answerOf, Reply } from './reply.ts';
@@ -18,7 +18,7 @@ export interface MailContext {
   /** Whether a From of this client that no mailbox may send as gives way to the mailbox's own. */
   readonly rewritesFrom: (client: string) => boolean;
   readonly sizeBytesMax: () => number;
-  readonly budget: Budget;
+  readonly budget: MemoryBudget;
   readonly log: Log;
 }
 
@@ -100,7 +100,7 @@ async function collect(
   if (refusal) throw refusal;
 }
 
-function refusalOf(more: number, held: number, most: number, budget: Budget): Reply | undefined {
+function refusalOf(more: number, held: number, most: number, budget: MemoryBudget): Reply | undefined {
   if (held + more > most) return new Reply(552, `5.3.4 The mail has more than ${most} bytes, the most that is taken`);
   if (!budget.take(more)) return new Reply(452, TOO_MUCH);
   return undefined;

@@ -3,9 +3,9 @@
  * queue has the mail; nobody sends without a key, or the place of one; what is being received when it closes is answered.
  */
 import type { Certificate } from './certificate.ts';
-import { Reception, type ReceptionOptions } from './submission-server.ts';
+import { SubmissionServer, type SubmissionServerOptions } from './submission-server.ts';
 
-export interface SmtpInOptions extends ReceptionOptions {
+export interface SmtpInOptions extends SubmissionServerOptions {
   /** For STARTTLS; undefined: not opened. */
   readonly port?: number;
   /** For TLS from the first byte; undefined: not opened. Needs a certificate. */
@@ -21,13 +21,18 @@ export interface SmtpIn {
 }
 
 export async function openSmtpIn(options: SmtpInOptions): Promise<SmtpIn> {
-  const reception = new Reception(options);
+  const submissionServer = new SubmissionServer(options);
   try {
-    const port = options.port === undefined ? undefined : await reception.listen(options.port, false);
-    const tlsPort = options.tlsPort === undefined ? undefined : await reception.listen(options.tlsPort, true);
-    return { port, tlsPort, renew: (certificate) => reception.renew(certificate), close: () => reception.close() };
+    const port = options.port === undefined ? undefined : await submissionServer.listen(options.port, false);
+    const tlsPort = options.tlsPort === undefined ? undefined : await submissionServer.listen(options.tlsPort, true);
+    return {
+      port,
+      tlsPort,
+      renew: (certificate) => submissionServer.renew(certificate),
+      close: () => submissionServer.close(),
+    };
   } catch (error) {
-    await reception.close();
+    await submissionServer.close();
     throw error;
   }
 }

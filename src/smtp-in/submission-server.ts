@@ -15,13 +15,13 @@ import type { Certificate } from './certificate.ts';
 import { type Clients, openClients, type TrustedNetwork } from './clients.ts';
 import { Connection, type SentReply } from './connection.ts';
 import { type HandlerContext, makeHandlers, OFF } from './handlers.ts';
-import { Budget, LIMITS, Places, receivingBytesFor, type SmtpInLimits } from './limits.ts';
+import { MemoryBudget, LIMITS, Places, receivingBytesFor, type SmtpInLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import { SERVER_NAME } from './received.ts';
 import { STOPPING } from './reply.ts';
 import { tlsTrouble } from './tls-trouble.ts';
 
-export interface ReceptionOptions {
+export interface SubmissionServerOptions {
   readonly host: string;
   /** Undefined: no TLS, and so no login, until there is one. */
   readonly certificate?: Certificate;
@@ -36,8 +36,8 @@ export interface ReceptionOptions {
   readonly limits?: Partial<SmtpInLimits>;
 }
 
-export class Reception {
-  readonly #options: ReceptionOptions;
+export class SubmissionServer {
+  readonly #options: SubmissionServerOptions;
   readonly #limits: SmtpInLimits;
   readonly #places: Places;
   readonly #clients: Clients;
@@ -49,7 +49,7 @@ export class Reception {
   #closing: Promise<void> | undefined;
   #onEmpty: () => void = () => undefined;
 
-  constructor(options: ReceptionOptions) {
+  constructor(options: SubmissionServerOptions) {
     const limits = { ...LIMITS, ...options.limits };
     this.#options = options;
     this.#limits = limits;
@@ -65,7 +65,7 @@ export class Reception {
       limits,
       hasTls: () => this.#certificate !== undefined,
       sizeBytesMax,
-      budget: new Budget(() => receivingBytesFor(memory, limits.receivingBytes, sizeBytesMax())),
+      budget: new MemoryBudget(() => receivingBytesFor(memory, limits.receivingBytes, sizeBytesMax())),
       guard: makeKeyGuard(() => performance.now()),
       connectionOf: (session) => this.#connections.get(session),
     };

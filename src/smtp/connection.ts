@@ -11,7 +11,7 @@ import SMTPConnection, {
 } from 'nodemailer/lib/smtp-connection';
 import XOAuth2 from 'nodemailer/lib/xoauth2';
 import type { Reply } from '../core/message/message.ts';
-import type { Handover, Outcome, Stage } from '../core/replies/outcome.ts';
+import type { DeliveryRequest, Outcome, Stage } from '../core/replies/outcome.ts';
 import { acceptedOutcome, failedOutcome, type Progress } from './errors.ts';
 
 export interface Server {
@@ -20,13 +20,13 @@ export interface Server {
 }
 
 /** What a login shows: an access token (XOAUTH2) or a password (LOGIN). */
-export type Proof =
+export type Credentials =
   | { readonly kind: 'token'; readonly user: string; readonly token: string }
   | { readonly kind: 'password'; readonly user: string; readonly password: string };
 
 export interface Connection {
   /** Hands one message over. */
-  send(handover: Handover): Promise<Outcome>;
+  send(request: DeliveryRequest): Promise<Outcome>;
   /** RSET: makes it ready for another message after a refusal; false when that did not work. */
   reset(): Promise<boolean>;
   /** Whether it can take another message, as far as this side knows. */
@@ -52,7 +52,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
 const CHUNK_BYTES = 64 * 1024;
 
 /** Connects and logs in, unless the signal is aborted on the way. Never throws for what Exchange or the network do. */
-export async function openConnection(server: Server, proof: Proof, signal: AbortSignal): Promise<Opened> {
+export async function openConnection(server: Server, credentials: Credentials, signal: AbortSignal): Promise<Opened> {
   const smtp = new SMTPConnection(connectionOptions(server));
   // The step under way hears of an error too: this listener only keeps an idle connection's error from being thrown.
   smtp.on('error', () => undefined);
@@ -61,7 +61,7 @@ export async function openConnection(server: Server, proof: Proof, signal: Abort
   try {
     const unconnected = await step(smtp, (done) => smtp.connect(done));
     if (unconnected) return failed(smtp, unconnected, 'connect');
-    const refused = await step(smtp, (done) => smtp.login(loginData(proof), done));
+    const refused = await step(smtp, (done) => smtp.login(loginData(credentials), done));
     return refused ? failed(smtp, refused, 'auth') : { ok: true, connection: wrap(smtp, ended) };
   } finally {
     abortion[Symbol.dispose]();
@@ -89,9 +89,13 @@ function connectionOptions({ host, port }: Server): SMTPConnectionOptions {
   };
 }
 
-function loginData(proof: Proof): Parameters<SMTPConnection['login']>[0] {
-  if (proof.kind === 'password') return { method: 'LOGIN', user: proof.user, pass: proof.password };
-  return { method: 'XOAUTH2', user: proof.user, oauth2: new XOAuth2({ user: proof.user, accessToken: proof.token }) };
+function loginData(credentials: Credentials): Parameters<SMTPConnection['login']>[0] {
+  if (credentials.kind === 'password') return { method: 'LOGIN', user: credentials.user, pass: credentials.password };
+  return {
+    method: 'XOAUTH2',
+    user: credentials.user,
+    oauth2: new XOAuth2({ user: credentials.user, accessToken: credentials.token }),
+  };
 }
 
 /** Runs one step; what went wrong, or undefined. A connection that ends says so by event and not always by callback. */
@@ -107,7 +111,7 @@ function step(smtp: SMTPConnection, begin: (done: (error?: Error | null) => void
 
 function wrap(smtp: SMTPConnection, ended: Promise<void>): Connection {
   return {
-    send: (handover) => send(smtp, handover),
+    send: (request) => send(smtp, request),
     reset: async () => (await step(smtp, (done) => smtp.reset(done))) === undefined,
     isReady: () => !smtp.destroyed && smtp._socket !== null && smtp._socket !== false && smtp._socket.writable,
     close: ({ force = false } = {}) => (force ? smtp.close() : smtp.quit()),
@@ -122,21 +126,21 @@ const NO_SMTPUTF8: Reply = {
   text: 'Non-ASCII addresses are not permitted, says the server, which offers no SMTPUTF8 in EHLO',
 };
 
-function lacksSmtpUtf8(smtp: SMTPConnection, { from, recipients }: Handover): boolean {
+function lacksSmtpUtf8(smtp: SMTPConnection, { from, recipients }: DeliveryRequest): boolean {
   // Not among nodemailer's types: there is no other place that tells what the server said in EHLO.
   const { _supportedExtensions: offered } = smtp as unknown as { readonly _supportedExtensions: readonly string[] };
   return !offered.includes('SMTPUTF8') && !isAscii(Buffer.from([from, ...recipients].join()));
 }
 
-async function send(smtp: SMTPConnection, handover: Handover): Promise<Outcome> {
-  if (lacksSmtpUtf8(smtp, handover)) return { kind: 'refused', stage: 'mail', reply: NO_SMTPUTF8, refused: [] };
-  const { from, recipients, bytes, beforeFinalDot, signal } = handover;
+async function send(smtp: SMTPConnection, request: DeliveryRequest): Promise<Outcome> {
+  if (lacksSmtpUtf8(smtp, request)) return { kind: 'refused', stage: 'mail', reply: NO_SMTPUTF8, refused: [] };
+  const { from, recipients, bytes, markFinalDot, signal } = request;
   const progress: Progress = { contentBegun: false, finalDot: false };
   const abortion = addAbortListener(signal, () => progress.finalDot || smtp.close());
   let info: SMTPConnectionSendInfo | undefined;
   const error = await step(smtp, (done) => {
     const isOpen = () => !smtp.destroyed;
-    const stream = Readable.from(content(bytes, beforeFinalDot, progress, isOpen), { objectMode: false });
+    const stream = Readable.from(content(bytes, markFinalDot, progress, isOpen), { objectMode: false });
     // A ready mail may have what its program did not encode. RFC 6152
     smtp.send(
       { from, to: [...recipients], size: bytes.length, use8BitMime: !isAscii(bytes) },
@@ -154,12 +158,12 @@ async function send(smtp: SMTPConnection, handover: Handover): Promise<Outcome> 
 /** Read only once Exchange has answered DATA: that is what makes `finalDot` true at the right moment. */
 async function* content(
   bytes: Uint8Array,
-  beforeFinalDot: () => Promise<void>,
+  markFinalDot: () => Promise<void>,
   progress: Progress,
   isOpen: () => boolean,
 ): AsyncGenerator<Uint8Array> {
   progress.contentBegun = true;
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
-  await beforeFinalDot();
+  await markFinalDot();
   progress.finalDot = isOpen();
 }

@@ -1,14 +1,14 @@
 /** The doctor's look at the SMTP host: name, port, banner, TLS and certificate, then login and senders. Sends no mail. */
 import { lookup } from 'node:dns/promises';
 import { failed, ok, skipped, type Step, type StepId, warning } from '../core/admin/checkup.ts';
-import { judgeReply } from '../core/replies/classify.ts';
+import { classifyReply } from '../core/replies/classify.ts';
 import type { Reply } from '../core/message/message.ts';
 import { findNetwork } from '../core/replies/network-table.ts';
 import { formatReply, type Stage } from '../core/replies/outcome.ts';
-import type { Proof, Server } from './connection.ts';
+import type { Credentials, Server } from './connection.ts';
 import { type Dialogue, openDialogue, type TlsView } from './dialogue.ts';
 
-export interface ServerExamination {
+export interface ServerDiagnosis {
   readonly steps: readonly Step[];
   /** The connection, secured and ready for the login; undefined when a step failed. The caller closes it. */
   readonly session: ServerSession | undefined;
@@ -28,11 +28,11 @@ const MEGABYTE = 1024 ** 2;
  * Walks from the host's name to a trusted TLS session. `isOnline` is asked when the port does not answer: whether
  * another host on the internet does.
  */
-export async function examineServer(
+export async function diagnoseServer(
   server: Server,
   sizeBytesMax: number,
   isOnline: () => Promise<boolean>,
-): Promise<ServerExamination> {
+): Promise<ServerDiagnosis> {
   const steps: Step[] = [];
   let dialogue: Dialogue | undefined;
   try {
@@ -132,7 +132,7 @@ async function checkTls(dialogue: Dialogue, server: Server, steps: Step[]): Prom
   if (answer.code !== 220) throw new StepFailed(refusedAt('starttls', answer, 'starttls'));
   const view = await dialogue.startTls();
   steps.push(ok('starttls', view.version));
-  steps.push(judgeCertificate(view, server));
+  steps.push(checkCertificate(view, server));
   return ehlo(dialogue, 'size');
 }
 
@@ -145,7 +145,7 @@ const NO_STARTTLS = {
 const MICROSOFTS_ISSUERS = /DigiCert|Microsoft/i;
 const MICROSOFTS_HOSTS = /\.(office365\.com|office365\.us|outlook\.cn|outlook\.com)$/i;
 
-export function judgeCertificate({ certificate, distrust }: TlsView, { host }: Server): Step {
+export function checkCertificate({ certificate, distrust }: TlsView, { host }: Server): Step {
   const issuer = nameIn(certificate.issuer);
   const seen = `issued by ${issuer} for ${nameIn(certificate.subject)}, valid until ${certificate.valid_to}`;
   if (distrust !== undefined) {
@@ -207,24 +207,24 @@ function checkSize(extensions: ReadonlyMap<string, string>, sizeBytesMax: number
 }
 
 /** Logs in. */
-export async function examineLogin({ dialogue }: ServerSession, proof: Proof): Promise<Step> {
+export async function diagnoseLogin({ dialogue }: ServerSession, credentials: Credentials): Promise<Step> {
   try {
-    const reply = await login(dialogue, proof);
+    const reply = await login(dialogue, credentials);
     return reply.code === 235 ? ok('login', formatReply(reply)) : refusedAt('login', reply, 'auth');
   } catch (error) {
     return unexpected('login', error);
   }
 }
 
-async function login(dialogue: Dialogue, proof: Proof): Promise<Reply> {
-  if (proof.kind === 'password') {
+async function login(dialogue: Dialogue, credentials: Credentials): Promise<Reply> {
+  if (credentials.kind === 'password') {
     const asked = await dialogue.command('AUTH LOGIN');
     if (asked.code !== 334) return asked;
-    const askedAgain = await dialogue.command(base64(proof.user));
-    return askedAgain.code === 334 ? dialogue.command(base64(proof.password)) : askedAgain;
+    const askedAgain = await dialogue.command(base64(credentials.user));
+    return askedAgain.code === 334 ? dialogue.command(base64(credentials.password)) : askedAgain;
   }
   const reply = await dialogue.command(
-    `AUTH XOAUTH2 ${base64(`user=${proof.user}\x01auth=Bearer ${proof.token}\x01\x01`)}`,
+    `AUTH XOAUTH2 ${base64(`user=${credentials.user}\x01auth=Bearer ${credentials.token}\x01\x01`)}`,
   );
   // A server may tell the error as a challenge, which wants an empty answer before the reply comes.
   return reply.code === 334 ? dialogue.command('') : reply;
@@ -235,7 +235,7 @@ function base64(text: string): string {
 }
 
 /** Asks for each address whether it may send (MAIL FROM), and takes it back (RSET). */
-export async function examineSenders({ dialogue }: ServerSession, addresses: readonly string[]): Promise<Step> {
+export async function diagnoseSenders({ dialogue }: ServerSession, addresses: readonly string[]): Promise<Step> {
   try {
     return await askForEach(dialogue, addresses);
   } catch (error) {
@@ -258,5 +258,5 @@ async function askForEach(dialogue: Dialogue, addresses: readonly string[]): Pro
 const SENDAS_LATER = 'Exchange checks the right to send as another address only when it has the mail';
 
 function refusedAt(id: StepId, reply: Reply, stage: Stage): Step {
-  return failed(id, formatReply(reply), judgeReply(reply, stage));
+  return failed(id, formatReply(reply), classifyReply(reply, stage));
 }

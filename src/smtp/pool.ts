@@ -2,8 +2,8 @@
  * A mailbox's connections to Exchange, kept for the next message while they are good. How many may be open is told
  * from outside (`setConnections`): the mailbox's limit counts over all workers, and an idle connection counts as well.
  */
-import type { Deliver, Handover, Outcome } from '../core/replies/outcome.ts';
-import { type Connection, openConnection, type Proof, type Server } from './connection.ts';
+import type { Deliver, DeliveryRequest, Outcome } from '../core/replies/outcome.ts';
+import { type Connection, openConnection, type Credentials, type Server } from './connection.ts';
 
 /** How a mailbox logs in. */
 export type Login =
@@ -56,9 +56,9 @@ interface Connections {
 export function openPool(options: PoolOptions): Pool {
   const pool: Connections = { options, idle: [], busy: new Set(), opening: 0, max: Number.POSITIVE_INFINITY };
   return {
-    deliver: async (handover) => {
-      const outcome = await deliver(pool, handover);
-      return handover.signal.aborted && outcome.kind === 'broken' ? { kind: 'given-up' } : outcome;
+    deliver: async (request) => {
+      const outcome = await deliver(pool, request);
+      return request.signal.aborted && outcome.kind === 'broken' ? { kind: 'given-up' } : outcome;
     },
     get connections() {
       return count(pool);
@@ -75,36 +75,36 @@ export function openPool(options: PoolOptions): Pool {
   };
 }
 
-async function deliver(pool: Connections, handover: Handover): Promise<Outcome> {
+async function deliver(pool: Connections, request: DeliveryRequest): Promise<Outcome> {
   // Asked for before anything else: without a token, Exchange need not be bothered.
   const login = await prove(pool.options.login, false);
   if ('outcome' in login) return login.outcome;
   const kept = takeIdle(pool);
-  const outcome = kept && (await use(pool, kept, handover));
+  const outcome = kept && (await use(pool, kept, request));
   // A kept connection that turns out to be dead is no attempt: a new one tells more.
   if (outcome && !wasDead(outcome)) return outcome;
-  return deliverAnew(pool, login.proof, handover);
+  return deliverAnew(pool, login.credentials, request);
 }
 
-async function deliverAnew(pool: Connections, proof: Proof, handover: Handover): Promise<Outcome> {
-  const first = await open(pool, proof, handover.signal);
-  if ('connection' in first) return use(pool, first, handover);
+async function deliverAnew(pool: Connections, credentials: Credentials, request: DeliveryRequest): Promise<Outcome> {
+  const first = await open(pool, credentials, request.signal);
+  if ('connection' in first) return use(pool, first, request);
   if (!loginRefused(first.outcome)) return first.outcome;
   // Exchange answers 535 to a token that should be good when it was revoked or rights have changed: ask anew, once.
   const renewed = await prove(pool.options.login, true);
-  if (!('proof' in renewed) || sameProof(renewed.proof, proof)) return first.outcome;
-  const second = await open(pool, renewed.proof, handover.signal);
-  return 'connection' in second ? use(pool, second, handover) : second.outcome;
+  if (!('credentials' in renewed) || sameCredentials(renewed.credentials, credentials)) return first.outcome;
+  const second = await open(pool, renewed.credentials, request.signal);
+  return 'connection' in second ? use(pool, second, request) : second.outcome;
 }
 
-async function prove(login: Login, renew: boolean): Promise<{ proof: Proof } | { outcome: Outcome }> {
-  if (login.kind === 'password') return { proof: login };
+async function prove(login: Login, renew: boolean): Promise<{ credentials: Credentials } | { outcome: Outcome }> {
+  if (login.kind === 'password') return { credentials: login };
   const result = await login.getToken({ renew });
-  if (result.ok) return { proof: { kind: 'token', user: login.user, token: result.token } };
+  if (result.ok) return { credentials: { kind: 'token', user: login.user, token: result.token } };
   return { outcome: { kind: 'no-token', error: result.error, ...(result.code && { code: result.code }) } };
 }
 
-function sameProof(a: Proof, b: Proof): boolean {
+function sameCredentials(a: Credentials, b: Credentials): boolean {
   return a.kind === 'password' || (b.kind === 'token' && a.token === b.token);
 }
 
@@ -122,12 +122,12 @@ function wasDead(outcome: Outcome): boolean {
 
 async function open(
   pool: Connections,
-  proof: Proof,
+  credentials: Credentials,
   signal: AbortSignal,
 ): Promise<Open | { readonly outcome: Outcome }> {
   if (signal.aborted) return { outcome: { kind: 'given-up' } };
   pool.opening += 1;
-  const opened = await openConnection(pool.options, proof, signal).finally(() => {
+  const opened = await openConnection(pool.options, credentials, signal).finally(() => {
     pool.opening -= 1;
   });
   if (!opened.ok) return { outcome: opened.outcome };
@@ -137,9 +137,9 @@ async function open(
   return fresh;
 }
 
-async function use(pool: Connections, open: Open, handover: Handover): Promise<Outcome> {
+async function use(pool: Connections, open: Open, request: DeliveryRequest): Promise<Outcome> {
   pool.busy.add(open.connection);
-  const outcome = await open.connection.send(handover);
+  const outcome = await open.connection.send(request);
   const good = outcome.kind === 'accepted' || (await isStillGood(open.connection, outcome));
   pool.busy.delete(open.connection);
   if (good && open.connection.isReady()) keep(pool, open);

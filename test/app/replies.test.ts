@@ -8,7 +8,7 @@ import { NETWORK_TABLE } from '../../src/core/replies/network-table.ts';
 import type { Stage } from '../../src/core/replies/outcome.ts';
 import { REPLY_TABLE } from '../../src/core/replies/reply-table.ts';
 import { ENTRA_ERRORS, type EntraErrorName } from '../../src/sandbox/entra-errors.ts';
-import type { Stage as Station } from '../../src/sandbox/exchange-script.ts';
+import type { Stage as MailboxWorker } from '../../src/sandbox/exchange-script.ts';
 import { openSandbox } from '../../src/sandbox/sandbox.ts';
 import { CONNECTION_SAID } from '../core/replies/real-replies/connection.ts';
 import { ENTRA_SAID, NETWORK_SAID } from '../core/replies/real-replies/entra.ts';
@@ -105,7 +105,7 @@ afterAll(async () => {
 /** What a mailbox's fault does to its message, and the name of that in the API. */
 const RESTRAINED = {
   hold: { status: 'held', outcome: 'held', state: 'held' },
-  slow: { status: 'queued', outcome: 'throttled', state: 'throttled' },
+  throttle: { status: 'queued', outcome: 'throttled', state: 'throttled' },
 } as const;
 
 /** Messages that wait for their mailbox. */
@@ -113,7 +113,7 @@ const waiting: { readonly id: string; readonly address: string; readonly tries: 
 
 /** The message waits for its mailbox, which says why; nothing tries it any more until the last test. */
 async function expectRestrained({ meaning, address }: Scene, reply?: object): Promise<void> {
-  const { status, outcome, state } = RESTRAINED[meaning.verdict as keyof typeof RESTRAINED];
+  const { status, outcome, state } = RESTRAINED[meaning.action as keyof typeof RESTRAINED];
   const told = toldOf(meaning);
   const id = await service.send({ mailbox: address });
   const tried = await service.until(id, ({ attempts }) => attempts.length > 0);
@@ -156,16 +156,21 @@ function replyOf(said: string): object {
 
 /** Has Exchange say it to this mailbox, until that is taken back. The first connection has no mailbox yet. */
 function play({ stage, said, address }: Omit<Scene, 'meaning'>, times = Number.POSITIVE_INFINITY): () => void {
-  const station = stage === 'greeting' ? 'ehlo' : (stage as Station);
-  const known = station !== 'connect' && station !== 'ehlo' && station !== 'starttls';
-  return service.sandbox.exchange.script({ stage: station, reply: said, times, ...(known && { mailbox: address }) });
+  const mailboxWorker = stage === 'greeting' ? 'ehlo' : (stage as MailboxWorker);
+  const known = mailboxWorker !== 'connect' && mailboxWorker !== 'ehlo' && mailboxWorker !== 'starttls';
+  return service.sandbox.exchange.script({
+    stage: mailboxWorker,
+    reply: said,
+    times,
+    ...(known && { mailbox: address }),
+  });
 }
 
-const ofVerdict = (...verdicts: readonly string[]) =>
-  titled(REPLIES.filter(({ meaning }) => verdicts.includes(meaning.verdict)));
+const ofAction = (...verdicts: readonly string[]) =>
+  titled(REPLIES.filter(({ meaning }) => verdicts.includes(meaning.action)));
 
-describe('a reply for which the mailbox or its tenant is at fault restrains the mailbox, and its mail waits', () => {
-  test.each(ofVerdict('hold', 'slow'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
+describe('a reply for which the mailbox or its tenant is at fault blocks the mailbox, and its mail waits', () => {
+  test.each(ofAction('hold', 'throttle'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
     const stop = play(scene);
     await expectRestrained(scene, replyOf(said));
     stop();
@@ -173,7 +178,7 @@ describe('a reply for which the mailbox or its tenant is at fault restrains the 
 });
 
 describe('a reply for the moment costs the mail an attempt, and the mailbox nothing', () => {
-  test.each(ofVerdict('retry'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
+  test.each(ofAction('retry'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
     play(scene, 1);
     const message = await service.until(await service.send({ mailbox: scene.address }), isFinal);
     expect(message.attempts).toMatchObject([
@@ -185,7 +190,7 @@ describe('a reply for the moment costs the mail an attempt, and the mailbox noth
 });
 
 describe('a reply for good fails the message, or the recipient, alone', () => {
-  test.each(ofVerdict('fail'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
+  test.each(ofAction('fail'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
     play(scene, 1);
     const ids = [await service.send({ mailbox: scene.address }), await service.send({ mailbox: scene.address })];
     const ended = await Promise.all(ids.map((id) => service.until(id, isFinal)));
@@ -201,12 +206,12 @@ describe('a reply for good fails the message, or the recipient, alone', () => {
       const { exchange } = service.sandbox;
       const recipients = ['good@example.com', 'bad@example.com', 'fine@example.com'];
       const before = exchange.messages.length;
-      exchange.script({ stage: stage as Station, recipient: 'bad@example.com', reply: said, mailbox: address });
+      exchange.script({ stage: stage as MailboxWorker, recipient: 'bad@example.com', reply: said, mailbox: address });
       const message = await service.until(await service.send({ mailbox: address, to: recipients }), isFinal);
-      const bad = meaning.verdict === 'fail' ? { status: 'failed', reply: replyOf(said) } : { status: 'sent' };
+      const bad = meaning.action === 'fail' ? { status: 'failed', reply: replyOf(said) } : { status: 'sent' };
       expect(message).toMatchObject({ status: 'sent', recipients: [{ status: 'sent' }, bad, { status: 'sent' }] });
       const taken = exchange.messages.slice(before).map((one) => one.recipients);
-      const again = meaning.verdict === 'fail' ? [] : [['bad@example.com']];
+      const again = meaning.action === 'fail' ? [] : [['bad@example.com']];
       expect(taken).toEqual([['good@example.com', 'fine@example.com'], ...again]);
     },
   );
@@ -284,7 +289,7 @@ test('what waited goes out once, as soon as the fault is mended', async () => {
   const { body } = await service.request('GET', '/mailboxes');
   const stateOf = new Map(body.items.map(({ id, state }: { id: string; state: string }) => [id, state]));
   // One that was slowed down finds its pace with its next messages.
-  const open = [...REPLIES, ...REFUSALS].filter(({ meaning }) => meaning.verdict !== 'slow');
+  const open = [...REPLIES, ...REFUSALS].filter(({ meaning }) => meaning.action !== 'throttle');
   expect(open.filter(({ address }) => stateOf.get(address) !== 'open')).toEqual([]);
 });
 

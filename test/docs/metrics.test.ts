@@ -34,7 +34,7 @@ beforeAll(async () => {
   const metrics = openMetrics({ withProcess: true });
   metrics.accepted(MESSAGE);
   const [attempt] = STATE.attempts;
-  if (attempt) metrics.concluded(MESSAGE, { attempt, status: 'sent' });
+  if (attempt) metrics.completed(MESSAGE, { attempt, status: 'sent' });
   metrics.token(MAILBOX.id, 'renewed');
   metrics.smtpInReply(250);
   metrics.smtpInCertificateEnd(new Date());
@@ -42,7 +42,7 @@ beforeAll(async () => {
   const usage = { connections: 1, messagesPerMinute: 2, recipientsPerDay: 3, underWay: 0 };
   const queue = { waiting: 1, delayed: 2, underWay: 3 };
   metrics.watchFleet({
-    mailboxes: async () => [{ mailbox: MAILBOX, standing: { state: 'open', usage }, queue, pools: [] }],
+    mailboxes: async () => [{ mailbox: MAILBOX, mailboxStatus: { state: 'open', usage }, queue, pools: [] }],
     pools: async () => [],
     waiting: async () => ({ messages: 1, bytes: 2 }),
     limits: { messagesMax: 3, bytesMax: 4 },

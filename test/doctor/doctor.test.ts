@@ -5,12 +5,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tls, { type PeerCertificate } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { examine, NO_SEAT_NEEDED } from '../../src/doctor/doctor.ts';
+import { diagnose, NO_LEASE_NEEDED } from '../../src/doctor/doctor.ts';
 import { readConfig } from '../../src/config/config.ts';
-import type { Checkup, StepId } from '../../src/core/admin/checkup.ts';
+import type { Diagnosis, StepId } from '../../src/core/admin/checkup.ts';
 import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';
 import { openSandbox, SANDBOX_MAILBOX, type Sandbox } from '../../src/sandbox/sandbox.ts';
-import { judgeCertificate } from '../../src/smtp/doctor.ts';
+import { checkCertificate } from '../../src/smtp/doctor.ts';
 import { startProcess, temporaryFile, temporaryFolder } from '../helpers/process.ts';
 import { startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { openTestSandbox, openTestService, sandboxEnv } from '../helpers/service.ts';
@@ -21,14 +21,14 @@ beforeAll(async () => {
 });
 afterAll(() => redis.close());
 
-async function checkup(env: Readonly<Record<string, string>>, now = new Date()): Promise<Checkup> {
+async function diagnosis(env: Readonly<Record<string, string>>, now = new Date()): Promise<Diagnosis> {
   const [mailbox] = readConfig(env, 'doctor').mailboxes;
   if (!mailbox) throw new Error('no mailbox');
-  return examine(mailbox, NO_SEAT_NEEDED, () => now);
+  return diagnose(mailbox, NO_LEASE_NEEDED, () => now);
 }
 
-const failures = ({ steps }: Checkup) => steps.filter(({ status }) => status === 'failed').map(({ id }) => id);
-const stepOf = ({ steps }: Checkup, id: StepId) => steps.find((step) => step.id === id);
+const failures = ({ steps }: Diagnosis) => steps.filter(({ status }) => status === 'failed').map(({ id }) => id);
+const stepOf = ({ steps }: Diagnosis, id: StepId) => steps.find((step) => step.id === id);
 
 /** A port that says these lines, one after each that it hears. */
 async function talker(...lines: readonly string[]): Promise<number> {
@@ -45,7 +45,7 @@ async function talker(...lines: readonly string[]): Promise<number> {
 
 test('a mailbox that works: every step is ok, and no mail is sent', async () => {
   const sandbox = await openTestSandbox();
-  const found = await checkup(sandboxEnv(sandbox));
+  const found = await diagnosis(sandboxEnv(sandbox));
   expect(found).toMatchObject({ ok: true, mailbox: sandbox.mailbox.address });
   expect(found.steps.map(({ id, status }) => [id, status])).toEqual([
     ['configuration', 'ok'],
@@ -184,7 +184,7 @@ const FAULTS: readonly [string, Plant, StepId, RegExp][] = [
 
 test.each(FAULTS)('finds %s', async (_, plant, id, fix) => {
   const sandbox = await openTestSandbox();
-  const found = await checkup({ ...sandboxEnv(sandbox), ...(await plant(sandbox)) });
+  const found = await diagnosis({ ...sandboxEnv(sandbox), ...(await plant(sandbox)) });
   expect(found.ok).toBe(false);
   expect(failures(found)[0]).toBe(id);
   expect(stepOf(found, id)?.fix ?? '').toMatch(fix);
@@ -194,7 +194,7 @@ test.each(FAULTS)('finds %s', async (_, plant, id, fix) => {
 test("warns of a secret that has the form of its id, and of a clock that is not Entra's", async () => {
   const sandbox = await openTestSandbox();
   const env = { ...sandboxEnv(sandbox), AZURE_CLIENT_SECRET: '33333333-3333-4333-8333-333333333333' };
-  const found = await checkup(env, new Date(Date.now() + 20 * 60_000));
+  const found = await diagnosis(env, new Date(Date.now() + 20 * 60_000));
   expect(stepOf(found, 'configuration')).toMatchObject({ status: 'warning', fix: expect.stringMatching(/its VALUE/) });
   expect(stepOf(found, 'authority')).toMatchObject({
     status: 'warning',
@@ -206,7 +206,7 @@ test("warns of a secret that has the form of its id, and of a clock that is not 
 
 test("shows Entra's own words once", async () => {
   const sandbox = await openTestSandbox();
-  const found = await checkup({ ...sandboxEnv(sandbox), AZURE_CLIENT_SECRET: 'wrong' });
+  const found = await diagnosis({ ...sandboxEnv(sandbox), AZURE_CLIENT_SECRET: 'wrong' });
   expect(stepOf(found, 'token')?.seen).toMatch(
     /^AADSTS7000215: Invalid client secret provided.* Trace ID: [^:]+: [^:]+: [-\d]+ [\d:]+Z$/,
   );
@@ -215,7 +215,7 @@ test("shows Entra's own words once", async () => {
 test('names only the first cause of a login that is refused', async () => {
   const sandbox = await openTestSandbox();
   sandbox.entra.setApp(clientId, { roles: [] });
-  const found = await checkup(sandboxEnv(sandbox));
+  const found = await diagnosis(sandboxEnv(sandbox));
   expect(stepOf(found, 'consent')?.fix).toMatch(/not delegated ones/);
   expect(stepOf(found, 'login')?.fix).toBe('Mend the token first.');
 });
@@ -231,7 +231,7 @@ describe('the certificate', () => {
     const other = await openSandbox({ certificate });
     onTestFinished(other.close);
     if (Object.keys(options).length > 0) trust(certificate.caCertificate);
-    const found = await checkup({ ...sandboxEnv(trusted), SMTP_PORT: String(other.smtp.port) });
+    const found = await diagnosis({ ...sandboxEnv(trusted), SMTP_PORT: String(other.smtp.port) });
     expect(failures(found)).toEqual(['certificate']);
     const step = stepOf(found, 'certificate');
     expect(step?.seen).toMatch(seen);
@@ -248,7 +248,7 @@ describe('a certificate that this machine trusts', () => {
   });
 
   test("but that is not Microsoft's, names the proxy that opens TLS", () => {
-    expect(judgeCertificate(view('Zscaler Inc.'), { host: 'smtp.office365.com', port: 587 })).toMatchObject({
+    expect(checkCertificate(view('Zscaler Inc.'), { host: 'smtp.office365.com', port: 587 })).toMatchObject({
       status: 'warning',
       meaning: expect.stringContaining('Zscaler Inc. opens the TLS'),
       fix: 'Except smtp.office365.com from the inspection by: Zscaler Inc.',
@@ -256,8 +256,8 @@ describe('a certificate that this machine trusts', () => {
   });
 
   test("and that is Microsoft's, or for another host, is ok", () => {
-    expect(judgeCertificate(view('DigiCert Inc'), { host: 'smtp.office365.com', port: 587 }).status).toBe('ok');
-    expect(judgeCertificate(view('Contoso'), { host: 'relay.contoso.com', port: 587 }).status).toBe('ok');
+    expect(checkCertificate(view('DigiCert Inc'), { host: 'smtp.office365.com', port: 587 }).status).toBe('ok');
+    expect(checkCertificate(view('Contoso'), { host: 'relay.contoso.com', port: 587 }).status).toBe('ok');
   });
 });
 
@@ -266,7 +266,7 @@ test('warns of a credential that ends within 30 days', async () => {
   const { address } = sandbox.mailbox;
   const yaml = `mailboxes:\n  - address: ${address}\n    clientSecretExpires: 2027-01-20\n`;
   const env = { ...sandboxEnv(sandbox), CONFIG_FILE: temporaryFile('relay365.yaml', yaml) };
-  const found = await checkup(env, new Date('2027-01-10'));
+  const found = await diagnosis(env, new Date('2027-01-10'));
   expect(found.ok).toBe(true);
   expect(stepOf(found, 'configuration')).toMatchObject({ status: 'warning', seen: expect.stringMatching(/10 days/) });
 });

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { examine, NO_SEAT_NEEDED } from '../../src/doctor/doctor.ts';
+import { diagnose, NO_LEASE_NEEDED } from '../../src/doctor/doctor.ts';
 import { readConfig } from '../../src/config/config.ts';
 import { openTokenSource } from '../../src/entra/tokens.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
@@ -109,18 +109,18 @@ describe('a managed identity', () => {
     answer = tokensOf(sandbox);
     const [mailbox] = readConfig(environment(sandbox), 'doctor').mailboxes;
     if (!mailbox) throw new Error('There is no mailbox.');
-    const checkup = () => examine(mailbox, NO_SEAT_NEEDED, () => new Date());
-    const good = await checkup();
+    const diagnosis = () => diagnose(mailbox, NO_LEASE_NEEDED, () => new Date());
+    const good = await diagnosis();
     expect(good).toMatchObject({ ok: true, steps: { length: 12 } });
     expect(good.steps.find(({ id }) => id === 'token')?.seen).toContain('the managed identity');
     sandbox.entra.setApp(sandbox.mailbox.clientId, { roles: [] });
-    const bare = await checkup();
+    const bare = await diagnosis();
     expect(bare.steps.find(({ id }) => id === 'consent')).toMatchObject({
       status: 'failed',
       fix: expect.stringContaining('docs/connect-your-tenant.md'),
     });
     answer = NONE;
-    const none = await checkup();
+    const none = await diagnosis();
     expect(none.steps.find(({ id }) => id === 'token')).toMatchObject({
       status: 'failed',
       fix: expect.stringContaining('AZURE_MANAGED_IDENTITY'),

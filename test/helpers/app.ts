@@ -10,10 +10,10 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { ApiKey, Scope } from '../../src/core/submit/api-key.ts';
 import { EXCHANGE_LIMITS, type Mailbox } from '../../src/core/mailbox/mailbox.ts';
-import type { MessageDesk } from '../../src/core/admin/message-admin.ts';
+import type { MessageAdmin } from '../../src/core/admin/message-admin.ts';
 import { createPrepare, createPrepareRaw, type Submission } from '../../src/core/submit/submission.ts';
 import { createSubmit, createSubmitAll, createSubmitRaw, type Enqueue } from '../../src/core/submit/submit.ts';
-import type { MailboxDesk } from '../../src/core/admin/mailbox-admin.ts';
+import type { MailboxAdmin } from '../../src/core/admin/mailbox-admin.ts';
 import { compose } from '../../src/smtp/compose.ts';
 import { headerValues } from '../../src/smtp/header-values.ts';
 import { type AppDependencies, buildApp } from '../../src/http/app.ts';
@@ -34,13 +34,13 @@ export interface TestApp {
 }
 
 export type TestAppOptions = Partial<Omit<AppDependencies, 'keys' | 'messages'>> & {
-  readonly messages?: Partial<MessageDesk>;
+  readonly messages?: Partial<MessageAdmin>;
   readonly enqueue?: Enqueue;
   readonly mailboxes?: readonly Mailbox[];
   readonly keys?: readonly ApiKey[];
 };
 
-const NO_DESK: MailboxDesk = {
+const NO_DESK: MailboxAdmin = {
   list: async () => [],
   pools: async () => [],
   find: async () => undefined,
@@ -49,7 +49,7 @@ const NO_DESK: MailboxDesk = {
   verify: async () => undefined,
 };
 
-const NO_MESSAGES: MessageDesk = {
+const NO_MESSAGES: MessageAdmin = {
   find: async () => undefined,
   list: async () => ({ items: [] }),
   cancel: async () => false,
@@ -87,7 +87,7 @@ export function openTestApp({
     prepareRaw: createPrepareRaw({ ...submission, headerValues }),
     compose,
     directory,
-    desk: NO_DESK,
+    mailboxAdmin: NO_DESK,
     messages: { ...NO_MESSAGES, ...messages },
     ready: async () => ({ ok: true, checks: { redis: 'ok' } }),
     keys: () => keys,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type EmbeddedRedis, openEmbeddedRedis } from '../../src/queue/redis/embedded-redis.ts';
 import { type Keys, makeKeys } from '../../src/queue/redis/keys.ts';
-import { openRedis, type RedisClient, type RedisLocation, type Temper } from '../../src/queue/redis/client.ts';
+import { openRedis, type RedisClient, type RedisLocation, type ReconnectMode } from '../../src/queue/redis/client.ts';
 import { openWay, type Way } from '../../torture/way.ts';
 
 export interface TestRedis {
@@ -52,8 +52,8 @@ export function testKeys(): Keys {
 }
 
 /** A connection until the test's end. */
-export function connectTo({ location }: TestRedis, temper: Temper = 'patient'): RedisClient {
-  const redis = openRedis(location, temper, 'test');
+export function connectTo({ location }: TestRedis, mode: ReconnectMode = 'patient'): RedisClient {
+  const redis = openRedis(location, mode, 'test');
   redis.on('error', () => undefined);
   onTestFinished(() => redis.disconnect());
   return redis;

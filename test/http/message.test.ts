@@ -15,14 +15,16 @@ describe('GET /messages/{id}', () => {
   });
 
   test('a message whose mailbox is held is held, with the reason and what mends it', async () => {
-    const standing = {
+    const mailboxStatus = {
       state: 'held' as const,
       since: new Date('2026-12-01T08:00:00Z'),
       until: new Date('2026-12-01T09:05:00Z'),
       reason: { explanation: 'The client secret has expired.', fix: 'Make a new secret.' },
       usage: { connections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 },
     };
-    const { app } = openTestApp({ messages: { find: async () => ({ message: MESSAGE, state: STATE, standing }) } });
+    const { app } = openTestApp({
+      messages: { find: async () => ({ message: MESSAGE, state: STATE, mailboxStatus }) },
+    });
     expect((await app.inject('/messages/abc-1')).json()).toMatchObject({
       status: 'held',
       held: {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import tls from 'node:tls';
 import { onTestFinished } from 'vitest';
-import type { Handover, Outcome } from '../../src/core/replies/outcome.ts';
+import type { DeliveryRequest, Outcome } from '../../src/core/replies/outcome.ts';
 import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';
 import type { TokenVerdict } from '../../src/sandbox/entra-tokens.ts';
 import { type Exchange, openExchange } from '../../src/sandbox/exchange.ts';
@@ -59,7 +59,7 @@ export function tokenLogin(...tokens: readonly string[]): Login & { readonly ask
   return { kind: 'oauth', user: MAILBOX, getToken, asked };
 }
 
-export function handover(more: Partial<Handover> = {}): Handover {
+export function request(more: Partial<DeliveryRequest> = {}): DeliveryRequest {
   const bytes = Buffer.from(
     `From: ${MAILBOX}\r\nTo: a@example.com\r\nMessage-ID: <${randomUUID()}@x>\r\n\r\nHello.\r\n`,
   );
@@ -67,7 +67,7 @@ export function handover(more: Partial<Handover> = {}): Handover {
     from: MAILBOX,
     recipients: ['a@example.com'],
     bytes,
-    beforeFinalDot: async () => undefined,
+    markFinalDot: async () => undefined,
     signal: new AbortController().signal,
     ...more,
   };

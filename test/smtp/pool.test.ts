@@ -1,20 +1,20 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { ExchangeRule } from '../../src/sandbox/exchange-script.ts';
-import { BY_PASSWORD, handover, MAILBOX, openTestExchange, openTestPool, seen, tokenLogin } from './exchange.ts';
+import { BY_PASSWORD, request, MAILBOX, openTestExchange, openTestPool, seen, tokenLogin } from './exchange.ts';
 
 describe('a connection', () => {
   test('is kept for the messages that follow', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     expect(pool.connections).toBe(0);
-    for (let n = 0; n < 3; n += 1) expect(seen(await pool.deliver(handover()))).toBe('accepted 250');
+    for (let n = 0; n < 3; n += 1) expect(seen(await pool.deliver(request()))).toBe('accepted 250');
     expect([exchange.logins.length, exchange.messages.length, pool.connections]).toEqual([1, 3, 1]);
   });
 
   test('is opened for each of those that are under way at a time, and no more', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
-    for (let n = 0; n < 2; n += 1) await Promise.all([1, 2, 3].map(() => pool.deliver(handover())));
+    for (let n = 0; n < 2; n += 1) await Promise.all([1, 2, 3].map(() => pool.deliver(request())));
     expect([exchange.logins.length, exchange.messages.length, pool.connections]).toEqual([3, 6, 3]);
   });
 
@@ -24,7 +24,7 @@ describe('a connection', () => {
     const counted: number[] = [];
     const match = () => counted.push(pool.connections) < 0;
     exchange.script({ stage: 'connect', match });
-    await pool.deliver(handover());
+    await pool.deliver(request());
     expect(counted).toEqual([1]);
   });
 
@@ -37,8 +37,8 @@ describe('a connection', () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     exchange.script({ stage, reply });
-    expect(seen(await pool.deliver(handover()))).toBe(`refused at ${stage} ${reply.slice(0, 3)}`);
-    expect(seen(await pool.deliver(handover()))).toBe('accepted 250');
+    expect(seen(await pool.deliver(request()))).toBe(`refused at ${stage} ${reply.slice(0, 3)}`);
+    expect(seen(await pool.deliver(request()))).toBe('accepted 250');
     expect(exchange.logins).toHaveLength(1);
   });
 
@@ -46,18 +46,18 @@ describe('a connection', () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     exchange.script({ stage: 'end', reply: '421 4.3.2 Service not available, closing transmission channel' });
-    expect(seen(await pool.deliver(handover()))).toBe('refused at end 421');
+    expect(seen(await pool.deliver(request()))).toBe('refused at end 421');
     expect(pool.connections).toBe(0);
-    expect(seen(await pool.deliver(handover()))).toBe('accepted 250');
+    expect(seen(await pool.deliver(request()))).toBe('accepted 250');
   });
 
   test('that Exchange ended while it was idle is forgotten', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
-    await pool.deliver(handover());
+    await pool.deliver(request());
     exchange.disconnectAll();
     await vi.waitUntil(() => pool.connections === 0);
-    expect(seen(await pool.deliver(handover()))).toBe('accepted 250');
+    expect(seen(await pool.deliver(request()))).toBe('accepted 250');
   });
 
   test.each<[string, ExchangeRule]>([
@@ -67,9 +67,9 @@ describe('a connection', () => {
   ])('that was kept and proves dead costs nothing: %s the next MAIL FROM', async (_title, rule) => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
-    await pool.deliver(handover());
+    await pool.deliver(request());
     exchange.script(rule);
-    expect(seen(await pool.deliver(handover()))).toBe('accepted 250');
+    expect(seen(await pool.deliver(request()))).toBe('accepted 250');
     expect([exchange.logins.length, exchange.messages.length]).toEqual([2, 2]);
   });
 });
@@ -78,18 +78,18 @@ describe('the number of connections', () => {
   test('falls at once when fewer are allowed, idle ones first', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
-    await Promise.all([1, 2, 3].map(() => pool.deliver(handover())));
+    await Promise.all([1, 2, 3].map(() => pool.deliver(request())));
     pool.setConnections(1);
     expect(pool.connections).toBe(1);
     await vi.waitUntil(() => exchange.connections(MAILBOX).open === 1);
-    expect(seen(await pool.deliver(handover()))).toBe('accepted 250');
+    expect(seen(await pool.deliver(request()))).toBe('accepted 250');
     expect(exchange.logins).toHaveLength(3);
   });
 
   test('falls after the message that a connection is busy with', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
-    const delivery = pool.deliver(handover({ beforeFinalDot: async () => pool.setConnections(0) }));
+    const delivery = pool.deliver(request({ markFinalDot: async () => pool.setConnections(0) }));
     expect(seen(await delivery)).toBe('accepted 250');
     expect(pool.connections).toBe(0);
     await vi.waitUntil(() => exchange.connections(MAILBOX).open === 0);
@@ -100,7 +100,7 @@ describe('a pool that is closed', () => {
   test('says goodbye on its idle connections, and may be closed twice', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
-    await pool.deliver(handover());
+    await pool.deliver(request());
     pool.close();
     pool.close();
     expect(pool.connections).toBe(0);
@@ -110,15 +110,15 @@ describe('a pool that is closed', () => {
   test('finishes the message under way', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
-    expect(seen(await pool.deliver(handover({ beforeFinalDot: async () => pool.close() })))).toBe('accepted 250');
+    expect(seen(await pool.deliver(request({ markFinalDot: async () => pool.close() })))).toBe('accepted 250');
     await vi.waitUntil(() => exchange.connections(MAILBOX).open === 0);
   });
 
   test('by force breaks off the message under way', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
-    const beforeFinalDot = async () => pool.close({ force: true });
-    expect(seen(await pool.deliver(handover({ beforeFinalDot })))).toBe('broken at data');
+    const markFinalDot = async () => pool.close({ force: true });
+    expect(seen(await pool.deliver(request({ markFinalDot })))).toBe('broken at data');
     expect(pool.connections).toBe(0);
     await vi.waitUntil(() => exchange.connections(MAILBOX).open === 0);
     expect(exchange.messages).toEqual([]);
@@ -132,7 +132,7 @@ describe('a pool that is closed', () => {
       return true;
     };
     exchange.script({ stage: 'end', match, delayMs: Number.POSITIVE_INFINITY });
-    expect(seen(await pool.deliver(handover()))).toBe('unknown');
+    expect(seen(await pool.deliver(request()))).toBe('unknown');
   });
 });
 
@@ -141,7 +141,7 @@ describe('what came of a message', () => {
     const exchange = await openTestExchange();
     exchange.script({ stage: 'rcpt', recipient: 'gone@example.com', reply: '550 5.1.10 Recipient not found' });
     const outcome = await openTestPool(exchange).deliver(
-      handover({ recipients: ['a@example.com', 'gone@example.com'] }),
+      request({ recipients: ['a@example.com', 'gone@example.com'] }),
     );
     expect(outcome).toMatchObject({
       kind: 'accepted',
@@ -168,7 +168,7 @@ describe('what came of a message', () => {
   ])('is the reply, whoever hangs up after it: %s', async (_title, rule, expected) => {
     const exchange = await openTestExchange();
     exchange.script(rule);
-    const outcome = await openTestPool(exchange).deliver(handover());
+    const outcome = await openTestPool(exchange).deliver(request());
     expect(seen(outcome)).toBe(expected);
     expect(outcome).toMatchObject({ reply: { text: rule.reply?.split(' ').slice(2).join(' ') } });
   });
@@ -186,7 +186,7 @@ describe('what came of a message', () => {
     const exchange = await openTestExchange();
     exchange.script(rule);
     const pool = openTestPool(exchange);
-    expect(seen(await pool.deliver(handover()))).toBe(expected);
+    expect(seen(await pool.deliver(request()))).toBe(expected);
     expect(pool.connections).toBe(0);
   });
 
@@ -197,14 +197,14 @@ describe('what came of a message', () => {
       match: ({ secure }) => secure,
       reply: '250-exchange.example Hello\r\n250-SIZE 100\r\n250 AUTH LOGIN XOAUTH2',
     });
-    const outcome = await openTestPool(exchange).deliver(handover({ bytes: Buffer.alloc(101, 'a') }));
+    const outcome = await openTestPool(exchange).deliver(request({ bytes: Buffer.alloc(101, 'a') }));
     expect(outcome).toMatchObject({ kind: 'refused', stage: 'mail', reply: { code: 552, enhanced: '5.3.4' } });
     expect(exchange.attempts).toEqual([]);
   });
 });
 
 describe('an address that is not ASCII', () => {
-  const abroad = handover({ recipients: ['a@example.com', 'zoë@example.com'] });
+  const abroad = request({ recipients: ['a@example.com', 'zoë@example.com'] });
 
   test('goes to Exchange, which offers SMTPUTF8', async () => {
     const exchange = await openTestExchange();
@@ -223,7 +223,7 @@ describe('an address that is not ASCII', () => {
     const outcome = await pool.deliver(abroad);
     expect(outcome).toMatchObject({ kind: 'refused', stage: 'mail', reply: { code: 553, enhanced: '5.6.7' } });
     expect(exchange.attempts).toEqual([]);
-    expect(seen(await pool.deliver(handover()))).toBe('accepted 250');
+    expect(seen(await pool.deliver(request()))).toBe('accepted 250');
   });
 });
 
@@ -233,8 +233,8 @@ describe('the final dot', () => {
     const { promise: noted, resolve: note } = Promise.withResolvers<void>();
     const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
     const delivery = openTestPool(exchange).deliver(
-      handover({
-        beforeFinalDot: () => {
+      request({
+        markFinalDot: () => {
           ask();
           return noted;
         },
@@ -251,10 +251,10 @@ describe('the final dot', () => {
   test('never goes out when that fails', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
-    const beforeFinalDot = async () => {
+    const markFinalDot = async () => {
       throw new Error('Redis is gone.');
     };
-    expect(await pool.deliver(handover({ beforeFinalDot }))).toMatchObject({
+    expect(await pool.deliver(request({ markFinalDot }))).toMatchObject({
       kind: 'broken',
       stage: 'data',
       error: expect.stringContaining('Redis is gone.'),
@@ -266,12 +266,12 @@ describe('the final dot', () => {
 
   test('never goes out when the connection ends while it is noted', async () => {
     const exchange = await openTestExchange();
-    const beforeFinalDot = async () => {
+    const markFinalDot = async () => {
       exchange.disconnectAll();
       await vi.waitUntil(() => exchange.connections(MAILBOX).open === 0);
       await new Promise((resolve) => setTimeout(resolve, 20));
     };
-    expect(seen(await openTestPool(exchange).deliver(handover({ beforeFinalDot })))).toMatch(/^broken at data/);
+    expect(seen(await openTestPool(exchange).deliver(request({ markFinalDot })))).toMatch(/^broken at data/);
     expect(exchange.messages).toEqual([]);
   });
 });
@@ -281,8 +281,8 @@ describe('a message that must not go out any more', () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     const stop = new AbortController();
-    const beforeFinalDot = async () => stop.abort();
-    expect(await pool.deliver(handover({ signal: stop.signal, beforeFinalDot }))).toEqual({ kind: 'given-up' });
+    const markFinalDot = async () => stop.abort();
+    expect(await pool.deliver(request({ signal: stop.signal, markFinalDot }))).toEqual({ kind: 'given-up' });
     await vi.waitUntil(() => exchange.connections(MAILBOX).open === 0);
     expect(exchange.messages).toEqual([]);
   });
@@ -296,20 +296,20 @@ describe('a message that must not go out any more', () => {
       return true;
     };
     exchange.script({ stage: 'end', match, delayMs: 50 });
-    expect(seen(await pool.deliver(handover({ signal: stop.signal })))).toBe('accepted 250');
+    expect(seen(await pool.deliver(request({ signal: stop.signal })))).toBe('accepted 250');
   });
 
   test('opens no connection in place of one that was kept', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
-    await pool.deliver(handover());
+    await pool.deliver(request());
     const stop = new AbortController();
     const match = () => {
       stop.abort();
       return true;
     };
     exchange.script({ stage: 'mail', match });
-    expect(await pool.deliver(handover({ signal: stop.signal }))).toEqual({ kind: 'given-up' });
+    expect(await pool.deliver(request({ signal: stop.signal }))).toEqual({ kind: 'given-up' });
     expect(exchange.logins).toHaveLength(1);
   });
 
@@ -323,7 +323,7 @@ describe('a message that must not go out any more', () => {
         return true;
       },
     });
-    expect(seen(await openTestPool(exchange).deliver(handover({ signal: stop.signal })))).toBe('given-up');
+    expect(seen(await openTestPool(exchange).deliver(request({ signal: stop.signal })))).toBe('given-up');
     await vi.waitUntil(() => exchange.connections(MAILBOX).open === 0);
     expect(exchange.messages).toEqual([]);
   });
@@ -334,7 +334,7 @@ describe('a token that Exchange refuses', () => {
     const exchange = await openTestExchange();
     exchange.goodTokens.add('new');
     const login = tokenLogin('old', 'new');
-    expect(seen(await openTestPool(exchange, login).deliver(handover()))).toBe('accepted 250');
+    expect(seen(await openTestPool(exchange, login).deliver(request()))).toBe('accepted 250');
     expect(login.asked).toEqual([false, true]);
     expect(exchange.logins.map(({ reply }) => reply.slice(0, 3))).toEqual(['535', '235']);
   });
@@ -342,7 +342,7 @@ describe('a token that Exchange refuses', () => {
   test('and whose successor is refused as well is told as it is', async () => {
     const exchange = await openTestExchange();
     const login = tokenLogin('old', 'new', 'newer');
-    expect(seen(await openTestPool(exchange, login).deliver(handover()))).toBe('refused at auth 535');
+    expect(seen(await openTestPool(exchange, login).deliver(request()))).toBe('refused at auth 535');
     expect(login.asked).toEqual([false, true]);
     expect(exchange.logins).toHaveLength(2);
   });
@@ -350,7 +350,7 @@ describe('a token that Exchange refuses', () => {
   test('is not shown again when Entra has no other', async () => {
     const exchange = await openTestExchange();
     const login = tokenLogin('old');
-    expect(seen(await openTestPool(exchange, login).deliver(handover()))).toBe('refused at auth 535');
+    expect(seen(await openTestPool(exchange, login).deliver(request()))).toBe('refused at auth 535');
     expect(exchange.logins).toHaveLength(1);
   });
 
@@ -359,7 +359,7 @@ describe('a token that Exchange refuses', () => {
     exchange.goodTokens.add('good');
     exchange.script({ stage: 'auth', reply: '454 4.7.0 Temporary authentication failure' });
     const login = tokenLogin('good');
-    expect(seen(await openTestPool(exchange, login).deliver(handover()))).toBe('refused at auth 454');
+    expect(seen(await openTestPool(exchange, login).deliver(request()))).toBe('refused at auth 454');
     expect(login.asked).toEqual([false]);
   });
 });
@@ -367,7 +367,7 @@ describe('a token that Exchange refuses', () => {
 test('a password that Exchange refuses is shown once', async () => {
   const exchange = await openTestExchange();
   const login = { ...BY_PASSWORD, password: 'wrong' } as const;
-  expect(seen(await openTestPool(exchange, login).deliver(handover()))).toBe('refused at auth 535');
+  expect(seen(await openTestPool(exchange, login).deliver(request()))).toBe('refused at auth 535');
   expect(exchange.logins).toHaveLength(1);
 });
 
@@ -376,7 +376,7 @@ test('without a token Exchange is not bothered', async () => {
   const getToken = async () => ({ ok: false, error: 'AADSTS7000222: expired', code: 'AADSTS7000222' }) as const;
   const pool = openTestPool(exchange, { kind: 'oauth', user: MAILBOX, getToken });
   exchange.script({ stage: 'connect', match: () => expect.unreachable('It connects.') });
-  expect(await pool.deliver(handover())).toEqual({
+  expect(await pool.deliver(request())).toEqual({
     kind: 'no-token',
     error: 'AADSTS7000222: expired',
     code: 'AADSTS7000222',

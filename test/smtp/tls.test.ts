@@ -1,11 +1,11 @@
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { judge } from '../../src/core/replies/classify.ts';
+import { classify } from '../../src/core/replies/classify.ts';
 import type { Outcome } from '../../src/core/replies/outcome.ts';
 import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';
 import { closeServer, listen } from '../../src/sandbox/listen.ts';
-import { handover, openTestExchange, openTestPool, seen } from './exchange.ts';
+import { request, openTestExchange, openTestPool, seen } from './exchange.ts';
 import { openPlainServer, type PlainServer, WITHOUT_STARTTLS } from './plain-server.ts';
 
 const DAY_MS = 86_400_000;
@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000;
 /** The row of the table that a failed outcome leads to, and the code that it was known by. */
 function judged(outcome: Outcome): readonly [string, string | undefined] {
   if (outcome.kind === 'accepted') throw new Error('It was accepted.');
-  return [judge(outcome).id, 'code' in outcome ? outcome.code : undefined];
+  return [classify(outcome).id, 'code' in outcome ? outcome.code : undefined];
 }
 
 describe('a certificate that is not to be trusted ends the dialogue before the login', () => {
@@ -28,14 +28,14 @@ describe('a certificate that is not to be trusted ends the dialogue before the l
     ['for a host that this one is a part of', { hosts: ['localhost.example.com'] }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
   ])('%s', async (_title, options, code) => {
     const exchange = await openTestExchange(options);
-    const outcome = await openTestPool(exchange).deliver(handover());
+    const outcome = await openTestPool(exchange).deliver(request());
     expect(judged(outcome)).toEqual(['certificate', code]);
     expect([exchange.logins, exchange.attempts]).toEqual([[], []]);
   });
 
   test('signed by nobody that is known', async () => {
     const exchange = await openTestExchange({}, false);
-    const outcome = await openTestPool(exchange).deliver(handover());
+    const outcome = await openTestPool(exchange).deliver(request());
     expect(judged(outcome)[0]).toBe('certificate');
     expect([exchange.logins, exchange.attempts]).toEqual([[], []]);
   });
@@ -46,7 +46,7 @@ describe('a certificate that is not to be trusted ends the dialogue before the l
     ['localhost', ['localhost'], undefined],
   ])('of a server asked for as %s, for %s', async (host, hosts, code) => {
     const exchange = await openTestExchange({ hosts });
-    const outcome = await openTestPool(exchange, undefined, host).deliver(handover());
+    const outcome = await openTestPool(exchange, undefined, host).deliver(request());
     if (code === undefined) expect(seen(outcome)).toBe('accepted 250');
     else expect(judged(outcome)).toEqual(['certificate', code]);
   });
@@ -73,20 +73,20 @@ describe('a connection that can not be secured carries no login and no mail', ()
     ],
   ])('to a server %s', async (_title, answers) => {
     const server = await openPlainServer(answers, onTestFinished);
-    expect(judged(await openTestPool(server).deliver(handover()))[0]).toBe('tls');
+    expect(judged(await openTestPool(server).deliver(request()))[0]).toBe('tls');
     expectNothingSaid(server);
   });
 
   test('to a server that speaks HTTP', async () => {
     const server = await openPlainServer([['', 'HTTP/1.1 400 Bad Request']], onTestFinished, 'HTTP/1.1 200 OK');
-    const outcome = await openTestPool(server).deliver(handover());
+    const outcome = await openTestPool(server).deliver(request());
     expect(judged(outcome)[0]).toBe('connection-failed');
     expectNothingSaid(server);
   });
 
   test('to a server that has only TLS 1.1', async () => {
     const port = await openOldServer();
-    const outcome = await openTestPool({ port }).deliver(handover());
+    const outcome = await openTestPool({ port }).deliver(request());
     expect(judged(outcome)[0]).toBe('tls');
   });
 });

@@ -28,7 +28,7 @@ export interface Step {
   readonly fix?: string;
 }
 
-export interface Checkup {
+export interface Diagnosis {
   /** The mailbox's address. */
   readonly mailbox: string;
   readonly checkedAt: Date;
@@ -53,7 +53,7 @@ export const STEP_TITLES: Readonly<Record<StepId, string>> = {
   senders: 'May the mailbox send?',
 };
 
-export function makeCheckup(mailbox: string, checkedAt: Date, steps: readonly Step[]): Checkup {
+export function makeDiagnosis(mailbox: string, checkedAt: Date, steps: readonly Step[]): Diagnosis {
   return { mailbox, checkedAt, ok: steps.every(({ status }) => status !== 'failed'), steps };
 }
 

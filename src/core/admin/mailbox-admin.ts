@@ -1,11 +1,11 @@
 /** What a person sees of a mailbox, and can do with it. */
-import type { Checkup } from './checkup.ts';
+import type { Diagnosis } from './checkup.ts';
 import type { Mailbox } from '../mailbox/mailbox.ts';
-import type { Restrained, Standing } from '../mailbox/status.ts';
+import type { Blocked, MailboxStatus } from '../mailbox/status.ts';
 
 export interface MailboxReport {
   readonly mailbox: Mailbox;
-  readonly standing: Standing;
+  readonly mailboxStatus: MailboxStatus;
   /** Without those of its pools. */
   readonly queue: QueueDepth;
   /** The pools that it belongs to. */
@@ -16,7 +16,7 @@ export interface MailboxReport {
 export interface PoolReport {
   readonly name: string;
   readonly mailboxes: readonly string[];
-  readonly standing: Restrained;
+  readonly mailboxStatus: Blocked;
   readonly queue: QueueDepth;
 }
 
@@ -29,7 +29,7 @@ export interface QueueDepth {
   readonly underWay: number;
 }
 
-export interface MailboxDesk {
+export interface MailboxAdmin {
   /** Those that are not in the configuration any more and have messages come last. */
   list(): Promise<readonly MailboxReport[]>;
   pools(): Promise<readonly PoolReport[]>;
@@ -38,6 +38,6 @@ export interface MailboxDesk {
   pause(id: string): Promise<void>;
   /** Ends a pause; a mailbox that is held or throttled is tried at once. */
   resume(id: string): Promise<void>;
-  /** The doctor's checkup; undefined when there is no such mailbox. Takes up to a minute. */
-  verify(id: string): Promise<Checkup | undefined>;
+  /** The doctor's diagnosis; undefined when there is no such mailbox. Takes up to a minute. */
+  verify(id: string): Promise<Diagnosis | undefined>;
 }

@@ -1,18 +1,18 @@
 /** What a person sees of messages, and can do with them. */
 import type { Message, MessageState, MessageStatus } from '../message/message.ts';
-import type { Restrained } from '../mailbox/status.ts';
+import type { Blocked } from '../mailbox/status.ts';
 
 export interface FoundMessage {
   readonly message: Message;
   readonly state: MessageState;
   /** How its mailbox or pool stands; told while the message waits for it. */
-  readonly standing?: Restrained;
+  readonly mailboxStatus?: Blocked;
   /** When its turn comes, while it waits for it. */
   readonly estimatedAt?: Date;
 }
 
 export interface MessageQuery {
-  /** As it is told, see `toldStatus`. */
+  /** As it is told, see `publicStatus`. */
   readonly status?: MessageStatus;
   /** A mailbox or a pool. */
   readonly mailbox?: string;
@@ -45,7 +45,7 @@ export interface FailureQuery {
 export type RetryOutcome = 'queued' | 'wrong-state' | 'content-gone';
 
 /** Each of them rejects when Redis can't be asked. */
-export interface MessageDesk {
+export interface MessageAdmin {
   /** Undefined when there is no such message. */
   find(id: string): Promise<FoundMessage | undefined>;
   /** Newest first. */

@@ -1,6 +1,6 @@
 /** One attempt at a message: composes it, hands it to Exchange, and has the outcome decide what becomes of it. */
-import { type AttemptPolicy, conclude } from './transition.ts';
-import { type Conclusion, pendingRecipients } from './conclusion.ts';
+import { type AttemptPolicy, transitionAfter } from './transition.ts';
+import { type Transition, pendingRecipients } from './conclusion.ts';
 import type { Content, Message, MessageState } from '../message/message.ts';
 import type { Deliver, Outcome } from '../replies/outcome.ts';
 
@@ -24,7 +24,7 @@ export interface AttemptRequest {
   readonly signal: AbortSignal;
 }
 
-export type RunAttempt = (request: AttemptRequest) => Promise<Conclusion>;
+export type RunAttempt = (request: AttemptRequest) => Promise<Transition>;
 
 /** Composes the message, hands it to Exchange and decides what becomes of it. */
 export function createAttempt({ compose, deliver, policy, now }: AttemptDependencies): RunAttempt {
@@ -38,10 +38,10 @@ export function createAttempt({ compose, deliver, policy, now }: AttemptDependen
             from: message.from.address,
             recipients: pendingRecipients(state),
             bytes,
-            beforeFinalDot: markFinalDot,
+            markFinalDot: markFinalDot,
             signal,
           });
-    return conclude(message, state, outcome, { startedAt, endedAt: now() }, policy);
+    return transitionAfter(message, state, outcome, { startedAt, endedAt: now() }, policy);
   };
 }
 

@@ -3,7 +3,7 @@ import type { Attempt, MessageState, RecipientState } from '../message/message.t
 import type { MailboxEffect } from '../mailbox/status.ts';
 
 /** What an attempt changes: the message's state after it is the state before with these in place of the old ones. */
-export interface Conclusion {
+export interface Transition {
   readonly attempt: Attempt;
   readonly recipients: readonly RecipientState[];
   /** `queued`: it waits for its mailbox. `held`: nobody knows whether it was sent, and a person has to say. */

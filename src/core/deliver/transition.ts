@@ -2,12 +2,12 @@
  * What becomes of a message after an attempt: its state before and the outcome give its state after. It is pure, and
  * whoever keeps the state applies it.
  */
-import { AFTER_UNKNOWN, type Conclusion, giveUp, NO_EFFECT, type UnknownPolicy } from './conclusion.ts';
-import { judge, judgeReply } from '../replies/classify.ts';
-import type { Judgement } from '../replies/classification.ts';
+import { AFTER_UNKNOWN, type Transition, giveUp, NO_EFFECT, type UnknownPolicy } from './conclusion.ts';
+import { classify, classifyReply } from '../replies/classify.ts';
+import type { Classification } from '../replies/classification.ts';
 import type { Attempt, AttemptOutcome, Message, MessageState, RecipientState, Reply } from '../message/message.ts';
 import type { Outcome, RefusedRecipient } from '../replies/outcome.ts';
-import { restraintOf } from '../mailbox/backoff.ts';
+import { backoffOf } from '../mailbox/backoff.ts';
 import { type NextAttempt, nextAttempt, type RetryPolicy } from './retry.ts';
 import type { MailboxEffect } from '../mailbox/status.ts';
 
@@ -22,24 +22,24 @@ export interface AttemptPolicy extends RetryPolicy {
 }
 
 /** Decides what becomes of the message after this outcome. */
-export function conclude(
+export function transitionAfter(
   message: Pick<Message, 'expiresAt'>,
   state: Pick<MessageState, 'attempts' | 'recipients' | 'retriedAt'>,
   outcome: Outcome,
   span: Span,
   policy: AttemptPolicy,
-): Conclusion {
+): Transition {
   const tries = 1 + triesOf(state);
-  const judgement = outcome.kind === 'accepted' ? undefined : judge(outcome);
+  const classification = outcome.kind === 'accepted' ? undefined : classify(outcome);
   const recipients = applyToRecipients(state.recipients, outcome, tries);
-  const effect = effectOf(outcome, judgement, state.recipients, recipients);
+  const effect = effectOf(outcome, classification, state.recipients, recipients);
   const end = (status: 'sent' | 'failed' | 'expired', last = recipients) =>
-    finished(status, last, outcome, judgement, span, effect);
+    finished(status, last, outcome, classification, span, effect);
   const sent = recipients.some(({ status }) => status === 'sent');
   if (!recipients.some(({ status }) => status === 'pending')) return end(sent ? 'sent' : 'failed');
-  const next = nextStep(outcome, judgement, tries, span, message, policy);
+  const next = nextStep(outcome, classification, tries, span, message, policy);
   if (next.kind === 'expire') return end(sent ? 'sent' : 'expired', giveUp(recipients));
-  const made = makeAttempt(resultOf(outcome, effect), outcome, judgement, span);
+  const made = makeAttempt(resultOf(outcome, effect), outcome, classification, span);
   const attempt =
     outcome.kind === 'unknown'
       ? { ...made, explanation: `${sentence(made.explanation)} ${AFTER_UNKNOWN[policy.unknown]}` }
@@ -53,7 +53,7 @@ function triesOf({ attempts, retriedAt }: Pick<MessageState, 'attempts' | 'retri
   return attempts.filter((attempt) => isTry(attempt) && (retriedAt === undefined || attempt.at >= retriedAt)).length;
 }
 
-/** An attempt that says nothing of the message does not count: its mailbox was restrained, or its worker died. */
+/** An attempt that says nothing of the message does not count: its mailbox was blocked, or its worker died. */
 function isTry({ outcome }: Attempt): boolean {
   return outcome !== 'interrupted' && outcome !== 'held' && outcome !== 'throttled';
 }
@@ -62,24 +62,24 @@ type NextStep = NextAttempt | { readonly kind: 'queued' | 'held' };
 
 function nextStep(
   outcome: Outcome,
-  judgement: Judgement | undefined,
+  classification: Classification | undefined,
   tries: number,
   span: Span,
   message: Pick<Message, 'expiresAt'>,
   policy: AttemptPolicy,
 ): NextStep {
   if (outcome.kind === 'unknown' && policy.unknown === 'hold') return { kind: 'held' };
-  const restrains = judgement?.verdict === 'hold' || judgement?.verdict === 'slow';
-  if (restrains) return span.endedAt < message.expiresAt ? { kind: 'queued' } : { kind: 'expire' };
-  if (isAtOnce(outcome, judgement, tries)) return { kind: 'retry', at: span.endedAt };
-  return nextAttempt(tries, span.endedAt, message.expiresAt, policy, judgement?.askedWaitMs);
+  const blocks = classification?.action === 'hold' || classification?.action === 'throttle';
+  if (blocks) return span.endedAt < message.expiresAt ? { kind: 'queued' } : { kind: 'expire' };
+  if (isAtOnce(outcome, classification, tries)) return { kind: 'retry', at: span.endedAt };
+  return nextAttempt(tries, span.endedAt, message.expiresAt, policy, classification?.askedWaitMs);
 }
 
 /** Another connection or another transaction is all that the message needs; but not for ever. */
-function isAtOnce(outcome: Outcome, judgement: Judgement | undefined, tries: number): boolean {
+function isAtOnce(outcome: Outcome, classification: Classification | undefined, tries: number): boolean {
   if (tries > AT_ONCE_MAX) return false;
-  if (outcome.kind !== 'accepted') return judgement?.atOnce === true;
-  return outcome.refused.some(({ reply }) => judgeReply(reply, 'rcpt').atOnce === true);
+  if (outcome.kind !== 'accepted') return classification?.atOnce === true;
+  return outcome.refused.some(({ reply }) => classifyReply(reply, 'rcpt').atOnce === true);
 }
 
 const AT_ONCE_MAX = 3;
@@ -87,7 +87,7 @@ const AT_ONCE_MAX = 3;
 /** What this outcome shows about the mailbox. */
 function effectOf(
   outcome: Outcome,
-  judgement: Judgement | undefined,
+  classification: Classification | undefined,
   before: readonly RecipientState[],
   after: readonly RecipientState[],
 ): MailboxEffect {
@@ -97,15 +97,15 @@ function effectOf(
     const taken = after.filter(({ status }, i) => status === 'sent' && before[i]?.status === 'pending').length;
     return { kind: 'took', recipients: taken, certain: true };
   }
-  const restraint = judgement && restraintOf(judgement, replyOf(outcome));
-  if (restraint) return { kind: 'restrained', restraint };
-  const judgedTheMessage = judgement?.scope === 'message' || judgement?.scope === 'recipient';
-  return outcome.kind === 'refused' && judgedTheMessage ? { kind: 'works' } : NO_EFFECT;
+  const backoff = classification && backoffOf(classification, replyOf(outcome));
+  if (backoff) return { kind: 'blocked', backoff };
+  const blamesTheMessage = classification?.scope === 'message' || classification?.scope === 'recipient';
+  return outcome.kind === 'refused' && blamesTheMessage ? { kind: 'works' } : NO_EFFECT;
 }
 
 function resultOf(outcome: Outcome, effect: MailboxEffect): AttemptOutcome {
   if (outcome.kind === 'unknown') return 'unknown';
-  return effect.kind === 'restrained' ? effect.restraint.state : 'deferred';
+  return effect.kind === 'blocked' ? effect.backoff.state : 'deferred';
 }
 
 function applyToRecipients(before: readonly RecipientState[], outcome: Outcome, tries: number): RecipientState[] {
@@ -117,15 +117,15 @@ function applyToRecipients(before: readonly RecipientState[], outcome: Outcome, 
 function applyToRecipient(recipient: RecipientState, outcome: Outcome, tries: number): RecipientState {
   const refusal = refusalOf(recipient.address, outcome);
   if (refusal) {
-    const status = isFinal(judgeReply(refusal.reply, 'rcpt'), tries) ? 'failed' : 'pending';
+    const status = isFinal(classifyReply(refusal.reply, 'rcpt'), tries) ? 'failed' : 'pending';
     return { ...recipient, status, reply: refusal.reply };
   }
   if (outcome.kind === 'accepted') return { address: recipient.address, status: 'sent' };
-  return isFinal(judge(outcome), tries) ? { ...recipient, status: 'failed' } : recipient;
+  return isFinal(classify(outcome), tries) ? { ...recipient, status: 'failed' } : recipient;
 }
 
-function isFinal({ verdict, attemptsMax }: Judgement, tries: number): boolean {
-  return verdict === 'fail' || (attemptsMax !== undefined && tries >= attemptsMax);
+function isFinal({ action, attemptsMax }: Classification, tries: number): boolean {
+  return action === 'fail' || (attemptsMax !== undefined && tries >= attemptsMax);
 }
 
 function refusalOf(address: string, outcome: Outcome): RefusedRecipient | undefined {
@@ -137,11 +137,11 @@ function finished(
   status: 'sent' | 'failed' | 'expired',
   recipients: readonly RecipientState[],
   outcome: Outcome,
-  judgement: Judgement | undefined,
+  classification: Classification | undefined,
   span: Span,
   effect: MailboxEffect,
-): Conclusion {
-  const made = makeAttempt(outcomeOfLast(status, outcome), outcome, judgement, span);
+): Transition {
+  const made = makeAttempt(outcomeOfLast(status, outcome), outcome, classification, span);
   if (status !== 'expired') return { attempt: made, recipients, status, effect };
   const explanation = `${sentence(made.explanation)} The message's time is over: it is not tried again.`;
   return { attempt: { ...made, explanation }, recipients, status, effect };
@@ -157,15 +157,20 @@ function outcomeOfLast(status: 'sent' | 'failed' | 'expired', outcome: Outcome):
   return status === 'sent' && outcome.kind === 'accepted' ? 'sent' : 'failed';
 }
 
-function makeAttempt(result: AttemptOutcome, outcome: Outcome, judgement: Judgement | undefined, span: Span): Attempt {
+function makeAttempt(
+  result: AttemptOutcome,
+  outcome: Outcome,
+  classification: Classification | undefined,
+  span: Span,
+): Attempt {
   const reply = replyOf(outcome);
   return {
     at: span.startedAt,
     durationMs: span.endedAt.getTime() - span.startedAt.getTime(),
     outcome: result,
     ...(reply && { reply }),
-    explanation: judgement?.explanation ?? acceptedExplanation(outcome),
-    ...(judgement?.fix && { fix: judgement.fix }),
+    explanation: classification?.explanation ?? acceptedExplanation(outcome),
+    ...(classification?.fix && { fix: classification.fix }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** What becomes of a message without an attempt of its own: its time was over, it can't be tried, or its worker died. */
 import {
   AFTER_UNKNOWN,
-  type Conclusion,
+  type Transition,
   giveUp,
   NO_EFFECT,
   pendingRecipients,
@@ -11,12 +11,12 @@ import type { Attempt, Message, MessageState } from '../message/message.ts';
 import type { Reason } from '../mailbox/status.ts';
 
 /** What becomes of a message whose time is over while it waits; `reason` says what it waited for. */
-export function expireUntried(
+export function expireWithoutAttempt(
   message: Pick<Message, 'expiresAt'>,
   state: MessageState,
   now: Date,
   reason?: Reason,
-): Conclusion {
+): Transition {
   const over = `The message's time was over at ${message.expiresAt.toISOString()}.`;
   const explanation = reason ? `${over} Its mailbox could not send: ${reason.explanation}` : over;
   return {
@@ -35,7 +35,7 @@ export function expireUntried(
 }
 
 /** What becomes of a message that can't be tried at all, such as one whose content is gone: it fails alone. */
-export function giveUpUntried(state: MessageState, explanation: string, now: Date): Conclusion {
+export function failWithoutAttempt(state: MessageState, explanation: string, now: Date): Transition {
   return {
     attempt: { at: now, durationMs: 0, outcome: 'failed', explanation },
     recipients: giveUp(state.recipients),
@@ -58,7 +58,7 @@ export function interruptedAttempt(startedAt: Date, finalDotSent: boolean, now: 
 }
 
 /** What becomes of a message whose attempt was left open and that waits for a person now. */
-export function holdInterrupted(state: MessageState, attempt: Attempt): Conclusion {
+export function holdInterrupted(state: MessageState, attempt: Attempt): Transition {
   const recipients = pendingRecipients(state).length;
   return {
     attempt,

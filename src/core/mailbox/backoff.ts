@@ -1,15 +1,15 @@
-/** From a judgement to what holds its mailbox back. */
-import { HOLD_WAIT, type Judgement, SLOW_WAIT } from '../replies/classification.ts';
+/** From a classification to what holds its mailbox back. */
+import { HOLD_WAIT, type Classification, THROTTLE_WAIT } from '../replies/classification.ts';
 import type { Reply } from '../message/message.ts';
-import type { Restraint } from './status.ts';
+import type { Backoff } from './status.ts';
 
-/** Undefined when the judgement leaves the mailbox alone. */
-export function restraintOf(judgement: Judgement, reply: Reply | undefined): Restraint | undefined {
-  const { verdict, id, explanation, fix, source, askedWaitMs, tooManyConnections, heldAfter } = judgement;
-  if (verdict !== 'hold' && verdict !== 'slow') return undefined;
-  const wait = judgement.wait ?? (verdict === 'hold' ? HOLD_WAIT : SLOW_WAIT);
+/** Undefined when the classification leaves the mailbox alone. */
+export function backoffOf(classification: Classification, reply: Reply | undefined): Backoff | undefined {
+  const { action, id, explanation, fix, source, askedWaitMs, tooManyConnections, heldAfter } = classification;
+  if (action !== 'hold' && action !== 'throttle') return undefined;
+  const wait = classification.wait ?? (action === 'hold' ? HOLD_WAIT : THROTTLE_WAIT);
   return {
-    state: verdict === 'hold' ? 'held' : 'throttled',
+    state: action === 'hold' ? 'held' : 'throttled',
     reason: { rule: id, explanation, source, ...(fix && { fix }), ...(reply && { reply }) },
     firstWaitMs: wait.firstMs,
     longestWaitMs: wait.longestMs,

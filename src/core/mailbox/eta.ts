@@ -2,7 +2,7 @@
 import type { Level } from '../message/message.ts';
 
 /** Of so many messages that go out, one is the oldest of this lane, whatever waits in the lanes above. */
-export const LIFT_EVERY = { normal: 5, low: 10 } as const;
+export const AGE_EVERY = { normal: 5, low: 10 } as const;
 
 /** What waits in a queue, by lane, and what is under way. */
 export interface Backlog extends Readonly<Record<Level, number>> {
@@ -13,15 +13,15 @@ export interface Backlog extends Readonly<Record<Level, number>> {
  * How many messages go out before the one at this place of its lane (0 = the first). The oldest of a lower lane that is
  * lifted takes its place behind those that wait in the highest.
  */
-export function aheadOf(lane: Level, place: number, { high, normal, low, underWay }: Backlog): number {
+export function positionAhead(lane: Level, place: number, { high, normal, low, underWay }: Backlog): number {
   switch (lane) {
     case 'high':
       return underWay + place;
     case 'normal':
-      return underWay + high + place + Math.min(low, Math.floor((high + place) / (LIFT_EVERY.low - 1)));
+      return underWay + high + place + Math.min(low, Math.floor((high + place) / (AGE_EVERY.low - 1)));
     case 'low': {
-      const liftedAfter = LIFT_EVERY.low * (place + 1);
-      const liftedBefore = place + Math.min(normal, Math.floor(liftedAfter / LIFT_EVERY.normal));
+      const liftedAfter = AGE_EVERY.low * (place + 1);
+      const liftedBefore = place + Math.min(normal, Math.floor(liftedAfter / AGE_EVERY.normal));
       return underWay + Math.min(high + normal + place, Math.max(liftedAfter, high + liftedBefore));
     }
   }

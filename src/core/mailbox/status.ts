@@ -1,13 +1,13 @@
 /**
  * How a mailbox stands with Exchange: what it has used of its limits, and what holds it back. A fault of the mailbox is
- * no fault of the mail: it restrains the mailbox, and its messages wait.
+ * no fault of the mail: it blocks the mailbox, and its messages wait.
  */
 import type { Reply } from '../message/message.ts';
 
 /** `paused` by a person; `held` by a fault; `throttled` by a limit, Microsoft's or the mailbox's own. */
 export type MailboxState = 'open' | 'throttled' | 'held' | 'paused';
 
-/** Why a mailbox is restrained, for a person. */
+/** Why a mailbox is blocked, for a person. */
 export interface Reason {
   readonly explanation: string;
   readonly fix?: string;
@@ -19,7 +19,7 @@ export interface Reason {
 }
 
 /** What holds a mailbox back now. */
-export interface Restraint {
+export interface Backoff {
   readonly state: 'throttled' | 'held';
   readonly reason: Reason;
   /** The first wait, and the longest: each time in a row takes twice as long. */
@@ -41,10 +41,10 @@ export type MailboxEffect =
   | { readonly kind: 'works' }
   /** Nothing: a dropped connection, a passing trouble of Exchange. */
   | { readonly kind: 'nothing' }
-  | { readonly kind: 'restrained'; readonly restraint: Restraint };
+  | { readonly kind: 'blocked'; readonly backoff: Backoff };
 
 /** Whether a mailbox may send, and if not, why. */
-export interface Restrained {
+export interface Blocked {
   readonly state: MailboxState;
   /** Since when it is not open. */
   readonly since?: Date;
@@ -53,8 +53,8 @@ export interface Restrained {
   readonly reason?: Reason;
 }
 
-/** A mailbox's standing, as the API shows it. */
-export interface Standing extends Restrained {
+/** A mailbox's mailboxStatus, as the API shows it. */
+export interface MailboxStatus extends Blocked {
   readonly usage: Usage;
 }
 
@@ -70,7 +70,7 @@ export interface Usage {
 }
 
 /** The mailbox's own limit of recipients is used up: it goes on when enough of them are 24 hours old. */
-export function dayLimitReached(recipientsPerDay: number, waitMs: number): Restraint {
+export function dayLimitReached(recipientsPerDay: number, waitMs: number): Backoff {
   const explanation =
     `The mailbox has sent to nearly all of the ${recipientsPerDay} recipients that it may have in 24 hours. Its messages ` +
     'wait until enough of these are more than 24 hours old.';
@@ -88,7 +88,7 @@ export function dayLimitReached(recipientsPerDay: number, waitMs: number): Restr
 }
 
 /** A pool is held when all of its mailboxes are held or paused, and by the one that is tried first. */
-export function standingOfPool(members: readonly [Restrained, ...Restrained[]]): Restrained {
+export function statusOfPool(members: readonly [Blocked, ...Blocked[]]): Blocked {
   const working = members.find(({ state }) => state === 'open' || state === 'throttled');
   const held = members.filter(({ state }) => state === 'held').sort((a, b) => time(a.until) - time(b.until));
   return working ?? held[0] ?? members[0];
@@ -99,7 +99,7 @@ function time(date: Date | undefined): number {
 }
 
 /** Where messages stand whose mailbox or pool was taken out of the configuration: they wait until it is back. */
-export function notConfigured(name: string): Restrained {
+export function notConfigured(name: string): Blocked {
   return {
     state: 'held',
     reason: {

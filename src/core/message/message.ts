@@ -154,7 +154,7 @@ export function newState(message: Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeT
 }
 
 /** The status as a person is told it: what is kept does not change when a mailbox is held or a time has come. */
-export function toldStatus(
+export function publicStatus(
   { status }: MessageState,
   { sendAt }: Pick<Message, 'sendAt'>,
   mailbox: { readonly state: string } | undefined,

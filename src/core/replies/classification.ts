@@ -5,8 +5,8 @@ import type { Stage } from './outcome.ts';
 /** Who is at fault: this connection, one recipient, this message, the mailbox or its credential, the whole tenant. */
 export type Scope = 'connection' | 'recipient' | 'message' | 'mailbox' | 'tenant';
 
-/** What follows: try again, give up, hold the mailbox until its fault is mended, slow the mailbox down. */
-export type Verdict = 'retry' | 'fail' | 'hold' | 'slow';
+/** What follows: try again, give up, hold the mailbox until its fault is mended, throttle the mailbox. */
+export type Action = 'retry' | 'fail' | 'hold' | 'throttle';
 
 /** One row of a table: a fault that Microsoft, Entra or the network can answer with. */
 export interface Fault {
@@ -15,7 +15,7 @@ export interface Fault {
   /** How it looks, for the documentation. */
   readonly looks: string;
   readonly scope: Scope;
-  readonly verdict: Verdict;
+  readonly action: Action;
   /** What happened, in a sentence or two for a person. */
   readonly explanation: string;
   /** What mends it: a command or a place in a portal. */
@@ -26,11 +26,11 @@ export interface Fault {
   readonly atOnce?: boolean;
   /** Of `retry`: after so many attempts the message has failed. */
   readonly attemptsMax?: number;
-  /** Of `hold` and `slow`. Default: HOLD_WAIT, SLOW_WAIT. */
+  /** Of `hold` and `throttle`. Default: HOLD_WAIT, THROTTLE_WAIT. */
   readonly wait?: Wait;
-  /** Of `slow`: too many connections were open. */
+  /** Of `throttle`: too many connections were open. */
   readonly tooManyConnections?: boolean;
-  /** Of `slow`: when it comes so many times in a row, the mailbox is held. */
+  /** Of `throttle`: when it comes so many times in a row, the mailbox is held. */
   readonly heldAfter?: number;
 }
 
@@ -62,12 +62,12 @@ export const HOLD_WAIT: Wait = { firstMs: 10_000, longestMs: 5 * 60_000 };
 /** A trouble of the network or of Microsoft's servers. */
 export const SHORT_WAIT: Wait = { firstMs: 2_000, longestMs: 2 * 60_000 };
 /** Microsoft asks for less. */
-export const SLOW_WAIT: Wait = { firstMs: 15_000, longestMs: 10 * 60_000 };
+export const THROTTLE_WAIT: Wait = { firstMs: 15_000, longestMs: 10 * 60_000 };
 /** A limit over 24 hours. */
 export const DAY_WAIT: Wait = { firstMs: 30 * 60_000, longestMs: 2 * 3_600_000 };
 
 /** A fault that was met. */
-export interface Judgement extends Omit<Fault, 'looks'> {
+export interface Classification extends Omit<Fault, 'looks'> {
   /** False: no table knows it, and its class alone has decided. */
   readonly known: boolean;
   /** The wait that the answer itself asks for. */

@@ -3,19 +3,19 @@
  * they don't know is judged by its class, and never so that a mail is lost for a fault that is not its own.
  */
 import { findEntra } from './entra-table.ts';
-import { type Fault, HOLD_WAIT, type Judgement, SHORT_WAIT, SOURCES } from './classification.ts';
+import { type Fault, HOLD_WAIT, type Classification, SHORT_WAIT, SOURCES } from './classification.ts';
 import type { Reply } from '../message/message.ts';
 import { findNetwork, findNetworkToEntra } from './network-table.ts';
 import { formatReply, type Outcome, type Stage } from './outcome.ts';
 import { findReply } from './reply-table.ts';
 
-/** Judges a failed attempt. (`accepted` needs no judgement.) */
-export function judge(outcome: Exclude<Outcome, { kind: 'accepted' }>): Judgement {
+/** Judges a failed attempt. (`accepted` needs no classification.) */
+export function classify(outcome: Exclude<Outcome, { kind: 'accepted' }>): Classification {
   switch (outcome.kind) {
     case 'refused':
-      return judgeReply(outcome.reply, outcome.stage);
+      return classifyReply(outcome.reply, outcome.stage);
     case 'broken':
-      return judgeBroken(outcome);
+      return classifyBroken(outcome);
     case 'given-up':
       return GIVEN_UP;
     case 'unknown':
@@ -26,16 +26,16 @@ export function judge(outcome: Exclude<Outcome, { kind: 'accepted' }>): Judgemen
           `taken it. ${outcome.error}`,
       };
     case 'no-token':
-      return judgeNoToken(outcome);
+      return classifyNoToken(outcome);
     case 'uncomposable':
       return { ...UNCOMPOSABLE, explanation: `The message can't be composed: ${outcome.error}` };
   }
 }
 
-const GIVEN_UP: Judgement = {
+const GIVEN_UP: Classification = {
   id: 'given-up',
   scope: 'connection',
-  verdict: 'retry',
+  action: 'retry',
   atOnce: true,
   explanation:
     'Redis did not answer this worker for so long that others may have had its connection to the mailbox, so it broke ' +
@@ -47,7 +47,7 @@ const GIVEN_UP: Judgement = {
 const UNKNOWN_OUTCOME = {
   id: 'unknown-outcome',
   scope: 'connection',
-  verdict: 'retry',
+  action: 'retry',
   source: 'RFC 5321 4.5.3.2.6, RFC 1047',
   known: true,
 } as const;
@@ -55,17 +55,17 @@ const UNKNOWN_OUTCOME = {
 const UNCOMPOSABLE = {
   id: 'uncomposable',
   scope: 'message',
-  verdict: 'fail',
+  action: 'fail',
   source: 'relay365',
   known: true,
 } as const;
 
 /** Judges one reply, of the session or of one recipient. */
-export function judgeReply(reply: Reply, stage: Stage): Judgement {
+export function classifyReply(reply: Reply, stage: Stage): Classification {
   const askedWaitMs = readAskedWait(reply.text);
   const fault = findReply(reply, stage) ?? refusedTls(reply, stage);
-  const judgement = fault ? { ...withoutPattern(fault), known: true } : judgeByClass(reply, stage);
-  return askedWaitMs === undefined ? judgement : { ...judgement, askedWaitMs };
+  const classification = fault ? { ...withoutPattern(fault), known: true } : classifyByCode(reply, stage);
+  return askedWaitMs === undefined ? classification : { ...classification, askedWaitMs };
 }
 
 /** Exchange always starts TLS: whoever says no, with whatever words, stands in between. */
@@ -80,27 +80,27 @@ const BEFORE_MESSAGE: readonly Stage[] = ['token', 'connect', 'greeting', 'start
 /** RFC 4954 6: wherever it comes, it speaks of the login. */
 const AUTHENTICATION_REQUIRED = 530;
 
-function judgeByClass(reply: Reply, stage: Stage): Judgement {
+function classifyByCode(reply: Reply, stage: Stage): Classification {
   const row = { explanation: answered(reply, stage), source: SOURCES.rfc5321, known: false };
   if (reply.code < 500)
-    return { ...row, id: 'unlisted-4xx', scope: stage === 'rcpt' ? 'recipient' : 'connection', verdict: 'retry' };
+    return { ...row, id: 'unlisted-4xx', scope: stage === 'rcpt' ? 'recipient' : 'connection', action: 'retry' };
   if (BEFORE_MESSAGE.includes(stage) || reply.code === AUTHENTICATION_REQUIRED)
-    return { ...row, id: 'unlisted-5xx', scope: 'mailbox', verdict: 'hold', wait: HOLD_WAIT };
-  return { ...row, id: 'unlisted-5xx', scope: stage === 'rcpt' ? 'recipient' : 'message', verdict: 'fail' };
+    return { ...row, id: 'unlisted-5xx', scope: 'mailbox', action: 'hold', wait: HOLD_WAIT };
+  return { ...row, id: 'unlisted-5xx', scope: stage === 'rcpt' ? 'recipient' : 'message', action: 'fail' };
 }
 
 function answered(reply: Reply, stage: Stage): string {
   return `Exchange answered (${STAGES[stage]}): ${formatReply(reply)}`;
 }
 
-function judgeBroken({ stage, error, code }: Extract<Outcome, { kind: 'broken' }>): Judgement {
+function classifyBroken({ stage, error, code }: Extract<Outcome, { kind: 'broken' }>): Classification {
   const explanation = `The connection to Exchange failed (${STAGES[stage]}): ${error}`;
   // Exchange had taken the login: a connection that breaks now is only that.
   if (!BEFORE_MESSAGE.includes(stage)) {
     return {
       id: 'connection-lost',
       scope: 'connection',
-      verdict: 'retry',
+      action: 'retry',
       explanation,
       source: SOURCES.rfc5321,
       known: true,
@@ -114,19 +114,19 @@ const CONNECTION_FAILED: Fault = {
   id: 'connection-failed',
   looks: 'the connection ended before the login',
   scope: 'mailbox',
-  verdict: 'hold',
+  action: 'hold',
   wait: SHORT_WAIT,
   explanation: 'There is no working connection to Exchange.',
   fix: 'Check SMTP_HOST and SMTP_PORT (smtp.office365.com, 587), and what stands between: firewall, proxy, antivirus.',
   source: SOURCES.rfc5321,
 };
 
-function judgeNoToken({ error, code }: Extract<Outcome, { kind: 'no-token' }>): Judgement {
+function classifyNoToken({ error, code }: Extract<Outcome, { kind: 'no-token' }>): Classification {
   const said = `Entra gave no access token: ${error}`;
   const fault = findEntra(code) ?? findNetworkToEntra(code);
   if (fault) return { ...withoutPattern(fault), explanation: `${fault.explanation} ${said}`, known: true };
   const known = code === undefined || !code.startsWith('AADSTS');
-  return { id: 'no-token', scope: 'mailbox', verdict: 'hold', explanation: said, source: SOURCES.entra, known };
+  return { id: 'no-token', scope: 'mailbox', action: 'hold', explanation: said, source: SOURCES.entra, known };
 }
 
 /** How a fault looks is for the documentation; its pattern is for the search. */

@@ -10,7 +10,7 @@ type Row = Pick<EntraFault, 'id' | 'codes' | 'looks' | 'explanation' | 'fix'> &
   Partial<Pick<EntraFault, 'wait' | 'scope'>>;
 
 function row(fields: Row): EntraFault {
-  return { scope: 'mailbox', verdict: 'hold', source: SOURCES.entra, ...fields };
+  return { scope: 'mailbox', action: 'hold', source: SOURCES.entra, ...fields };
 }
 
 const NEW_SECRET = 'Entra admin center > App registrations > the app > Certificates & secrets';

@@ -8,7 +8,7 @@ export interface NetworkFault extends Fault {
 type Row = Pick<NetworkFault, 'id' | 'codes' | 'looks' | 'explanation' | 'fix'>;
 
 function row(fields: Row): NetworkFault {
-  return { scope: 'mailbox', verdict: 'hold', wait: SHORT_WAIT, source: 'Node.js, OpenSSL', ...fields };
+  return { scope: 'mailbox', action: 'hold', wait: SHORT_WAIT, source: 'Node.js, OpenSSL', ...fields };
 }
 
 const PROXY =

@@ -34,19 +34,19 @@ export type Outcome =
   | { readonly kind: 'uncomposable'; readonly error: string };
 
 /** A message on its way out: one attempt's worth. */
-export interface Handover {
+export interface DeliveryRequest {
   readonly from: string;
   readonly recipients: readonly string[];
   /** The composed message, RFC 5322, CRLF line ends. */
   readonly bytes: Uint8Array;
   /** Runs after the last byte and before the final dot: from its end on, a lost connection means `unknown`. */
-  readonly beforeFinalDot: () => Promise<void>;
+  readonly markFinalDot: () => Promise<void>;
   /** Aborted when the message must not go out any more; once its final dot has, the answer is awaited all the same. */
   readonly signal: AbortSignal;
 }
 
 /** Hands one message to Exchange through a mailbox. Never throws for what Exchange, Entra or the network do. */
-export type Deliver = (handover: Handover) => Promise<Outcome>;
+export type Deliver = (request: DeliveryRequest) => Promise<Outcome>;
 
 const REPLY = /^(\d{3})(?:[ -](?:([245]\.\d{1,3}\.\d{1,3})(?:[ ]|$))?)?(.*)$/s;
 

@@ -23,14 +23,14 @@ export type EnqueueOutcome =
   | { readonly kind: 'replayed'; readonly message: Message; readonly estimatedAt: Date }
   /** The key was used before, for another request. */
   | { readonly kind: 'key-reused' }
-  | Full
+  | QueueFull
   /** It was not queued. */
   | { readonly kind: 'unavailable'; readonly cause: unknown }
   /** The answer is lost, so nobody knows whether it was queued. */
   | { readonly kind: 'unanswered'; readonly cause: unknown };
 
 /** The queue has as much as it may have: in all, or of this client. */
-export interface Full {
+export interface QueueFull {
   readonly kind: 'full';
   readonly of: 'all' | 'client';
   /** What there is too much of, for a person. */

@@ -1,53 +1,53 @@
 /** `/mailboxes`: how each stands with Exchange, why, what mends it; and to pause or resume it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { type Checkup, STEP_TITLES } from '../../core/admin/checkup.ts';
-import type { MailboxDesk, MailboxReport, PoolReport } from '../../core/admin/mailbox-admin.ts';
-import type { Restrained } from '../../core/mailbox/status.ts';
+import { type Diagnosis, STEP_TITLES } from '../../core/admin/checkup.ts';
+import type { MailboxAdmin, MailboxReport, PoolReport } from '../../core/admin/mailbox-admin.ts';
+import type { Blocked } from '../../core/mailbox/status.ts';
 import { sendProblem } from '../problems.ts';
 import { bodilessAnswers, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { CHECKUP_EXAMPLE, MAILBOX_EXAMPLE, POOL_EXAMPLE } from '../schemas/examples.ts';
 import { CheckupAnswer, MailboxAnswer, MailboxList, type PoolAnswer } from '../schemas/mailbox.ts';
 
 export interface MailboxDependencies {
-  readonly desk: MailboxDesk;
+  readonly mailboxAdmin: MailboxAdmin;
 }
 
 const Params = Type.Object({
   id: Type.String({ description: "The mailbox's address.", examples: [MAILBOX_EXAMPLE.id] }),
 });
 
-export function mailboxRoutes(app: FastifyInstance, { desk }: MailboxDependencies): void {
+export function mailboxRoutes(app: FastifyInstance, { mailboxAdmin }: MailboxDependencies): void {
   app.get('/mailboxes', { schema: listSchema, config: { scope: 'read' } }, (request, reply) =>
     answered(request, reply, async () => {
-      const [mailboxes, pools] = await Promise.all([desk.list(), desk.pools()]);
+      const [mailboxes, pools] = await Promise.all([mailboxAdmin.list(), mailboxAdmin.pools()]);
       return reply.send({ items: mailboxes.map(view), pools: pools.map(poolView) });
     }),
   );
   app.get('/mailboxes/:id', { schema: oneSchema, config: { scope: 'read' } }, (request, reply) =>
-    answered(request, reply, async () => tell(request, reply, desk)),
+    answered(request, reply, async () => tell(request, reply, mailboxAdmin)),
   );
   for (const action of ['pause', 'resume'] as const) {
     app.post(`/mailboxes/:id/${action}`, { schema: schemas[action], config: { scope: 'admin' } }, (request, reply) =>
       answered(request, reply, async () => {
         const id = idOf(request);
-        if (!(await desk.find(id))) return notFound(request, reply);
-        await desk[action](id);
+        if (!(await mailboxAdmin.find(id))) return notFound(request, reply);
+        await mailboxAdmin[action](id);
         request.log.warn({ audit: action, mailbox: id, client: request.client.name }, `mailbox ${action}d`);
-        return tell(request, reply, desk);
+        return tell(request, reply, mailboxAdmin);
       }),
     );
   }
   app.post('/mailboxes/:id/verify', { schema: verifySchema, config: { scope: 'admin' } }, (request, reply) =>
     answered(request, reply, async () => {
       const id = idOf(request);
-      const checkup = await desk.verify(id);
-      if (!checkup) return notFound(request, reply);
+      const diagnosis = await mailboxAdmin.verify(id);
+      if (!diagnosis) return notFound(request, reply);
       request.log.info(
-        { audit: 'verify', mailbox: id, client: request.client.name, ok: checkup.ok },
+        { audit: 'verify', mailbox: id, client: request.client.name, ok: diagnosis.ok },
         'mailbox verified',
       );
-      return reply.send(checkupView(checkup));
+      return reply.send(checkupView(diagnosis));
     }),
   );
 }
@@ -70,8 +70,8 @@ function idOf(request: FastifyRequest): string {
   return (request.params as Static<typeof Params>).id.toLowerCase();
 }
 
-async function tell(request: FastifyRequest, reply: FastifyReply, desk: MailboxDesk): Promise<FastifyReply> {
-  const report = await desk.find(idOf(request));
+async function tell(request: FastifyRequest, reply: FastifyReply, mailboxAdmin: MailboxAdmin): Promise<FastifyReply> {
+  const report = await mailboxAdmin.find(idOf(request));
   return report ? reply.send(view(report)) : notFound(request, reply);
 }
 
@@ -79,15 +79,15 @@ function notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   return sendProblem(request, reply, 'mailbox-not-found', { detail: 'GET /mailboxes lists those that there are.' });
 }
 
-function view({ mailbox, standing, queue, pools }: MailboxReport): MailboxAnswer {
+function view({ mailbox, mailboxStatus, queue, pools }: MailboxReport): MailboxAnswer {
   const { id, address, sendAs, limits } = mailbox;
-  const { usage } = standing;
+  const { usage } = mailboxStatus;
   return {
     id,
     address,
     sendAs: [...sendAs],
     pools: [...pools],
-    ...restrainedView(standing),
+    ...restrainedView(mailboxStatus),
     usage: {
       connections: { used: usage.connections, limit: limits.connections },
       messagesPerMinute: { used: usage.messagesPerMinute, limit: limits.messagesPerMinute },
@@ -97,8 +97,8 @@ function view({ mailbox, standing, queue, pools }: MailboxReport): MailboxAnswer
   };
 }
 
-function poolView({ name, mailboxes, standing, queue }: PoolReport): PoolAnswer {
-  return { name, mailboxes: [...mailboxes], ...restrainedView(standing), queue: { ...queue } };
+function poolView({ name, mailboxes, mailboxStatus, queue }: PoolReport): PoolAnswer {
+  return { name, mailboxes: [...mailboxes], ...restrainedView(mailboxStatus), queue: { ...queue } };
 }
 
 function restrainedView({
@@ -106,7 +106,7 @@ function restrainedView({
   since,
   until,
   reason,
-}: Restrained): Pick<PoolAnswer, 'state' | 'since' | 'until' | 'reason'> {
+}: Blocked): Pick<PoolAnswer, 'state' | 'since' | 'until' | 'reason'> {
   return {
     state,
     ...(since && { since: since.toISOString() }),
@@ -115,7 +115,7 @@ function restrainedView({
   };
 }
 
-function checkupView({ checkedAt, steps, ...rest }: Checkup): CheckupAnswer {
+function checkupView({ checkedAt, steps, ...rest }: Diagnosis): CheckupAnswer {
   const titled = steps.map((step) => ({ ...step, title: STEP_TITLES[step.id] }));
   return { ...rest, checkedAt: checkedAt.toISOString(), steps: titled };
 }

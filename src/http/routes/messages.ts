@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { FieldError } from '../../core/message/field-errors.ts';
-import type { FoundMessage, MessageDesk } from '../../core/admin/message-admin.ts';
+import type { FoundMessage, MessageAdmin } from '../../core/admin/message-admin.ts';
 import { maySee } from '../keys.ts';
 import { readListQuery, readRetryQuery, writeCursor } from '../message-queries.ts';
 import { messageView } from '../message-view.ts';
@@ -13,7 +13,7 @@ import { ListQuery, ListShape, MessageAnswer, MessageList, RetryAnswer, RetryQue
 import { attachedErrors, compileShape } from '../schema-check.ts';
 
 export interface MessageDependencies {
-  readonly messages: MessageDesk;
+  readonly messages: MessageAdmin;
 }
 
 const Params = Type.Object({
@@ -99,7 +99,7 @@ async function answered(
 }
 
 /** Another client's message is as good as none: its id must not be told from one that does not exist. */
-async function find(request: FastifyRequest, messages: MessageDesk): Promise<FoundMessage> {
+async function find(request: FastifyRequest, messages: MessageAdmin): Promise<FoundMessage> {
   const { id } = request.params as Static<typeof Params>;
   const found = ID.test(id) ? await messages.find(id) : undefined;
   if (found && maySee(request.client, found.message)) return found;

@@ -18,7 +18,7 @@ const QueueDepth = Type.Object(
 );
 
 /** What a mailbox and a pool have in common. */
-const Restrained = {
+const Blocked = {
   state: Type.String({
     enum: ['open', 'throttled', 'held', 'paused'],
     description:
@@ -47,7 +47,7 @@ export const MailboxAnswer = Type.Object(
     address: Type.String(),
     sendAs: Type.Array(Type.String()),
     pools: Type.Array(Type.String()),
-    ...Restrained,
+    ...Blocked,
     usage: Type.Object(
       { connections: Use, messagesPerMinute: Use, recipientsPerDay: Use },
       {
@@ -65,7 +65,7 @@ export const PoolAnswer = Type.Object(
   {
     name: Type.String(),
     mailboxes: Type.Array(Type.String(), { description: 'Their ids.' }),
-    ...Restrained,
+    ...Blocked,
     queue: QueueDepth,
   },
   { title: 'Pool', description: 'Held when none of its mailboxes can send.' },
@@ -95,10 +95,10 @@ export const CheckupAnswer = Type.Object(
           meaning: Type.Optional(Type.String()),
           fix: Type.Optional(Type.String()),
         },
-        { title: 'CheckupStep' },
+        { title: 'DiagnosisStep' },
       ),
     ),
   },
-  { title: 'Checkup' },
+  { title: 'Diagnosis' },
 );
 export type CheckupAnswer = Static<typeof CheckupAnswer>;

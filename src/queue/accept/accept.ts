@@ -2,7 +2,7 @@
  * Writes accepted messages: content, record and ticket of each by one script. They are queued whole or not at all, and
  * Redis's answer to it is what a 202 stands on.
  */
-import { aheadOf, type Backlog } from '../../core/mailbox/eta.ts';
+import { positionAhead, type Backlog } from '../../core/mailbox/eta.ts';
 import type { Mailbox } from '../../core/mailbox/mailbox.ts';
 import { queueOf } from '../../core/message/message.ts';
 import type { Submission } from '../../core/submit/submission.ts';
@@ -10,10 +10,10 @@ import type { EnqueueOutcome } from '../../core/submit/submit.ts';
 import type { AcceptAnswer, AcceptScripts } from './accept-script.ts';
 import type { BodyCipher } from '../records/body-cipher.ts';
 import { encodeContent } from '../records/codec.ts';
-import { estimateTurn, type Outlook, readOutlook } from './eta.ts';
+import { estimateTurn, type Capacity, readCapacity } from './eta.ts';
 import { delayOf, jobData } from '../jobs/job.ts';
 import type { Keys } from '../redis/keys.ts';
-import { LANES } from '../jobs/priorities.ts';
+import { PRIORITIES } from '../jobs/priorities.ts';
 import { newRecord, type Records } from '../records/records.ts';
 import type { RedisClient } from '../redis/client.ts';
 import { askTime, type RedisClock } from '../redis/clock.ts';
@@ -53,12 +53,12 @@ export async function acceptAll(
   if (redis.status !== 'ready') throw new Error('There is no connection to Redis.');
   for (const { onSent } of requests) onSent();
   const answering = scripts.accept([keys.index], keys.prefix, ...written);
-  const outlooks = readOutlooks(requests, dependencies);
+  const capacities = readCapacities(requests, dependencies);
   const [redisMs, ...answers] = await answering;
   clock.tell(redisMs, sentAt);
-  const outlookOf = await outlooks;
+  const capacityOf = await capacities;
   return Promise.all(
-    requests.map(({ submission }, i) => settle(submission, answers[i] ?? gone(), outlookOf, dependencies)),
+    requests.map(({ submission }, i) => settle(submission, answers[i] ?? gone(), capacityOf, dependencies)),
   );
 }
 
@@ -77,7 +77,7 @@ function acceptArguments(submission: Submission, latestMs: number, { keys, ciphe
     record.status,
     record.message,
     record.recipients,
-    LANES[message.priority],
+    PRIORITIES[message.priority],
     delayOf(message),
     JSON.stringify(jobData(message)),
     used?.message ?? '',
@@ -89,24 +89,24 @@ function acceptArguments(submission: Submission, latestMs: number, { keys, ciphe
 }
 
 /** Of each mailbox that any of the messages may go through. */
-async function readOutlooks(
+async function readCapacities(
   requests: readonly AcceptRequest[],
   { redis, keys }: AcceptDependencies,
-): Promise<(mailbox: Mailbox) => Outlook> {
+): Promise<(mailbox: Mailbox) => Capacity> {
   const mailboxes = new Map(
     requests.flatMap(({ submission }) => submission.through.map((mailbox) => [mailbox.id, mailbox])),
   );
-  const outlooks = new Map<string, Outlook>();
-  const read = async (mailbox: Mailbox) => outlooks.set(mailbox.id, await readOutlook(redis, keys, mailbox));
+  const capacities = new Map<string, Capacity>();
+  const read = async (mailbox: Mailbox) => capacities.set(mailbox.id, await readCapacity(redis, keys, mailbox));
   await Promise.all([...mailboxes.values()].map(read));
-  return ({ id }) => outlooks.get(id) ?? gone();
+  return ({ id }) => capacities.get(id) ?? gone();
 }
 
 /** Of two requests with the same key the one that Redis came to first counts. */
 async function settle(
   submission: Submission,
   answer: AcceptAnswer,
-  outlookOf: (mailbox: Mailbox) => Outlook,
+  capacityOf: (mailbox: Mailbox) => Capacity,
   dependencies: AcceptDependencies,
 ): Promise<EnqueueOutcome> {
   switch (answer[0]) {
@@ -119,7 +119,7 @@ async function settle(
     case 'written': {
       const { redis, keys } = dependencies;
       const [, high, normal, low, underWay] = answer;
-      const own = estimate(submission, { high, normal, low, underWay }, outlookOf, dependencies.windowMs);
+      const own = estimate(submission, { high, normal, low, underWay }, capacityOf, dependencies.windowMs);
       return { kind: 'queued', estimatedAt: await agreeOnEstimate(submission, own, redis, keys) };
     }
   }
@@ -128,10 +128,15 @@ async function settle(
 function estimate(
   { message: { sendAt, priority }, through }: Submission,
   before: Backlog,
-  outlookOf: (mailbox: Mailbox) => Outlook,
+  capacityOf: (mailbox: Mailbox) => Capacity,
   windowMs: number,
 ): Date {
-  const turn = estimateTurn(aheadOf(priority, before[priority], before), through.map(outlookOf), windowMs, new Date());
+  const turn = estimateTurn(
+    positionAhead(priority, before[priority], before),
+    through.map(capacityOf),
+    windowMs,
+    new Date(),
+  );
   return sendAt && sendAt > turn ? sendAt : turn;
 }
 

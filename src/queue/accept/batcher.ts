@@ -17,7 +17,7 @@ interface Lot<Item, Result> {
 }
 
 /** Resolves to the results of the caller's own items. */
-export function makeGather<Item, Result>(
+export function makeBatcher<Item, Result>(
   options: GatherOptions<Item, Result>,
 ): (items: readonly Item[]) => Promise<readonly Result[]> {
   const { write, bytesOf, bytesMax, itemsMax } = options;

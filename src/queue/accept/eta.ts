@@ -1,36 +1,36 @@
 /** Tells when a message's turn comes, from what Redis says of its queue and its mailboxes. */
 import type { Queue } from 'bullmq';
-import { aheadOf, type Backlog, estimateAt } from '../../core/mailbox/eta.ts';
+import { positionAhead, type Backlog, estimateAt } from '../../core/mailbox/eta.ts';
 import type { Mailbox } from '../../core/mailbox/mailbox.ts';
 import type { StoredMessage } from '../records/codec.ts';
 import type { Level } from '../../core/message/message.ts';
 import type { Keys } from '../redis/keys.ts';
-import { LANES, PRIORITY_FACTOR } from '../jobs/priorities.ts';
+import { PRIORITIES, PRIORITY_FACTOR } from '../jobs/priorities.ts';
 import type { RedisClient } from '../redis/client.ts';
 
 /** Of a mailbox with a higher limit the places are not read: its queue is hardly ever long in time. */
 const PLACES_MAX = 1_000;
 
 /** What of a mailbox says how soon it sends. */
-export interface Outlook {
+export interface Capacity {
   /** 0 = no limit. */
   readonly messagesPerMinute: number;
   /** When each place in its window is free again. */
   readonly placesFreeAtMs: readonly number[];
   /** By a fault or a person: in a pool, the others take its share. */
   readonly stopped: boolean;
-  /** Of a mailbox that is restrained. */
+  /** Of a mailbox that is blocked. */
   readonly untilMs: number;
   /** How often a message ends with all connections at work; 0 = not known. */
   readonly messageMs: number;
 }
 
 /** An estimate is not worth a refusal: what Redis does not tell is taken for good. */
-export async function readOutlook(redis: RedisClient, keys: Keys, { id, limits }: Mailbox): Promise<Outlook> {
+export async function readCapacity(redis: RedisClient, keys: Keys, { id, limits }: Mailbox): Promise<Capacity> {
   const { messagesPerMinute, connections } = limits;
   const isRead = messagesPerMinute > 0 && messagesPerMinute <= PLACES_MAX;
   const [[state = null, untilMs = null, pausedMs = null, paceMs = null], places] = await Promise.all([
-    redis.hmget(keys.standing(id), 'state', 'untilMs', 'pausedMs', 'paceMs').catch(() => []),
+    redis.hmget(keys.mailboxStatus(id), 'state', 'untilMs', 'pausedMs', 'paceMs').catch(() => []),
     isRead ? redis.zrange(keys.sent(id), 0, '-1', 'WITHSCORES').catch(() => []) : [],
   ]);
   return {
@@ -43,9 +43,9 @@ export async function readOutlook(redis: RedisClient, keys: Keys, { id, limits }
 }
 
 /** When a message's turn comes that has so many before it in its queue and may go through these mailboxes. */
-export function estimateTurn(ahead: number, outlooks: readonly Outlook[], windowMs: number, now: Date): Date {
-  const good = outlooks.filter(({ stopped }) => !stopped);
-  const working = good.length > 0 ? good : outlooks;
+export function estimateTurn(ahead: number, capacities: readonly Capacity[], windowMs: number, now: Date): Date {
+  const good = capacities.filter(({ stopped }) => !stopped);
+  const working = good.length > 0 ? good : capacities;
   const limits = working.map(({ messagesPerMinute }) => messagesPerMinute);
   return estimateAt(now, {
     ahead,
@@ -72,22 +72,22 @@ export async function forecast(
   windowMs: number,
 ): Promise<Date | undefined> {
   if (through.length === 0) return undefined;
-  const [rank, backlog, outlooks] = await Promise.all([
+  const [rank, backlog, capacities] = await Promise.all([
     redis.zrank(queue.toKey('prioritized'), ticket),
     readBacklog(redis, queue),
-    Promise.all(through.map((mailbox) => readOutlook(redis, keys, mailbox))),
+    Promise.all(through.map((mailbox) => readCapacity(redis, keys, mailbox))),
   ]);
   if (typeof rank !== 'number') return undefined;
-  return estimateTurn(aheadOf(...placeOf(rank, backlog), backlog), outlooks, windowMs, new Date());
+  return estimateTurn(positionAhead(...placeOf(rank, backlog), backlog), capacities, windowMs, new Date());
 }
 
 async function readBacklog(redis: RedisClient, queue: Queue): Promise<Backlog> {
   const count = (lane: number) =>
     redis.zcount(queue.toKey('prioritized'), lane * PRIORITY_FACTOR, `(${(lane + 1) * PRIORITY_FACTOR}`);
   const [high, normal, low, underWay] = await Promise.all([
-    count(LANES.high),
-    count(LANES.normal),
-    count(LANES.low),
+    count(PRIORITIES.high),
+    count(PRIORITIES.normal),
+    count(PRIORITIES.low),
     redis.llen(queue.toKey('active')),
   ]);
   return { high, normal, low, underWay };

@@ -12,11 +12,11 @@ import type { BodyCipher } from '../records/body-cipher.ts';
 import { encodeMessage, type StoredMessage } from '../records/codec.ts';
 import { withDeadline } from '../redis/deadline.ts';
 import { forecast } from './eta.ts';
-import { makeGather } from './batcher.ts';
-import { jobData, retryTicket } from '../jobs/job.ts';
+import { makeBatcher } from './batcher.ts';
+import { jobData, retryJobId } from '../jobs/job.ts';
 import type { Keys } from '../redis/keys.ts';
-import { LANES } from '../jobs/priorities.ts';
-import type { LoadGuard } from './queue-limits.ts';
+import { PRIORITIES } from '../jobs/priorities.ts';
+import type { Backpressure } from './queue-limits.ts';
 import { defineRecordScripts, type RecordScripts } from '../records/record-scripts.ts';
 import type { Records } from '../records/records.ts';
 import type { RedisClient } from '../redis/client.ts';
@@ -44,9 +44,9 @@ export interface ProducerOptions {
   readonly keys: Keys;
   readonly records: Pick<Records, 'find' | 'endIdle'>;
   readonly cipher: BodyCipher;
-  readonly load: LoadGuard;
+  readonly load: Backpressure;
   readonly onError: (error: Error) => void;
-  /** The window of the limit of messages a minute: that of the governor. */
+  /** The window of the limit of messages a minute: that of the throttle. */
   readonly windowMs: number;
 }
 
@@ -70,7 +70,7 @@ export function openProducer(options: ProducerOptions): Producer {
     return queue;
   };
   const accepting = { ...options, scripts: defineAcceptScripts(redis), clock: makeRedisClock() };
-  const accept = makeGather({
+  const accept = makeBatcher({
     write: (requests: readonly AcceptRequest[]) => acceptAll(requests, accepting),
     bytesOf: ({ submission }) => submission.message.sizeBytes,
     bytesMax: TOGETHER_BYTES_MAX,
@@ -183,8 +183,8 @@ async function retry(
     JSON.stringify(recipients),
     expiresAt.getTime(),
     queueOf(again),
-    retryTicket(message.id, state.attempts.length),
-    LANES[again.priority],
+    retryJobId(message.id, state.attempts.length),
+    PRIORITIES[again.priority],
     JSON.stringify(jobData(again)),
   );
   return taken === 1 ? 'queued' : taken === 0 ? 'wrong-state' : 'content-gone';

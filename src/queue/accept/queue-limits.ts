@@ -3,33 +3,33 @@
  * becomes of the mails that it has.
  */
 import type { Client } from '../../core/submit/client.ts';
-import type { Full } from '../../core/submit/submit.ts';
+import type { QueueFull } from '../../core/submit/submit.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisClient } from '../redis/client.ts';
 
-export interface LoadLimits {
+export interface QueueLimits {
   /** Unfinished messages of all clients; 0 = no limit. */
   readonly messagesMax: number;
   /** Bytes of their content; 0 = no limit. */
   readonly bytesMax: number;
 }
 
-export interface LoadGuard {
+export interface Backpressure {
   /** Has the work done if there is room for what it queues, or says why there is none. Rejects when Redis is away. */
-  admit<T>(client: Client, wanted: Amount, work: () => Promise<T>): Promise<T | Full>;
+  admit<T>(client: Client, wanted: QueueSize, work: () => Promise<T>): Promise<T | QueueFull>;
   /** What waits, of all clients. Rejects when Redis is away. */
-  waiting(): Promise<Amount>;
+  waiting(): Promise<QueueSize>;
 }
 
 /** So many messages, and bytes of them. */
-export interface Amount {
+export interface QueueSize {
   readonly messages: number;
   readonly bytes: number;
 }
 
 interface Admitted {
   readonly client: Client;
-  readonly wanted: Amount;
+  readonly wanted: QueueSize;
 }
 
 /** What was counted is true for so long, but for what this process has let in since: other APIs may let in as much. */
@@ -44,7 +44,7 @@ interface Load {
   readonly memoryShare: number;
 }
 
-export function openLoadGuard(redis: RedisClient, keys: Keys, limits: LoadLimits): LoadGuard {
+export function openBackpressure(redis: RedisClient, keys: Keys, limits: QueueLimits): Backpressure {
   const underWay = new Set<Admitted>();
   let readAt = Number.NEGATIVE_INFINITY;
   let reading: Promise<Load> | undefined;
@@ -61,7 +61,7 @@ export function openLoadGuard(redis: RedisClient, keys: Keys, limits: LoadLimits
   return {
     admit: async (client, wanted, work) => {
       const known = await load();
-      const full = judge(known, client, wanted, limits);
+      const full = classify(known, client, wanted, limits);
       if (full) return full;
       const admitted = { client, wanted };
       add(known, admitted);
@@ -85,12 +85,12 @@ async function readLoad(redis: RedisClient, keys: Keys, underWay: readonly Admit
   return load;
 }
 
-function judge(
+function classify(
   { counts, memoryShare }: Load,
   { name, queuedMessagesMax = 0, queuedBytesMax = 0 }: Client,
-  { messages: wanted }: Amount,
-  { messagesMax, bytesMax }: LoadLimits,
-): Full | undefined {
+  { messages: wanted }: QueueSize,
+  { messagesMax, bytesMax }: QueueLimits,
+): QueueFull | undefined {
   const count = (field: string) => counts.get(field) ?? 0;
   const tooMany = (waiting: number, max: number) =>
     max > 0 && waiting + wanted > max

@@ -4,7 +4,7 @@
  * two equal: a ticket is one that BullMQ could have written.
  */
 import { JOB_NAME, JOB_OPTIONS } from './job.ts';
-import { LANES, PRIORITY_FACTOR } from './priorities.ts';
+import { PRIORITIES, PRIORITY_FACTOR } from './priorities.ts';
 
 /** BullMQ keeps a delayed job at its time (ms) × 2^12 + its place among those of the same time. */
 const DELAY_FACTOR = 4_096;
@@ -63,7 +63,7 @@ local function writeTicket(queue, ticket, now, lane, delay, data)
 end
 local function backlog(queue)
   local counts, from = {}, '-inf'
-  for i, lane in ipairs({${Object.values(LANES).join(', ')}}) do
+  for i, lane in ipairs({${Object.values(PRIORITIES).join(', ')}}) do
     local to = '(' .. (lane + 1) * ${PRIORITY_FACTOR}
     counts[i] = redis.call('ZCOUNT', queue .. ':prioritized', from, to)
     from = string.sub(to, 2)

@@ -36,7 +36,7 @@ const RETRY_SIGN = '~';
  * The ticket's id for a message that is tried anew after so many attempts. It is not the last one's: BullMQ takes an id
  * that it still has for the same ticket, and the last one may not be gone yet. Two who ask at once make one ticket.
  */
-export function retryTicket(id: string, attempts: number): string {
+export function retryJobId(id: string, attempts: number): string {
   return `${id}${RETRY_SIGN}${attempts}`;
 }
 
@@ -82,19 +82,19 @@ export function recipientsOfJob({ data }: FoundJob): number {
  * What BullMQ keeps in a ticket that leads away from its message: an end that was put off, a parent, a schedule, a
  * namesake; and the counts, which begin anew without harm. As Redis has them.
  */
-export const ASTRAY_FIELDS = ['defa', 'parent', 'parentKey', 'rjk', 'nrjid', 'deid', 'atm', 'stc'] as const;
+export const FOREIGN_FIELDS = ['defa', 'parent', 'parentKey', 'rjk', 'nrjid', 'deid', 'atm', 'stc'] as const;
 
 /** Whether a ticket is not as relay365 and BullMQ leave it. */
-export function isSpoilt(json: JobJson): boolean {
+export function isCorrupt(json: JobJson): boolean {
   const { deferredFailure, parent, parentKey, repeatJobKey, deduplicationId } = json;
   const astray = [deferredFailure, parent, parentKey, repeatJobKey, deduplicationId];
   return astray.some((field) => field !== undefined) || !areCounts(json.attemptsMade, json.stalledCounter);
 }
 
 /** A ticket with nothing in it that leads away from its message: its id says all that is needed. */
-export function mendTicket(json: JobJson): JobJson {
+export function repairJob(json: JobJson): JobJson {
   const { id, name, progress, timestamp, failedReason, returnvalue, attemptsStarted } = json;
-  const [attemptsMade, stalledCounter] = isSpoilt(json) ? [0, 0] : [json.attemptsMade, json.stalledCounter];
+  const [attemptsMade, stalledCounter] = isCorrupt(json) ? [0, 0] : [json.attemptsMade, json.stalledCounter];
   const counts = { attemptsStarted, attemptsMade, stalledCounter };
   return { id, name, progress, timestamp, failedReason, returnvalue, ...counts, opts: JOB_OPTIONS, data: dataOf(json) };
 }

@@ -3,32 +3,32 @@
  * important mail would stop the rest for ever. So now and then the oldest message of a lower lane is lifted to the front.
  */
 import type { Queue } from 'bullmq';
-import { LIFT_EVERY } from '../../core/mailbox/eta.ts';
+import { AGE_EVERY } from '../../core/mailbox/eta.ts';
 import type { Level } from '../../core/message/message.ts';
 import type { RedisClient } from '../redis/client.ts';
 
-export const LANES: Readonly<Record<Level, number>> = { high: 1, normal: 10, low: 100 };
+export const PRIORITIES: Readonly<Record<Level, number>> = { high: 1, normal: 10, low: 100 };
 
 const SHARES: readonly { readonly lane: number; readonly every: number }[] = [
-  { lane: LANES.low, every: LIFT_EVERY.low },
-  { lane: LANES.normal, every: LIFT_EVERY.normal },
+  { lane: PRIORITIES.low, every: AGE_EVERY.low },
+  { lane: PRIORITIES.normal, every: AGE_EVERY.normal },
 ];
 
 /** BullMQ keeps a waiting job at priority × 2^32 + its place in the order of arrival. */
 export const PRIORITY_FACTOR = 2 ** 32;
 
 /** Call what comes back once for each message that is admitted. */
-export function makeLift(queue: Queue, redis: RedisClient): () => Promise<void> {
+export function makeAging(queue: Queue, redis: RedisClient): () => Promise<void> {
   let admitted = 0;
   return async () => {
     admitted += 1;
     for (const { lane, every } of SHARES) {
-      if (admitted % every === 0) await liftOldest(queue, redis, lane);
+      if (admitted % every === 0) await ageOldest(queue, redis, lane);
     }
   };
 }
 
-async function liftOldest(queue: Queue, redis: RedisClient, lane: number): Promise<void> {
+async function ageOldest(queue: Queue, redis: RedisClient, lane: number): Promise<void> {
   const waiting = queue.toKey('prioritized');
   const [first, next] = [lane * PRIORITY_FACTOR, (lane + 1) * PRIORITY_FACTOR];
   const [above, [id]] = await Promise.all([
@@ -39,5 +39,5 @@ async function liftOldest(queue: Queue, redis: RedisClient, lane: number): Promi
   if (!id || above === 0) return;
   const job = await queue.getJob(id);
   // A worker may have taken it by now: then there is nothing left to lift.
-  await job?.changePriority({ priority: LANES.high }).catch(() => undefined);
+  await job?.changePriority({ priority: PRIORITIES.high }).catch(() => undefined);
 }

@@ -6,10 +6,10 @@ import { defineLua, type LuaScript, NOW } from '../redis/lua.ts';
 import type { RedisClient } from '../redis/client.ts';
 
 /** A mailbox that had too many connections gets one back after each such time. */
-export const SEAT_BACK_MS = 5 * 60_000;
+export const CONNECTION_BACK_MS = 5 * 60_000;
 
 /** A worker asks for its seats so often. */
-export const BEAT_MS = 2_000;
+export const HEARTBEAT_MS = 2_000;
 /** Whoever has not been there for so long, by any clock, has no connection any more. */
 const GONE_MS = 3_600_000;
 
@@ -23,7 +23,7 @@ local function leaseClock(key, now)
   local known = redis.call('HMGET', key, 'shows', 'atMs')
   local shows, at = tonumber(known[1] or ''), tonumber(known[2] or '')
   if not shows or not at then return now end
-  return shows + math.max(0, math.min(now - at, ${2 * BEAT_MS}))
+  return shows + math.max(0, math.min(now - at, ${2 * HEARTBEAT_MS}))
 end
 local function moveLeaseClock(key, now)
   local clock = leaseClock(key, now)
@@ -39,9 +39,9 @@ end
  * Returns the mailbox's limit, what others than `self` have, and how many visitors there are beside it.
  */
 const SEATS = `
-local function readSeats(seats, standing, limit, self, now, clock)
-  local cap = redis.call('HMGET', standing, 'seatCap', 'seatCapAtMs')
-  if cap[1] then limit = math.min(limit, cap[1] + math.floor((now - cap[2]) / ${SEAT_BACK_MS})) end
+local function readSeats(seats, mailboxStatus, limit, self, now, clock)
+  local cap = redis.call('HMGET', mailboxStatus, 'seatCap', 'seatCapAtMs')
+  if cap[1] then limit = math.min(limit, cap[1] + math.floor((now - cap[2]) / ${CONNECTION_BACK_MS})) end
   local taken, visitors = 0, 0
   local entries = redis.call('HGETALL', seats)
   for i = 1, #entries, 2 do
@@ -61,7 +61,7 @@ end
 /**
  * Gives connections to one worker, a fair share for each mailbox of what visitors leave.
  *
- * KEYS[1] lease clock   KEYS[2] workers (sorted set: worker -> expiry), then for each mailbox: its seats (hash), its standing
+ * KEYS[1] lease clock   KEYS[2] workers (sorted set: worker -> expiry), then for each mailbox: its seats (hash), its mailboxStatus
  * ARGV[1] worker   ARGV[2] lease (ms)   then for each mailbox: its limit, the connections this worker can't give up yet,
  * a number that spreads the mailboxes over the workers
  * Returns how many connections the worker may have to each mailbox; what it has beyond that it must close.
@@ -106,7 +106,7 @@ return granted
 /**
  * Asks for one connection of a mailbox, or keeps it. Until there is one, the workers see that somebody waits.
  *
- * KEYS[1] lease clock   KEYS[2] its seats   KEYS[3] its standing
+ * KEYS[1] lease clock   KEYS[2] its seats   KEYS[3] its mailboxStatus
  * ARGV[1] visitor   ARGV[2] lease (ms)   ARGV[3] the mailbox's limit
  * Returns 1 when the visitor has the connection.
  */
@@ -125,11 +125,11 @@ return has and 1 or 0
 `;
 
 /** Each takes its keys and its arguments, as they are listed with it. */
-export interface SeatScripts {
+export interface LeaseScripts {
   readonly claim: LuaScript<number[]>;
   readonly visit: LuaScript<number>;
 }
 
-export function defineSeatScripts(redis: RedisClient): SeatScripts {
-  return defineLua<SeatScripts>(redis, { claim: CLAIM, visit: VISIT });
+export function defineLeaseScripts(redis: RedisClient): LeaseScripts {
+  return defineLua<LeaseScripts>(redis, { claim: CLAIM, visit: VISIT });
 }

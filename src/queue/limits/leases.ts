@@ -6,31 +6,31 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisClient } from '../redis/client.ts';
-import { BEAT_MS, defineSeatScripts, type SeatScripts } from './lease-scripts.ts';
+import { HEARTBEAT_MS, defineLeaseScripts, type LeaseScripts } from './lease-scripts.ts';
 
-export interface SeatedMailbox {
+export interface LeasedMailbox {
   readonly id: string;
   /** Connections that all workers together may have; 0 = no limit. */
   readonly connections: number;
   /** Connections that this worker has open now, idle ones included. */
   readonly open: () => number;
   /** Hears how many connections this worker may have from now on. */
-  readonly onSeats: (seats: number) => void;
+  readonly onLeases: (seats: number) => void;
   /** Hears that it may have none, since there was no answer of Redis for so long that others may soon have its seats. */
   readonly onLost: () => void;
 }
 
-export interface SeatsOptions {
+export interface LeasesOptions {
   readonly redis: RedisClient;
   readonly keys: Keys;
   /** Unique among all workers. */
   readonly worker: string;
   /** Asked with every beat: mailboxes may come and go. */
-  readonly mailboxes: () => readonly SeatedMailbox[];
+  readonly mailboxes: () => readonly LeasedMailbox[];
   readonly onError: (error: Error) => void;
 }
 
-export interface Seats {
+export interface Leases {
   /** Gives back the seats of one mailbox, whose connections must be closed before. */
   leave(mailbox: string): Promise<void>;
   /** Gives back all seats. */
@@ -40,13 +40,13 @@ export interface Seats {
 /** A dead worker's seats are free after this long, and with the next beat others have them: well within 30 s. */
 const LEASE_MS = 12_000;
 /** A worker's own lease is over before Redis ends it: to close its connections takes a moment. */
-const OWN_LEASE_MS = LEASE_MS - BEAT_MS;
+const OWN_LEASE_MS = LEASE_MS - HEARTBEAT_MS;
 /** How many connections a mailbox without a limit gets from each worker. */
 const CONNECTIONS_UNLIMITED = 20;
 
 /** The first seats come with the first answer of Redis. */
-export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOptions): Seats {
-  const scripts = defineSeatScripts(redis);
+export function openLeases({ redis, keys, worker, mailboxes, onError }: LeasesOptions): Leases {
+  const scripts = defineLeaseScripts(redis);
   let claiming: Promise<void> | undefined;
   let lease: NodeJS.Timeout | undefined;
   const lose = () => {
@@ -61,10 +61,10 @@ export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOpti
     if (leftMs <= 0) return;
     clearTimeout(lease);
     lease = setTimeout(lose, leftMs);
-    for (const [i, { onSeats }] of limited.entries()) onSeats(seats[i] ?? 0);
+    for (const [i, { onLeases }] of limited.entries()) onLeases(seats[i] ?? 0);
   };
   const beat = () => {
-    for (const { connections, onSeats } of mailboxes()) if (connections === 0) onSeats(CONNECTIONS_UNLIMITED);
+    for (const { connections, onLeases } of mailboxes()) if (connections === 0) onLeases(CONNECTIONS_UNLIMITED);
     claiming ??= renew()
       .catch(onError)
       .finally(() => {
@@ -72,7 +72,7 @@ export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOpti
       });
   };
   beat();
-  const timer = setInterval(beat, BEAT_MS);
+  const timer = setInterval(beat, HEARTBEAT_MS);
   return {
     leave: async (mailbox) => {
       await redis.hdel(keys.seats(mailbox), worker);
@@ -82,12 +82,12 @@ export function openSeats({ redis, keys, worker, mailboxes, onError }: SeatsOpti
       await claiming;
       clearTimeout(lease);
       const ids = mailboxes().map(({ id }) => id);
-      await freeSeats(redis, keys, worker, ids).catch(onError);
+      await freeLeases(redis, keys, worker, ids).catch(onError);
     },
   };
 }
 
-async function freeSeats(redis: RedisClient, keys: Keys, worker: string, mailboxes: readonly string[]): Promise<void> {
+async function freeLeases(redis: RedisClient, keys: Keys, worker: string, mailboxes: readonly string[]): Promise<void> {
   const seats = mailboxes.map((mailbox) => redis.hdel(keys.seats(mailbox), worker));
   await Promise.all([redis.zrem(keys.workers, worker), ...seats]);
 }
@@ -103,39 +103,39 @@ export async function succeedOnlyWorker(
   mailboxes: readonly string[],
 ): Promise<void> {
   const predecessor = await redis.getset(keys.onlyWorker, worker);
-  if (predecessor !== null) await freeSeats(redis, keys, predecessor, mailboxes);
+  if (predecessor !== null) await freeLeases(redis, keys, predecessor, mailboxes);
 }
 
 /** How long a visitor waits for a worker to give up a connection: it finishes its mail first. */
-const VISIT_TIMEOUT_MS = 12_000;
-const VISIT_CHECK_MS = 250;
+const GUEST_TIMEOUT_MS = 12_000;
+const GUEST_CHECK_MS = 250;
 
 export interface Visit {
   readonly redis: RedisClient;
   readonly keys: Keys;
   /** Unique among all visitors. */
   readonly visitor: string;
-  readonly mailbox: Pick<SeatedMailbox, 'id' | 'connections'>;
+  readonly mailbox: Pick<LeasedMailbox, 'id' | 'connections'>;
   readonly onError: (error: Error) => void;
 }
 
 /** A seat for one connection of a visitor, such as the doctor; undefined when none becomes free in time. */
-export async function takeSeat(visit: Visit): Promise<{ release(): Promise<void> } | undefined> {
+export async function takeGuestLease(visit: Visit): Promise<{ release(): Promise<void> } | undefined> {
   const { redis, keys, visitor, mailbox, onError } = visit;
   if (mailbox.connections === 0) return { release: () => Promise.resolve() };
-  const ask = askForSeat(visit);
+  const ask = askForGuestLease(visit);
   const release = async () => {
     await redis.hdel(keys.seats(mailbox.id), `visitor:${visitor}`).catch(onError);
   };
-  const latestAt = Date.now() + VISIT_TIMEOUT_MS;
+  const latestAt = Date.now() + GUEST_TIMEOUT_MS;
   while (!(await ask())) {
     if (Date.now() > latestAt) {
       await release();
       return undefined;
     }
-    await delay(VISIT_CHECK_MS);
+    await delay(GUEST_CHECK_MS);
   }
-  const timer = setInterval(() => void ask(), BEAT_MS);
+  const timer = setInterval(() => void ask(), HEARTBEAT_MS);
   return {
     release: async () => {
       clearInterval(timer);
@@ -145,9 +145,15 @@ export async function takeSeat(visit: Visit): Promise<{ release(): Promise<void>
 }
 
 /** Asks Redis for the seat, or for more time in it; false as well when Redis does not answer. */
-function askForSeat({ redis, keys, visitor, mailbox: { id, connections }, onError }: Visit): () => Promise<boolean> {
-  const scripts = defineSeatScripts(redis);
-  const names = [keys.leaseClock, keys.seats(id), keys.standing(id)];
+function askForGuestLease({
+  redis,
+  keys,
+  visitor,
+  mailbox: { id, connections },
+  onError,
+}: Visit): () => Promise<boolean> {
+  const scripts = defineLeaseScripts(redis);
+  const names = [keys.leaseClock, keys.seats(id), keys.mailboxStatus(id)];
   return async () => {
     try {
       return (await scripts.visit(names, visitor, LEASE_MS, connections)) === 1;
@@ -159,12 +165,12 @@ function askForSeat({ redis, keys, visitor, mailbox: { id, connections }, onErro
 }
 
 function claim(
-  scripts: SeatScripts,
+  scripts: LeaseScripts,
   keys: Keys,
   worker: string,
-  mailboxes: readonly SeatedMailbox[],
+  mailboxes: readonly LeasedMailbox[],
 ): Promise<number[]> {
-  const names = mailboxes.flatMap(({ id }) => [keys.seats(id), keys.standing(id)]);
+  const names = mailboxes.flatMap(({ id }) => [keys.seats(id), keys.mailboxStatus(id)]);
   const demands = mailboxes.flatMap(({ id, connections, open }) => [connections, open(), spread(id)]);
   return scripts.claim([keys.leaseClock, keys.workers, ...names], worker, LEASE_MS, ...demands);
 }

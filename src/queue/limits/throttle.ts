@@ -3,10 +3,10 @@
  * result into account. All of it stands in Redis; a worker that dies takes nothing with it.
  */
 import type { MailboxLimits } from '../../core/mailbox/mailbox.ts';
-import { dayLimitReached, type MailboxEffect, type Restraint, type Standing } from '../../core/mailbox/status.ts';
-import { defineGovernorScripts, type GovernorScripts } from './throttle-scripts.ts';
+import { dayLimitReached, type MailboxEffect, type Backoff, type MailboxStatus } from '../../core/mailbox/status.ts';
+import { defineThrottleScripts, type ThrottleScripts } from './throttle-scripts.ts';
 import type { Keys } from '../redis/keys.ts';
-import { readStanding } from './status.ts';
+import { readMailboxStatus } from './status.ts';
 import type { RedisClient } from '../redis/client.ts';
 
 /** Why a message has to wait; `day` is the limit of recipients in 24 h, `recovering` a mailbox that is being tried. */
@@ -24,33 +24,33 @@ export type Change =
   | { readonly kind: 'none' }
   | { readonly kind: 'opened' }
   | {
-      readonly kind: 'restrained';
-      readonly restraint: Restraint;
+      readonly kind: 'blocked';
+      readonly backoff: Backoff;
       readonly until: Date;
       /** How long that is by Redis's clock. */
       readonly waitMs: number;
       readonly isNew: boolean;
     };
 
-export interface GovernedMailbox {
+export interface LimitedMailbox {
   readonly id: string;
   readonly limits: MailboxLimits;
 }
 
-export interface Governor {
+export interface Throttle {
   /** What admits a message, for the script that opens its attempt; from then on it is under way until it is settled. */
-  admission(mailbox: GovernedMailbox, message: string, recipients: number): GovernorStep;
+  admission(mailbox: LimitedMailbox, message: string, recipients: number): ThrottleStep;
   /** Takes into account why a message was not admitted: a mailbox without room in its day is throttled for so long. */
-  refused(mailbox: GovernedMailbox, wait: Wait): Promise<Wait>;
+  refused(mailbox: LimitedMailbox, wait: Wait): Promise<Wait>;
   /** Takes a message's result into account. */
-  settle(mailbox: GovernedMailbox, message: string, effect: MailboxEffect): Promise<Change>;
+  settle(mailbox: LimitedMailbox, message: string, effect: MailboxEffect): Promise<Change>;
   /** What `settle` would do, for a script that does it along with its own work. */
-  settlement(mailbox: GovernedMailbox, message: string, effect: UnrestrainedEffect): GovernorStep;
-  standing(mailbox: string): Promise<Standing>;
+  settlement(mailbox: LimitedMailbox, message: string, effect: UnblockedEffect): ThrottleStep;
+  mailboxStatus(mailbox: string): Promise<MailboxStatus>;
   /** Whether it is paused, or held or throttled for some more time. */
-  isRestrained(mailbox: string): Promise<boolean>;
+  isBlocked(mailbox: string): Promise<boolean>;
   /** How many messages each may send now, and whether it is neither held nor paused. */
-  room(mailboxes: readonly GovernedMailbox[]): Promise<readonly Room[]>;
+  room(mailboxes: readonly LimitedMailbox[]): Promise<readonly Room[]>;
   /** Nothing is sent until it is resumed. */
   pause(mailbox: string): Promise<void>;
   /** Lets a held mailbox be tried at once; false when it is not held. */
@@ -60,10 +60,10 @@ export interface Governor {
 }
 
 /** Of a result that neither holds nor slows the mailbox. */
-export type UnrestrainedEffect = Exclude<MailboxEffect, { readonly kind: 'restrained' }>;
+export type UnblockedEffect = Exclude<MailboxEffect, { readonly kind: 'blocked' }>;
 
 /** The keys and arguments of ADMIT, or of SETTLE, whose answer `changeOf` reads. */
-export interface GovernorStep {
+export interface ThrottleStep {
   readonly keys: readonly string[];
   readonly args: readonly (string | number)[];
 }
@@ -73,7 +73,7 @@ export interface Room {
   readonly works: boolean;
 }
 
-export interface GovernorOptions {
+export interface ThrottleOptions {
   readonly redis: RedisClient;
   readonly keys: Keys;
   /** The worker that messages are admitted for, as its seats name it; without one a message's time alone tells that it died. */
@@ -88,34 +88,38 @@ export const WINDOW_MS = 60_000;
 /** The longest that an attempt can be under way (the reply to the final dot may take ten minutes), and some more. */
 const UNDER_WAY_MS_MAX = 15 * 60_000;
 
-export function openGovernor(options: GovernorOptions): Governor {
+export function openThrottle(options: ThrottleOptions): Throttle {
   const { redis, keys, worker = '', windowMs = WINDOW_MS, random = Math.random } = options;
-  const scripts = defineGovernorScripts(redis);
+  const scripts = defineThrottleScripts(redis);
   const settings = { scripts, keys, worker, windowMs, random };
   return {
     admission: (mailbox, message, recipients) => admission(settings, mailbox, message, recipients),
     refused: (mailbox, wait) => refused(settings, mailbox, wait),
     settle: (mailbox, message, effect) => settle(settings, mailbox, message, effect),
     settlement: (mailbox, message, effect) => settlement(settings, mailbox, message, effect),
-    standing: (mailbox) => readStanding(redis, keys, mailbox),
-    isRestrained: (mailbox) => isRestrained(redis, keys, mailbox),
+    mailboxStatus: (mailbox) => readMailboxStatus(redis, keys, mailbox),
+    isBlocked: (mailbox) => isBlocked(redis, keys, mailbox),
     room: (mailboxes) => Promise.all(mailboxes.map((mailbox) => roomOf(redis, keys, mailbox))),
     pause: async (mailbox) => {
-      await redis.hset(keys.standing(mailbox), 'pausedMs', Date.now());
+      await redis.hset(keys.mailboxStatus(mailbox), 'pausedMs', Date.now());
     },
     probe: async (mailbox) => {
-      if ((await redis.hget(keys.standing(mailbox), 'state')) !== 'held') return false;
-      await redis.hset(keys.standing(mailbox), 'untilMs', 0);
+      if ((await redis.hget(keys.mailboxStatus(mailbox), 'state')) !== 'held') return false;
+      await redis.hset(keys.mailboxStatus(mailbox), 'untilMs', 0);
       return true;
     },
     resume: async (mailbox) => {
-      await redis.multi().hdel(keys.standing(mailbox), 'pausedMs').hset(keys.standing(mailbox), 'untilMs', 0).exec();
+      await redis
+        .multi()
+        .hdel(keys.mailboxStatus(mailbox), 'pausedMs')
+        .hset(keys.mailboxStatus(mailbox), 'untilMs', 0)
+        .exec();
     },
   };
 }
 
 interface Settings {
-  readonly scripts: GovernorScripts;
+  readonly scripts: ThrottleScripts;
   readonly keys: Keys;
   readonly worker: string;
   readonly windowMs: number;
@@ -123,46 +127,46 @@ interface Settings {
 }
 
 function keysOf(keys: Keys, mailbox: string): readonly string[] {
-  return [keys.standing(mailbox), keys.sent(mailbox), keys.underWay(mailbox), keys.recipients(mailbox)];
+  return [keys.mailboxStatus(mailbox), keys.sent(mailbox), keys.underWay(mailbox), keys.recipients(mailbox)];
 }
 
 function admission(
   { keys, worker, windowMs }: Settings,
-  { id, limits: { messagesPerMinute, recipientsPerDay } }: GovernedMailbox,
+  { id, limits: { messagesPerMinute, recipientsPerDay } }: LimitedMailbox,
   message: string,
   recipients: number,
-): GovernorStep {
+): ThrottleStep {
   return {
     keys: [...keysOf(keys, id), keys.workers, keys.leaseClock],
     args: [message, recipients, messagesPerMinute, recipientsPerDay, windowMs, UNDER_WAY_MS_MAX, worker],
   };
 }
 
-async function refused(settings: Settings, mailbox: GovernedMailbox, wait: Wait): Promise<Wait> {
+async function refused(settings: Settings, mailbox: LimitedMailbox, wait: Wait): Promise<Wait> {
   if (wait.reason !== 'day') return wait;
   // The time is known to the minute: there is nothing to spread.
   const exact = { ...settings, random: () => 0 };
   const { recipientsPerDay } = mailbox.limits;
-  return { ...wait, change: await restrain(exact, mailbox, '', dayLimitReached(recipientsPerDay, wait.waitMs)) };
+  return { ...wait, change: await block(exact, mailbox, '', dayLimitReached(recipientsPerDay, wait.waitMs)) };
 }
 
 async function settle(
   settings: Settings,
-  mailbox: GovernedMailbox,
+  mailbox: LimitedMailbox,
   message: string,
   effect: MailboxEffect,
 ): Promise<Change> {
-  if (effect.kind === 'restrained') return restrain(settings, mailbox, message, effect.restraint);
+  if (effect.kind === 'blocked') return block(settings, mailbox, message, effect.backoff);
   const { keys, args } = settlement(settings, mailbox, message, effect);
   return changeOf(await settings.scripts.settle(keys, ...args));
 }
 
 function settlement(
   { keys, windowMs }: Settings,
-  mailbox: GovernedMailbox,
+  mailbox: LimitedMailbox,
   message: string,
-  effect: UnrestrainedEffect,
-): GovernorStep {
+  effect: UnblockedEffect,
+): ThrottleStep {
   const args = [
     message,
     effect.kind === 'took' ? effect.recipients : '',
@@ -174,32 +178,32 @@ function settlement(
   return { keys: keysOf(keys, mailbox.id), args };
 }
 
-/** What the governor's step answers: 1 when it has opened the mailbox. */
+/** What the throttle's step answers: 1 when it has opened the mailbox. */
 export function changeOf(opened: number): Change {
   return { kind: opened === 1 ? 'opened' : 'none' };
 }
 
-async function restrain(
+async function block(
   { scripts, keys, random }: Settings,
-  { id, limits }: GovernedMailbox,
+  { id, limits }: LimitedMailbox,
   message: string,
-  restraint: Restraint,
+  backoff: Backoff,
 ): Promise<Change> {
-  const [isNew, untilMs, state, waitMs] = await scripts.restrain(
+  const [isNew, untilMs, state, waitMs] = await scripts.block(
     keysOf(keys, id),
-    restraint.state,
-    restraint.firstWaitMs,
-    restraint.longestWaitMs,
-    restraint.askedWaitMs ?? 0,
+    backoff.state,
+    backoff.firstWaitMs,
+    backoff.longestWaitMs,
+    backoff.askedWaitMs ?? 0,
     random(),
-    JSON.stringify(restraint.reason),
+    JSON.stringify(backoff.reason),
     message,
-    restraint.tooManyConnections ? limits.connections : 0,
-    restraint.heldAfter ?? 0,
+    backoff.tooManyConnections ? limits.connections : 0,
+    backoff.heldAfter ?? 0,
   );
   return {
-    kind: 'restrained',
-    restraint: { ...restraint, state },
+    kind: 'blocked',
+    backoff: { ...backoff, state },
     until: new Date(untilMs),
     waitMs,
     isNew: isNew === 1,
@@ -207,20 +211,20 @@ async function restrain(
 }
 
 /** Asked for all mailboxes of a pool at once, so their commands share one round trip. */
-async function roomOf(redis: RedisClient, keys: Keys, { id, limits }: GovernedMailbox): Promise<Room> {
+async function roomOf(redis: RedisClient, keys: Keys, { id, limits }: LimitedMailbox): Promise<Room> {
   const [sent, underWay, [state, paused]] = await Promise.all([
     redis.zcount(keys.sent(id), `(${Date.now()}`, '+inf'),
     redis.hlen(keys.underWay(id)),
-    redis.hmget(keys.standing(id), 'state', 'pausedMs'),
+    redis.hmget(keys.mailboxStatus(id), 'state', 'pausedMs'),
   ]);
   const limit = limits.messagesPerMinute || Number.MAX_SAFE_INTEGER;
   return { messages: limit - sent - underWay, works: state !== 'held' && !paused };
 }
 
 /** By Redis's clock: one that is ahead would have the worker ask over and over again. */
-async function isRestrained(redis: RedisClient, keys: Keys, mailbox: string): Promise<boolean> {
+async function isBlocked(redis: RedisClient, keys: Keys, mailbox: string): Promise<boolean> {
   const [[state, untilMs, paused], [seconds]] = await Promise.all([
-    redis.hmget(keys.standing(mailbox), 'state', 'untilMs', 'pausedMs'),
+    redis.hmget(keys.mailboxStatus(mailbox), 'state', 'untilMs', 'pausedMs'),
     redis.time(),
   ]);
   return Boolean(paused) || (Boolean(state) && Number(untilMs) > Number(seconds) * 1_000);

@@ -11,7 +11,7 @@ import type {
   RecipientState,
 } from '../../core/message/message.ts';
 import { MESSAGE_STATUSES, RECIPIENT_STATUSES, recipientsOf, sendThrough } from '../../core/message/message.ts';
-import { LANES } from '../jobs/priorities.ts';
+import { PRIORITIES } from '../jobs/priorities.ts';
 
 /** The fields of a record's hash. An attempt is a field of its own: `attempt:1`, `attempt:2`, … */
 export type RecordFields = Readonly<Record<string, string>>;
@@ -88,7 +88,7 @@ function decodeMessage(json: string): Message {
   const { id, client, mailbox, pool = '', messageId, subject, acceptedAt, sendAt, expiresAt, envelopeTo = [] } = raw;
   if (![id, client, mailbox, pool, messageId, subject].every(isText))
     throw new CorruptRecordError('The record has no id, client, mailbox, Message-ID or subject.');
-  if (!Object.hasOwn(LANES, String(raw['priority']))) throw new CorruptRecordError('The record has no priority.');
+  if (!Object.hasOwn(PRIORITIES, String(raw['priority']))) throw new CorruptRecordError('The record has no priority.');
   if (![[raw['from']], raw['to'], raw['cc'], raw['bcc']].every(isAddressList))
     throw new CorruptRecordError('The record has no sender or recipients.');
   if (!Array.isArray(envelopeTo) || !envelopeTo.every(isText))

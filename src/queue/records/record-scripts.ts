@@ -52,7 +52,7 @@ const BODY_BYTES_MAX = 256 * 1024;
 const BEGIN_ARGUMENTS = 5;
 
 /**
- * Takes a message up for an attempt, unless it is over, when ADMIT with the governor's keys of the mailbox admits it. The
+ * Takes a message up for an attempt, unless it is over, when ADMIT with the throttle's keys of the mailbox admits it. The
  * fields as they were come back, so that the caller sees what a worker that died left behind. A record or a body of
  * another type gives its error in its place: the message is admitted all the same.
  *
@@ -82,9 +82,9 @@ local function body()
   if type(bytes) == 'number' and bytes > ${BODY_BYTES_MAX} then return bytes end
   return redis.pcall('GET', KEYS[2])
 end
-local verdict = admit({unpack(KEYS, 3)}, {unpack(ARGV, ${BEGIN_ARGUMENTS + 1})})
-if verdict[1] ~= 'admitted' then return {verdict} end
-return {verdict, begin(), body()}
+local action = admit({unpack(KEYS, 3)}, {unpack(ARGV, ${BEGIN_ARGUMENTS + 1})})
+if action[1] ~= 'admitted' then return {action} end
+return {action, begin(), body()}
 `;
 
 /**
@@ -134,7 +134,7 @@ return 1
 const FINISH_ARGUMENTS = 9;
 
 /**
- * Closes an attempt: FINISH, and then SETTLE with the governor's keys of the mailbox. An attempt that can't be noted is
+ * Closes an attempt: FINISH, and then SETTLE with the throttle's keys of the mailbox. An attempt that can't be noted is
  * not settled either.
  *
  * KEYS[1] record   KEYS[2] body   then those of SETTLE
@@ -242,7 +242,7 @@ return #ids
 export type Found<Value> = Value | Error;
 
 export type BeginAnswer = readonly [
-  verdict: readonly [reason: Buffer, waitMs: number],
+  action: readonly [reason: Buffer, waitMs: number],
   fields?: Found<readonly Buffer[]>,
   body?: Found<Buffer | number | null>,
 ];

@@ -2,7 +2,7 @@
  * What is known of each message. The record, and not the job, is the truth of a message's status: a job is only the
  * ticket that brings a message to a worker, so a ticket that comes twice does no harm.
  */
-import type { Conclusion } from '../../core/deliver/conclusion.ts';
+import type { Transition } from '../../core/deliver/conclusion.ts';
 import type { Attempt, Content, Message, RecipientState } from '../../core/message/message.ts';
 import { isFinal, newState } from '../../core/message/message.ts';
 import type { BodyCipher } from './body-cipher.ts';
@@ -17,7 +17,7 @@ import {
   type RecordFields,
   type StoredMessage,
 } from './codec.ts';
-import type { GovernorStep, Wait, WaitReason } from '../limits/throttle.ts';
+import type { ThrottleStep, Wait, WaitReason } from '../limits/throttle.ts';
 import type { Keys } from '../redis/keys.ts';
 import { defineRecordScripts, type Found, type RecordScripts } from './record-scripts.ts';
 import type { RedisClient } from '../redis/client.ts';
@@ -55,8 +55,8 @@ export interface Records {
   /** Notes the attempt that a worker left open when it died. */
   noteAttempt(id: string, attempt: Attempt): Promise<void>;
   find(id: string): Promise<StoredMessage | undefined>;
-  /** Opens an attempt, known by its token, in one step with the governor's admission, and only with that. */
-  begin(id: string, token: string, now: Date, through: Sender, admission: GovernorStep): Promise<Beginning>;
+  /** Opens an attempt, known by its token, in one step with the throttle's admission, and only with that. */
+  begin(id: string, token: string, now: Date, through: Sender, admission: ThrottleStep): Promise<Beginning>;
   /** @throws CorruptRecordError when the record can't be read. */
   readTaken(id: string, through: Sender, taken: Taken): Begun;
   /** From now on the message goes through the mailbox that had it last and no other. */
@@ -66,9 +66,9 @@ export interface Records {
   /** Notes, durably, that the final dot is about to go out; false when another worker has the message by now. */
   markFinalDot(id: string, token: string, now: Date): Promise<boolean>;
   /** Closes the attempt; when another worker has the message by now, only the attempt is noted. */
-  finish(id: string, token: string, conclusion: Conclusion): Promise<void>;
-  /** The same, and has the governor take the result into account in one step with it; resolves to the governor's answer. */
-  close(id: string, token: string, conclusion: Conclusion, settlement: GovernorStep): Promise<number>;
+  finish(id: string, token: string, transition: Transition): Promise<void>;
+  /** The same, and has the throttle take the result into account in one step with it; resolves to the throttle's answer. */
+  close(id: string, token: string, transition: Transition, settlement: ThrottleStep): Promise<number>;
   /** Ends a message that no worker has; false when one has it, or it is over. */
   endIdle(id: string, end: IdleEnd): Promise<boolean>;
   /** Forgets messages whose retention is over, up to `max` of them; tells how many there were. */
@@ -101,13 +101,13 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number,
     noteAttempt: async (id, attempt) => {
       await scripts.note([keys.record(id)], JSON.stringify(attempt));
     },
-    finish: async (id, token, conclusion) => {
-      await scripts.finish([keys.record(id), keys.body(id)], ...ending(keys, retentionMs, id, token, conclusion));
+    finish: async (id, token, transition) => {
+      await scripts.finish([keys.record(id), keys.body(id)], ...ending(keys, retentionMs, id, token, transition));
     },
-    close: (id, token, conclusion, settlement) =>
+    close: (id, token, transition, settlement) =>
       scripts.close(
         [keys.record(id), keys.body(id), ...settlement.keys],
-        ...ending(keys, retentionMs, id, token, conclusion),
+        ...ending(keys, retentionMs, id, token, transition),
         ...settlement.args,
       ),
     endIdle: (id, end) => endIdle(scripts, keys, retentionMs, id, end),
@@ -143,9 +143,9 @@ async function begin(
   token: string,
   now: Date,
   through: Sender,
-  admission: GovernorStep,
+  admission: ThrottleStep,
 ): Promise<Beginning> {
-  const [[verdict, waitMs], fields, body = null] = await scripts.begin(
+  const [[action, waitMs], fields, body = null] = await scripts.begin(
     [keys.record(id), keys.body(id), ...admission.keys],
     keys.prefix,
     id,
@@ -158,7 +158,7 @@ async function begin(
     const large = typeof body === 'number';
     return { kind: 'taken', taken: { fields, body: large ? await redis.getBuffer(keys.body(id)) : body } };
   }
-  return { kind: 'wait', reason: verdict.toString() as WaitReason, waitMs };
+  return { kind: 'wait', reason: action.toString() as WaitReason, waitMs };
 }
 
 function readTaken(id: string, sender: Sender, taken: Taken): Begun {
@@ -183,7 +183,7 @@ function ending(
   retentionMs: number,
   id: string,
   token: string,
-  { attempt, recipients, status, nextAttemptAt }: Conclusion,
+  { attempt, recipients, status, nextAttemptAt }: Transition,
 ): (string | number)[] {
   return [
     prefix,

@@ -18,7 +18,7 @@ export interface RedisLocation {
 export type RedisClient = Redis | Cluster;
 
 /** `fail-fast`: a command is refused while there is no connection. `patient`: it waits for one. */
-export type Temper = 'fail-fast' | 'patient';
+export type ReconnectMode = 'fail-fast' | 'patient';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const RECONNECT_DELAY_MS_MAX = 1_000;
@@ -33,17 +33,17 @@ const SILENCE_MS_MAX = 20_000;
 /** The replies' shape is left at ioredis's default, which the types of a client depend on. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
-const TEMPERS: Record<Temper, Options> = {
+const RECONNECT_MODES: Record<ReconnectMode, Options> = {
   'fail-fast': { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false },
   // BullMQ demands `null` for its blocking connection: a worker outlives any outage.
   patient: { enableOfflineQueue: true, maxRetriesPerRequest: null },
 };
 
 /** Opens a connection; it connects in the background and reconnects for ever. */
-export function openRedis(location: RedisLocation, temper: Temper, name: string): RedisClient {
+export function openRedis(location: RedisLocation, mode: ReconnectMode, name: string): RedisClient {
   const url = new URL(location.url);
   const options: Options = {
-    ...TEMPERS[temper],
+    ...RECONNECT_MODES[mode],
     ...credentials(url),
     connectionName: `relay365:${name}`,
     connectTimeout: CONNECT_TIMEOUT_MS,

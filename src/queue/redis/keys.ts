@@ -34,8 +34,8 @@ export interface Keys {
   readonly onlyWorker: string;
   /** The hash of the connections that each worker may have open to a mailbox. */
   seats(mailbox: string): string;
-  /** The governor's keys of a mailbox: governor-scripts.ts says what they hold. */
-  standing(mailbox: string): string;
+  /** The throttle's keys of a mailbox: governor-scripts.ts says what they hold. */
+  mailboxStatus(mailbox: string): string;
   sent(mailbox: string): string;
   underWay(mailbox: string): string;
   recipients(mailbox: string): string;
@@ -65,7 +65,7 @@ export function makeKeys(namespace: string): Keys {
     leaseClock: `${prefix}:lease-clock`,
     onlyWorker: `${prefix}:only-worker`,
     seats: (mailbox) => `${prefix}:seats:${mailbox}`,
-    standing: (mailbox) => `${prefix}:standing:${mailbox}`,
+    mailboxStatus: (mailbox) => `${prefix}:standing:${mailbox}`,
     sent: (mailbox) => `${prefix}:sent:${mailbox}`,
     underWay: (mailbox) => `${prefix}:under-way:${mailbox}`,
     recipients: (mailbox) => `${prefix}:recipients:${mailbox}`,

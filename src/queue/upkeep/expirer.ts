@@ -2,20 +2,20 @@
  * Ends the messages whose time is over while they wait: for their mailbox, for their next attempt, for a person; and
  * forgets those whose retention is over. Each worker looks; a message is ended once.
  */
-import type { Conclusion } from '../../core/deliver/conclusion.ts';
+import type { Transition } from '../../core/deliver/conclusion.ts';
 import type { Message } from '../../core/message/message.ts';
-import type { Restrained } from '../../core/mailbox/status.ts';
-import { expireUntried } from '../../core/deliver/without-attempt.ts';
+import type { Blocked } from '../../core/mailbox/status.ts';
+import { expireWithoutAttempt } from '../../core/deliver/without-attempt.ts';
 import { CorruptRecordError, type StoredMessage } from '../records/codec.ts';
 import type { Records } from '../records/records.ts';
-import { openRounds, type Rounds } from './periodic.ts';
+import { openPeriodic, type Periodic } from './periodic.ts';
 
 export interface ExpiryOptions {
   readonly records: Pick<Records, 'overdue' | 'find' | 'endIdle' | 'sweep' | 'forgetDeadline'>;
   /** What the message waits for. */
-  readonly standingOf: (stored: StoredMessage) => Promise<Restrained>;
+  readonly mailboxStatusOf: (stored: StoredMessage) => Promise<Blocked>;
   readonly now: () => Date;
-  readonly onExpired: (message: Message, conclusion: Conclusion) => void;
+  readonly onExpired: (message: Message, transition: Transition) => void;
   /** A record that can't be read can't be ended either. */
   readonly onUnreadable: (id: string, reason: string) => void;
   readonly onError: (error: Error) => void;
@@ -24,12 +24,12 @@ export interface ExpiryOptions {
 const CHECK_MS = 5_000;
 const MESSAGES_A_TIME = 100;
 
-export function openExpiry(options: ExpiryOptions): Rounds {
+export function openExpiry(options: ExpiryOptions): Periodic {
   const round = async () => {
     await expireOverdue(options);
     await forgetOld(options);
   };
-  return openRounds(CHECK_MS, round, options.onError);
+  return openPeriodic(CHECK_MS, round, options.onError);
 }
 
 async function forgetOld({ records, now }: ExpiryOptions): Promise<void> {
@@ -50,13 +50,13 @@ async function expireOverdue(options: ExpiryOptions): Promise<void> {
   }
 }
 
-async function expire(id: string, { records, standingOf, now, onExpired }: ExpiryOptions): Promise<void> {
+async function expire(id: string, { records, mailboxStatusOf, now, onExpired }: ExpiryOptions): Promise<void> {
   const stored = await records.find(id);
   if (!stored) return records.forgetDeadline(id);
   const { message, state } = stored;
-  const { reason } = await standingOf(stored);
-  const conclusion = expireUntried(message, state, now(), reason);
-  const { attempt, recipients } = conclusion;
-  const status = conclusion.status === 'sent' ? 'sent' : 'expired';
-  if (await records.endIdle(id, { status, attempt, recipients, endedAt: attempt.at })) onExpired(message, conclusion);
+  const { reason } = await mailboxStatusOf(stored);
+  const transition = expireWithoutAttempt(message, state, now(), reason);
+  const { attempt, recipients } = transition;
+  const status = transition.status === 'sent' ? 'sent' : 'expired';
+  if (await records.endIdle(id, { status, attempt, recipients, endedAt: attempt.at })) onExpired(message, transition);
 }

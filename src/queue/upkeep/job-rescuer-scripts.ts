@@ -2,7 +2,7 @@
  * The Lua scripts that find tickets which BullMQ can't bring any more, and put others in their place. They use keys under
  * the prefix that they are given, and so in the same slot of a cluster: see keys.ts.
  */
-import { LANES, PRIORITY_FACTOR } from '../jobs/priorities.ts';
+import { PRIORITIES, PRIORITY_FACTOR } from '../jobs/priorities.ts';
 import { defineLua, type LuaScript } from '../redis/lua.ts';
 import type { RedisClient } from '../redis/client.ts';
 import { TICKET } from '../jobs/job-script.ts';
@@ -19,7 +19,7 @@ local function isOpen(record)
 end
 local function isPlaced(queue, ticket)
   local score = redis.call('ZSCORE', queue .. ':prioritized', ticket)
-  if score then return tonumber(score) < ${(Math.max(...Object.values(LANES)) + 1) * PRIORITY_FACTOR} end
+  if score then return tonumber(score) < ${(Math.max(...Object.values(PRIORITIES)) + 1) * PRIORITY_FACTOR} end
   return (redis.call('ZSCORE', queue .. ':delayed', ticket) or redis.call('LPOS', queue .. ':active', ticket)
     or redis.call('LPOS', queue .. ':wait', ticket)) and true or false
 end

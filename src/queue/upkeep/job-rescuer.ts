@@ -4,12 +4,12 @@
  */
 import { type Message, queueOf } from '../../core/message/message.ts';
 import { CorruptRecordError, type StoredMessage } from '../records/codec.ts';
-import { jobData, messageIdOf, retryTicket } from '../jobs/job.ts';
+import { jobData, messageIdOf, retryJobId } from '../jobs/job.ts';
 import type { Keys } from '../redis/keys.ts';
-import { LANES } from '../jobs/priorities.ts';
+import { PRIORITIES } from '../jobs/priorities.ts';
 import type { Records } from '../records/records.ts';
 import type { RedisClient } from '../redis/client.ts';
-import { openRounds, type Rounds } from './periodic.ts';
+import { openPeriodic, type Periodic } from './periodic.ts';
 import { defineTicketWatchScripts, type TicketWatchScripts } from './job-rescuer-scripts.ts';
 
 export interface TicketWatchOptions {
@@ -25,10 +25,10 @@ const CHECK_MS = 5_000;
 /** So many are looked at in each check: measured at 25 µs of Redis's time each, while nobody else is served. */
 const MESSAGES_A_TIME = 100;
 
-export function openTicketWatch(options: TicketWatchOptions): Rounds {
+export function openTicketWatch(options: TicketWatchOptions): Periodic {
   const scripts = defineTicketWatchScripts(options.redis);
   const nextIds = makeWalk(options);
-  return openRounds(CHECK_MS, async () => mendAll(await nextIds(), scripts, options), options.onError);
+  return openPeriodic(CHECK_MS, async () => mendAll(await nextIds(), scripts, options), options.onError);
 }
 
 /** Goes over all unfinished messages, some each time, and then begins anew. */
@@ -60,7 +60,7 @@ function noneIfCorrupt(error: unknown): undefined {
 async function mend(stored: StoredMessage, now: number, scripts: TicketWatchScripts, keys: Keys): Promise<boolean> {
   const { message, state } = stored;
   const { id, sendAt, priority } = message;
-  const ticket = messageIdOf({ id: stored.ticket }) === id ? stored.ticket : retryTicket(id, state.attempts.length);
+  const ticket = messageIdOf({ id: stored.ticket }) === id ? stored.ticket : retryJobId(id, state.attempts.length);
   const dueAt = state.nextAttemptAt ?? sendAt;
   const mended = await scripts.mend(
     [keys.record(id)],
@@ -69,7 +69,7 @@ async function mend(stored: StoredMessage, now: number, scripts: TicketWatchScri
     queueOf(message),
     ticket,
     now,
-    LANES[priority],
+    PRIORITIES[priority],
     Math.max(0, (dueAt?.getTime() ?? now) - now),
     JSON.stringify(jobData(message)),
   );

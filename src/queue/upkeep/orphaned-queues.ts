@@ -4,17 +4,17 @@ import type { Directory } from '../../core/mailbox/mailbox.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisClient } from '../redis/client.ts';
 
-export interface LeftBehind {
+export interface OrphanedQueue {
   /** The mailbox's or pool's. */
   readonly name: string;
   readonly queue: QueueDepth;
 }
 
-export async function findLeftBehind(
+export async function findOrphanedQueues(
   redis: RedisClient,
   keys: Keys,
   { mailboxes, pools }: Directory,
-): Promise<readonly LeftBehind[]> {
+): Promise<readonly OrphanedQueue[]> {
   const known = new Set([...mailboxes.map(({ id }) => id), ...pools.map(({ name }) => name)]);
   const names = (await redis.smembers(keys.queues)).filter((name) => !known.has(name)).sort();
   const all = await Promise.all(names.map(async (name) => ({ name, queue: await depthOf(redis, keys, name) })));

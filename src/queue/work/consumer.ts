@@ -3,14 +3,14 @@
  * line: the record says how far the message was, and BullMQ gives the ticket to another worker.
  */
 import { type Job, DelayedError, type JobJson, Queue, RateLimitError, Worker } from 'bullmq';
-import type { Conclusion } from '../../core/deliver/conclusion.ts';
+import type { Transition } from '../../core/deliver/conclusion.ts';
 import type { Attempt, Message } from '../../core/message/message.ts';
 import { CorruptRecordError } from '../records/codec.ts';
-import type { Change, Governor } from '../limits/throttle.ts';
-import { ASTRAY_FIELDS, isSpoilt, mendTicket, messageIdOf, recipientsOfJob, stickyKeyOf } from '../jobs/job.ts';
+import type { Change, Throttle } from '../limits/throttle.ts';
+import { FOREIGN_FIELDS, isCorrupt, repairJob, messageIdOf, recipientsOfJob, stickyKeyOf } from '../jobs/job.ts';
 import type { Keys } from '../redis/keys.ts';
-import { makeLift } from '../jobs/priorities.ts';
-import { type Line, orderLines, takeTurn, type Turn } from './routes.ts';
+import { makeAging } from '../jobs/priorities.ts';
+import { type Route, rankRoutes, admit, type Admission } from './routes.ts';
 import type { Records } from '../records/records.ts';
 import type { RedisClient } from '../redis/client.ts';
 import { begin, work, type Worked } from './work.ts';
@@ -22,17 +22,17 @@ export interface ConsumerOptions {
   /** The queue's name: a mailbox's or a pool's. */
   readonly name: string;
   /** The mailboxes that its messages may go through. */
-  readonly lines: readonly [Line, ...Line[]];
+  readonly lines: readonly [Route, ...Route[]];
   /** Of a pool: messages to one recipient keep to one mailbox. */
   readonly sticky?: boolean;
-  readonly governor: Governor;
+  readonly throttle: Throttle;
   readonly records: Records;
   readonly now: () => Date;
   readonly events: ConsumerEvents;
 }
 
 export interface ConsumerEvents {
-  readonly concluded: (message: Message, conclusion: Conclusion) => void;
+  readonly completed: (message: Message, transition: Transition) => void;
   readonly interrupted: (message: Message, attempt: Attempt) => void;
   /** A ticket without a message, or a record that can't be read. */
   readonly unreadable: (id: string, reason: string) => void;
@@ -59,7 +59,7 @@ const LOCK_MS = 15_000;
 const STALLED_CHECK_MS = 4_000;
 /** A job may be found stalled any number of times: the record counts interruptions, and BullMQ must not fail it. */
 const STALLED_COUNT_MAX = 1_000_000;
-/** How soon a worker sees that a restrained mailbox was resumed. */
+/** How soon a worker sees that a blocked mailbox was resumed. */
 const RESUME_CHECK_MS = 1_000;
 /** BullMQ minds `Queue.rateLimit` only when it has a limit of its own: one that no queue ever reaches. */
 const NO_LIMIT = { max: Number.MAX_SAFE_INTEGER, duration: 1_000 };
@@ -69,19 +69,19 @@ const END_OF_LANE_MS = 1_000;
 
 interface Processing extends ConsumerOptions {
   readonly queue: Queue;
-  readonly liftLowerLanes: () => Promise<void>;
+  readonly ageLowerPriorities: () => Promise<void>;
 }
 
 /**
  * BullMQ's throws at a ticket that can't be parsed, and comes upon it again and again when its lock has ended; and it
  * obeys a ticket, whoever has written what it says.
  */
-class SturdyWorker extends Worker {
+class RepairingWorker extends Worker {
   readonly spoilt = new WeakSet<Job>();
 
   protected override createJob(json: JobJson, id: string): Job {
-    const job = super.createJob(mendTicket(json), id);
-    if (isSpoilt(json)) this.spoilt.add(job);
+    const job = super.createJob(repairJob(json), id);
+    if (isCorrupt(json)) this.spoilt.add(job);
     return job;
   }
 }
@@ -90,13 +90,13 @@ class SturdyWorker extends Worker {
 export function openConsumer(options: ConsumerOptions): Consumer {
   const { redis, keys, events } = options;
   const queue = new Queue(options.name, { connection: redis, prefix: keys.prefix });
-  const processing = { ...options, queue, liftLowerLanes: makeLift(queue, redis) };
+  const processing = { ...options, queue, ageLowerPriorities: makeAging(queue, redis) };
   const mendAndProcess = async (job: Job, token = '') => {
     // Or BullMQ would stumble at its end over what it has passed by so far.
-    if (worker.spoilt.has(job)) await redis.hdel(queue.toKey(job.id ?? ''), ...ASTRAY_FIELDS);
+    if (worker.spoilt.has(job)) await redis.hdel(queue.toKey(job.id ?? ''), ...FOREIGN_FIELDS);
     await processJob(job, token, processing);
   };
-  const worker: SturdyWorker = new SturdyWorker(options.name, mendAndProcess, {
+  const worker: RepairingWorker = new RepairingWorker(options.name, mendAndProcess, {
     connection: redis,
     prefix: keys.prefix,
     autorun: false,
@@ -134,24 +134,24 @@ function setConcurrency(worker: Worker, messages: number, onError: (error: Error
 }
 
 async function processJob(job: Job, token: string, options: Processing): Promise<void> {
-  const { governor, events, lines } = options;
+  const { throttle, events, lines } = options;
   const id = messageIdOf(job);
   const pinned = lines.length > 1 ? await options.records.pinnedTo(id) : undefined;
   const candidates = pinned === undefined ? lines : lines.filter(({ mailbox }) => mailbox.id === pinned);
-  const ordered = await orderLines(candidates, governor, options.sticky ? stickyKeyOf(job) : undefined);
+  const ordered = await rankRoutes(candidates, throttle, options.sticky ? stickyKeyOf(job) : undefined);
   const recipients = recipientsOfJob(job);
-  const turn = await takeTurn(ordered, (line) => begin(id, token, recipients, line, options));
+  const turn = await admit(ordered, (line) => begin(id, token, recipients, line, options));
   if (turn.kind === 'wait') {
     for (const { mailbox, change } of turn.changes) events.mailbox(mailbox, change);
     // Another message to the pool may go through another mailbox: only this one waits.
     if (options.sticky || pinned !== undefined) return delay(job, token, turn.waitMs, options);
-    return putBack(turn.waitMs, turn.restrained, options);
+    return putBack(turn.waitMs, turn.blocked, options);
   }
   try {
     const worked = await workOrSettle(id, token, turn, options);
     if (worked) await setAside(job, token, worked, options);
   } finally {
-    turn.line.gate.leave();
+    turn.line.semaphore.leave();
   }
 }
 
@@ -159,46 +159,46 @@ async function processJob(job: Job, token: string, options: Processing): Promise
 async function workOrSettle(
   id: string,
   token: string,
-  { line, place, taken }: Extract<Turn, { readonly kind: 'go' }>,
+  { line, place, taken }: Extract<Admission, { readonly kind: 'go' }>,
   options: Processing,
 ): Promise<Worked | undefined> {
-  const { governor, events } = options;
+  const { throttle, events } = options;
   let worked: Worked | undefined;
   try {
-    await options.liftLowerLanes();
+    await options.ageLowerPriorities();
     worked = await work(id, token, line, taken, { ...options, place }).catch(reportUnreadable(id, events));
   } finally {
-    if (!worked) await governor.settle(line.mailbox, id, { kind: 'nothing' });
+    if (!worked) await throttle.settle(line.mailbox, id, { kind: 'nothing' });
   }
   if (worked) events.mailbox(line.mailbox.id, worked.change);
   return worked;
 }
 
 /** The message keeps its place and has used up no attempt. */
-async function putBack(waitMs: number, restrained: readonly string[], options: Processing): Promise<never> {
-  await rest(waitMs, restrained, options);
+async function putBack(waitMs: number, blocked: readonly string[], options: Processing): Promise<never> {
+  await rest(waitMs, blocked, options);
   throw new RateLimitError();
 }
 
-/** No worker takes a message of this queue before the time is over, or one of the restrained mailboxes is resumed. */
+/** No worker takes a message of this queue before the time is over, or one of the blocked mailboxes is resumed. */
 async function rest(
   waitMs: number,
-  restrained: readonly string[],
-  { queue, governor }: Pick<Processing, 'queue' | 'governor'>,
+  blocked: readonly string[],
+  { queue, throttle }: Pick<Processing, 'queue' | 'throttle'>,
 ): Promise<void> {
   await queue.rateLimit(waitMs);
-  // Whoever resumes a mailbox lifts its restraint first and ends the rest then: if that came before the rest, it is seen here.
-  const resumed = await Promise.all(restrained.map(async (mailbox) => !(await governor.isRestrained(mailbox))));
+  // Whoever resumes a mailbox lifts its backoff first and ends the rest then: if that came before the rest, it is seen here.
+  const resumed = await Promise.all(blocked.map(async (mailbox) => !(await throttle.isBlocked(mailbox))));
   if (resumed.includes(true)) await queue.removeRateLimitKey();
 }
 
 /** Keeps the ticket of a message that is not over; one that is over, or waits for a person, needs no ticket. */
-async function setAside(job: Job, token: string, { conclusion, change }: Worked, options: Processing): Promise<void> {
+async function setAside(job: Job, token: string, { transition, change }: Worked, options: Processing): Promise<void> {
   const { lines } = options;
-  if (conclusion.status === 'deferred') return delay(job, token, waitMsOf(conclusion, options), options);
-  if (conclusion.status !== 'queued') return;
+  if (transition.status === 'deferred') return delay(job, token, waitMsOf(transition, options), options);
+  if (transition.status !== 'queued') return;
   // A pool goes on with its other mailboxes at once.
-  if (change.kind === 'restrained' && lines.length === 1)
+  if (change.kind === 'blocked' && lines.length === 1)
     await rest(Math.max(1, change.waitMs), [lines[0].mailbox.id], options);
   // To the end of its lane: the mailbox is tried with another message, in case it was this one's fault after all.
   return delay(job, token, END_OF_LANE_MS, options);
@@ -210,7 +210,7 @@ async function delay(job: Job, token: string, waitMs: number, { queue, now }: Pr
   throw new DelayedError();
 }
 
-function waitMsOf({ nextAttemptAt }: Conclusion, { now }: Processing): number {
+function waitMsOf({ nextAttemptAt }: Transition, { now }: Processing): number {
   return nextAttemptAt ? Math.max(0, nextAttemptAt.getTime() - now().getTime()) : 0;
 }
 

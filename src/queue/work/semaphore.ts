@@ -1,6 +1,6 @@
 /** Lets no more than `limit` through at a time, first come, first served; the limit may change at any moment. */
 
-export interface Gate {
+export interface Semaphore {
   limit: number;
   readonly taken: number;
   /** Waits for a place; undefined when there are none to wait for (the limit is 0). */
@@ -13,7 +13,7 @@ export interface Gate {
 /** Aborted when the place is lost. */
 export type Place = AbortSignal;
 
-export function makeGate(): Gate {
+export function makeSemaphore(): Semaphore {
   const waiting: ((place?: Place) => void)[] = [];
   let places = new AbortController();
   let limit = 0;

@@ -1,26 +1,26 @@
 /** The work on one ticket: takes the message up, makes an attempt, and closes it with what came of it. */
-import { type Conclusion, pendingRecipients } from '../../core/deliver/conclusion.ts';
+import { type Transition, pendingRecipients } from '../../core/deliver/conclusion.ts';
 import type { Attempt, Content, Message, MessageState } from '../../core/message/message.ts';
 import {
-  expireUntried,
-  giveUpUntried,
+  expireWithoutAttempt,
+  failWithoutAttempt,
   holdInterrupted,
   interruptedAttempt,
 } from '../../core/deliver/without-attempt.ts';
 import { CorruptRecordError, type LeftOpen, type StoredMessage } from '../records/codec.ts';
-import { type Change, changeOf, type Governor } from '../limits/throttle.ts';
+import { type Change, changeOf, type Throttle } from '../limits/throttle.ts';
 import type { Place } from './semaphore.ts';
-import type { Line } from './routes.ts';
+import type { Route } from './routes.ts';
 import type { Beginning, Records, Taken } from '../records/records.ts';
 
 export interface WorkDependencies {
   readonly records: Records;
-  readonly governor: Pick<Governor, 'settle' | 'settlement'>;
+  readonly throttle: Pick<Throttle, 'settle' | 'settlement'>;
   readonly now: () => Date;
-  /** The place at the line's gate: without it, there is no connection for the message. */
+  /** The place at the line's semaphore: without it, there is no connection for the message. */
   readonly place: Place;
   readonly events: {
-    readonly concluded: (message: Message, conclusion: Conclusion) => void;
+    readonly completed: (message: Message, transition: Transition) => void;
     readonly interrupted: (message: Message, attempt: Attempt) => void;
     readonly unreadable: (id: string, reason: string) => void;
   };
@@ -28,7 +28,7 @@ export interface WorkDependencies {
 
 export interface BeginDependencies {
   readonly records: Pick<Records, 'begin'>;
-  readonly governor: Pick<Governor, 'admission' | 'refused' | 'settle'>;
+  readonly throttle: Pick<Throttle, 'admission' | 'refused' | 'settle'>;
   readonly now: () => Date;
 }
 
@@ -37,7 +37,7 @@ const INTERRUPTIONS_MAX = 5;
 
 /** What came of the message and what it changed for its mailbox, which has taken it into account. */
 export interface Worked {
-  readonly conclusion: Conclusion;
+  readonly transition: Transition;
   readonly change: Change;
 }
 
@@ -46,16 +46,16 @@ export async function begin(
   id: string,
   token: string,
   recipients: number,
-  { mailbox }: Pick<Line, 'mailbox'>,
-  { records, governor, now }: BeginDependencies,
+  { mailbox }: Pick<Route, 'mailbox'>,
+  { records, throttle, now }: BeginDependencies,
 ): Promise<Beginning> {
   try {
-    const admission = governor.admission(mailbox, id, recipients);
+    const admission = throttle.admission(mailbox, id, recipients);
     const beginning = await records.begin(id, token, now(), mailbox, admission);
-    return beginning.kind === 'wait' ? await governor.refused(mailbox, beginning) : beginning;
+    return beginning.kind === 'wait' ? await throttle.refused(mailbox, beginning) : beginning;
   } catch (error) {
     // It may have been admitted: as one under way it would hold up its mailbox.
-    await governor.settle(mailbox, id, { kind: 'nothing' });
+    await throttle.settle(mailbox, id, { kind: 'nothing' });
     throw error;
   }
 }
@@ -64,7 +64,7 @@ export async function begin(
 export async function work(
   id: string,
   token: string,
-  line: Line,
+  line: Route,
   taken: Taken,
   dependencies: WorkDependencies,
 ): Promise<Worked | undefined> {
@@ -78,47 +78,47 @@ export async function work(
   const stored = { ...begun.stored, content: readContent(begun.stored.message, taken, records) };
   const left = begun.leftOpen && leftAttempt(begun.leftOpen, line, now());
   if (left) events.interrupted(stored.message, left);
-  const conclusion =
+  const transition =
     left?.outcome === 'unknown' && line.unknown === 'hold'
       ? holdInterrupted(stored.state, left)
-      : await concludeOne(left ? await note(stored, left, line, dependencies) : stored, token, line, dependencies);
+      : await runClaimed(left ? await note(stored, left, line, dependencies) : stored, token, line, dependencies);
   // Exchange may have taken it from this mailbox: another one would send other bytes.
-  if (conclusion.attempt.outcome === 'unknown') await records.pin(id);
-  const change = await close(id, token, line, conclusion, dependencies);
-  events.concluded(stored.message, conclusion);
-  return { conclusion, change };
+  if (transition.attempt.outcome === 'unknown') await records.pin(id);
+  const change = await close(id, token, line, transition, dependencies);
+  events.completed(stored.message, transition);
+  return { transition, change };
 }
 
-/** A result that restrains the mailbox takes two steps, the record's first: a worker may die between them. */
+/** A result that blocks the mailbox takes two steps, the record's first: a worker may die between them. */
 async function close(
   id: string,
   token: string,
-  { mailbox }: Line,
-  conclusion: Conclusion,
-  { records, governor }: WorkDependencies,
+  { mailbox }: Route,
+  transition: Transition,
+  { records, throttle }: WorkDependencies,
 ): Promise<Change> {
-  const { effect } = conclusion;
-  if (effect.kind !== 'restrained') {
-    return changeOf(await records.close(id, token, conclusion, governor.settlement(mailbox, id, effect)));
+  const { effect } = transition;
+  if (effect.kind !== 'blocked') {
+    return changeOf(await records.close(id, token, transition, throttle.settlement(mailbox, id, effect)));
   }
-  await records.finish(id, token, conclusion);
-  return governor.settle(mailbox, id, effect);
+  await records.finish(id, token, transition);
+  return throttle.settle(mailbox, id, effect);
 }
 
 /** A message with its content, or why there is none. */
 type LoadedMessage = StoredMessage & { readonly content: Content | string };
 
-async function concludeOne(
+async function runClaimed(
   { message, state, content }: LoadedMessage,
   token: string,
-  { runAttempt }: Line,
+  { runAttempt }: Route,
   { records, now, place }: WorkDependencies,
-): Promise<Conclusion> {
-  if (now() >= message.expiresAt) return expireUntried(message, state, now());
+): Promise<Transition> {
+  if (now() >= message.expiresAt) return expireWithoutAttempt(message, state, now());
   if (interruptionsInARow(state) >= INTERRUPTIONS_MAX) {
-    return giveUpUntried(state, `${INTERRUPTIONS_MAX} workers in a row ended while they had this message.`, now());
+    return failWithoutAttempt(state, `${INTERRUPTIONS_MAX} workers in a row ended while they had this message.`, now());
   }
-  if (typeof content === 'string') return giveUpUntried(state, content, now());
+  if (typeof content === 'string') return failWithoutAttempt(state, content, now());
   const markFinalDot = async () => {
     if (await records.markFinalDot(message.id, token, now())) return;
     throw new Error('Another worker has taken the message over, since this one was cut off for too long.');
@@ -136,7 +136,7 @@ function readContent(message: Message, taken: Taken, records: Records): Content 
   }
 }
 
-function leftAttempt({ startedAt, isDotOut }: LeftOpen, { unknown }: Line, now: Date): Attempt {
+function leftAttempt({ startedAt, isDotOut }: LeftOpen, { unknown }: Route, now: Date): Attempt {
   return interruptedAttempt(startedAt, isDotOut, now, unknown);
 }
 
@@ -144,13 +144,13 @@ function leftAttempt({ startedAt, isDotOut }: LeftOpen, { unknown }: Line, now: 
 async function note(
   { message, state, ...rest }: LoadedMessage,
   attempt: Attempt,
-  { mailbox }: Line,
-  { records, governor }: WorkDependencies,
+  { mailbox }: Route,
+  { records, throttle }: WorkDependencies,
 ): Promise<LoadedMessage> {
   await records.noteAttempt(message.id, attempt);
   if (attempt.outcome === 'unknown') {
     // Exchange may have taken it, so it counts against the limits, apart from the attempt that begins now.
-    await governor.settle(mailbox, `${message.id}:interrupted`, {
+    await throttle.settle(mailbox, `${message.id}:interrupted`, {
       kind: 'took',
       recipients: pendingRecipients(state).length,
       certain: false,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createAttempt } from '../../../src/core/deliver/attempt.ts';
-import { type AttemptPolicy, conclude } from '../../../src/core/deliver/transition.ts';
+import { type AttemptPolicy, transitionAfter } from '../../../src/core/deliver/transition.ts';
 import { pendingRecipients } from '../../../src/core/deliver/conclusion.ts';
 import type {
   Attempt,
@@ -9,8 +9,12 @@ import type {
   MessageState,
   RecipientState,
 } from '../../../src/core/message/message.ts';
-import { type Handover, type Outcome, parseReply, type Stage } from '../../../src/core/replies/outcome.ts';
-import { expireUntried, giveUpUntried, interruptedAttempt } from '../../../src/core/deliver/without-attempt.ts';
+import { type DeliveryRequest, type Outcome, parseReply, type Stage } from '../../../src/core/replies/outcome.ts';
+import {
+  expireWithoutAttempt,
+  failWithoutAttempt,
+  interruptedAttempt,
+} from '../../../src/core/deliver/without-attempt.ts';
 import { MESSAGE } from '../../helpers/message.ts';
 
 const START = new Date('2026-12-01T10:00:00Z');
@@ -34,14 +38,14 @@ interface Given {
   readonly retriedAt?: Date;
 }
 
-function concluded(outcome: Outcome, { recipients, before = [], expiresAt, policy, retriedAt }: Given = {}) {
+function completed(outcome: Outcome, { recipients, before = [], expiresAt, policy, retriedAt }: Given = {}) {
   const state = {
     attempts: attempts(...before),
     recipients: recipients ?? [pending(A)],
     ...(retriedAt && { retriedAt }),
   };
   const message = { expiresAt: expiresAt ?? MESSAGE.expiresAt };
-  return conclude(message, state, outcome, { startedAt: START, endedAt: END }, { ...POLICY, ...policy });
+  return transitionAfter(message, state, outcome, { startedAt: START, endedAt: END }, { ...POLICY, ...policy });
 }
 
 const accepted = (...refused: readonly (readonly [string, string])[]): Outcome => ({
@@ -88,14 +92,14 @@ describe('what becomes of a message', () => {
       'works',
       undefined,
     ],
-    ['whose mailbox is held', refused('535 5.7.3 No', 'auth'), 'queued', 'held', 'pending', 'restrained', undefined],
+    ['whose mailbox is held', refused('535 5.7.3 No', 'auth'), 'queued', 'held', 'pending', 'blocked', undefined],
     [
       'whose mailbox is slowed',
       refused('451 4.7.500 Server busy'),
       'queued',
       'throttled',
       'pending',
-      'restrained',
+      'blocked',
       undefined,
     ],
     [
@@ -104,7 +108,7 @@ describe('what becomes of a message', () => {
       'queued',
       'held',
       'pending',
-      'restrained',
+      'blocked',
       undefined,
     ],
     [
@@ -127,26 +131,26 @@ describe('what becomes of a message', () => {
       'queued',
       'held',
       'pending',
-      'restrained',
+      'blocked',
       undefined,
     ],
   ])('%s', (_title, outcome, status, result, recipient, effect, wait) => {
-    const conclusion = concluded(outcome);
-    expect(conclusion).toMatchObject({
+    const transition = completed(outcome);
+    expect(transition).toMatchObject({
       status,
       attempt: { at: START, durationMs: 2_000, outcome: result },
       recipients: [{ address: A, status: recipient }],
       effect: { kind: effect },
     });
-    expect(waitSeconds(conclusion.nextAttemptAt)).toBe(wait);
+    expect(waitSeconds(transition.nextAttemptAt)).toBe(wait);
   });
 });
 
 describe('each recipient has a fate of its own', () => {
   const three = [pending(A), pending(B), pending(C)];
   const statuses = (outcome: Outcome, recipients = three) => {
-    const conclusion = concluded(outcome, { recipients });
-    return [conclusion.status, ...conclusion.recipients.map(({ status }) => status)];
+    const transition = completed(outcome, { recipients });
+    return [transition.status, ...transition.recipients.map(({ status }) => status)];
   };
 
   test.each<[string, Outcome, string[]]>([
@@ -176,7 +180,7 @@ describe('each recipient has a fate of its own', () => {
       { address: B, status: 'failed', reply: reply(GONE) },
       pending(C),
     ];
-    expect(concluded(refused('552 5.3.4 Too large'), { recipients: before })).toMatchObject({
+    expect(completed(refused('552 5.3.4 Too large'), { recipients: before })).toMatchObject({
       status: 'sent',
       recipients: [before[0], before[1], { address: C, status: 'failed' }],
     });
@@ -184,10 +188,10 @@ describe('each recipient has a fate of its own', () => {
   });
 
   test('with its own reply, which is gone once it was taken', () => {
-    const first = concluded(accepted([B, BUSY]), { recipients: [pending(A), pending(B)] });
+    const first = completed(accepted([B, BUSY]), { recipients: [pending(A), pending(B)] });
     expect(first.recipients[1]).toEqual({ address: B, status: 'pending', reply: reply(BUSY) });
     expect(first.attempt.explanation).toBe(`Exchange took the message for delivery, but not for ${B}.`);
-    expect(concluded(accepted(), { recipients: first.recipients }).recipients[1]).toEqual({
+    expect(completed(accepted(), { recipients: first.recipients }).recipients[1]).toEqual({
       address: B,
       status: 'sent',
     });
@@ -195,14 +199,14 @@ describe('each recipient has a fate of its own', () => {
 
   test('and counts against the limit when it was taken', () => {
     const recipients = [pending(A), pending(B), { address: C, status: 'sent' } as const];
-    const effectOf = (outcome: Outcome) => concluded(outcome, { recipients }).effect;
+    const effectOf = (outcome: Outcome) => completed(outcome, { recipients }).effect;
     expect(effectOf(accepted([B, GONE]))).toEqual({ kind: 'took', recipients: 1, certain: true });
     expect(effectOf(UNKNOWN)).toEqual({ kind: 'took', recipients: 2, certain: false });
   });
 });
 
 describe('the next attempt', () => {
-  const waitAfter = (outcome: Outcome, given: Given) => waitSeconds(concluded(outcome, given).nextAttemptAt);
+  const waitAfter = (outcome: Outcome, given: Given) => waitSeconds(completed(outcome, given).nextAttemptAt);
 
   test('comes later each time', () => {
     const waits = [0, 1, 2, 3].map((n) =>
@@ -234,7 +238,7 @@ describe('the next attempt', () => {
     expect(waitAfter(refused('451 4.3.0 Temporary server error, retry after 5 minutes'), {})).toBe(300);
     expect(waitAfter(refused('451 4.3.0 Temporary server error, retry after 2 seconds'), {})).toBe(30);
     const expiresAt = new Date(END.getTime() + 299_000);
-    expect(concluded(refused('451 4.3.0 Error, retry after 5 minutes'), { expiresAt }).status).toBe('expired');
+    expect(completed(refused('451 4.3.0 Error, retry after 5 minutes'), { expiresAt }).status).toBe('expired');
   });
 
   test.each([
@@ -242,7 +246,7 @@ describe('the next attempt', () => {
     ['451 4.5.0 SMTP protocol violation', 3],
   ])('after %s is the %ith and last', (text, tries) => {
     const afterTries = (n: number) =>
-      concluded(refused(text), { before: Array.from({ length: n }, () => 'deferred' as const) });
+      completed(refused(text), { before: Array.from({ length: n }, () => 'deferred' as const) });
     expect(afterTries(tries - 2).status).toBe('deferred');
     const last = afterTries(tries - 1);
     expect(last).toMatchObject({
@@ -257,7 +261,7 @@ describe('a message whose time is over', () => {
   const soon = new Date(END.getTime() + 29_000);
 
   test('before the next attempt expires, and says so', () => {
-    expect(concluded(BROKEN, { expiresAt: soon })).toMatchObject({
+    expect(completed(BROKEN, { expiresAt: soon })).toMatchObject({
       status: 'expired',
       recipients: [{ status: 'failed' }],
       attempt: { outcome: 'failed', explanation: expect.stringMatching(/ECONNRESET\. The message's time is over/) },
@@ -266,7 +270,7 @@ describe('a message whose time is over', () => {
 
   test('for one of its recipients was sent to the others', () => {
     const given = { recipients: [pending(A), pending(B)], expiresAt: soon };
-    expect(concluded(accepted([B, BUSY]), given)).toMatchObject({
+    expect(completed(accepted([B, BUSY]), given)).toMatchObject({
       status: 'sent',
       attempt: { outcome: 'sent' },
       recipients: [{ status: 'sent' }, { status: 'failed' }],
@@ -275,14 +279,14 @@ describe('a message whose time is over', () => {
 
   test('waits for its mailbox until then, and no longer', () => {
     const held = refused('535 5.7.3 No', 'auth');
-    expect(concluded(held, { expiresAt: soon }).status).toBe('queued');
-    expect(concluded(held, { expiresAt: END })).toMatchObject({ status: 'expired', effect: { kind: 'restrained' } });
+    expect(completed(held, { expiresAt: soon }).status).toBe('queued');
+    expect(completed(held, { expiresAt: END })).toMatchObject({ status: 'expired', effect: { kind: 'blocked' } });
   });
 
   test('while it waits expires untried, with what it waited for', () => {
     const reason = { explanation: 'The secret has expired.', fix: 'A new one.', reply: reply('535 5.7.3 No') };
     const state: MessageState = { status: 'queued', attempts: [], recipients: [pending(A)] };
-    expect(expireUntried(MESSAGE, state, END, reason)).toMatchObject({
+    expect(expireWithoutAttempt(MESSAGE, state, END, reason)).toMatchObject({
       status: 'expired',
       recipients: [{ status: 'failed' }],
       attempt: {
@@ -293,30 +297,30 @@ describe('a message whose time is over', () => {
       effect: { kind: 'nothing' },
     });
     const partly = { ...state, recipients: [{ address: A, status: 'sent' } as const, pending(B)] };
-    expect(expireUntried(MESSAGE, partly, END).status).toBe('sent');
+    expect(expireWithoutAttempt(MESSAGE, partly, END).status).toBe('sent');
   });
 });
 
 describe('an outcome that nobody knows', () => {
   test('leads to the same bytes once more', () => {
-    expect(concluded(UNKNOWN).attempt.explanation).toMatch(
+    expect(completed(UNKNOWN).attempt.explanation).toMatch(
       /Exchange may have taken it.*ECONNRESET\. .*same Message-ID/s,
     );
   });
 
   test('leads to a person, if that is the policy', () => {
-    const conclusion = concluded(UNKNOWN, { policy: { unknown: 'hold' } });
-    expect(conclusion).toMatchObject({
+    const transition = completed(UNKNOWN, { policy: { unknown: 'hold' } });
+    expect(transition).toMatchObject({
       status: 'held',
       attempt: { outcome: 'unknown' },
       recipients: [{ status: 'pending' }],
     });
-    expect(conclusion.attempt.explanation).toContain('POST /messages/{id}/retry');
-    expect(conclusion.nextAttemptAt).toBeUndefined();
+    expect(transition.attempt.explanation).toContain('POST /messages/{id}/retry');
+    expect(transition.nextAttemptAt).toBeUndefined();
   });
 
   test('stays unknown when there is no time for another attempt', () => {
-    expect(concluded(UNKNOWN, { expiresAt: END })).toMatchObject({
+    expect(completed(UNKNOWN, { expiresAt: END })).toMatchObject({
       status: 'expired',
       attempt: { outcome: 'unknown' },
     });
@@ -334,7 +338,7 @@ test('a message that can not be tried fails alone', () => {
     attempts: [],
     recipients: [pending(A), { address: B, status: 'sent' }],
   };
-  expect(giveUpUntried(state, 'Its content is gone.', END)).toMatchObject({
+  expect(failWithoutAttempt(state, 'Its content is gone.', END)).toMatchObject({
     status: 'failed',
     attempt: { explanation: 'Its content is gone.' },
     recipients: [{ status: 'failed' }, { status: 'sent' }],
@@ -353,12 +357,12 @@ describe('an attempt', () => {
   const times = () => [START, END].values();
 
   test('hands over what was composed, to those who wait for it, and takes its times', async () => {
-    const handed: Handover[] = [];
+    const handed: DeliveryRequest[] = [];
     const clock = times();
     const run = createAttempt({
       compose: async () => bytes,
-      deliver: async (handover) => {
-        handed.push(handover);
+      deliver: async (request) => {
+        handed.push(request);
         return accepted();
       },
       policy: POLICY,
@@ -366,11 +370,11 @@ describe('an attempt', () => {
     });
     const markFinalDot = async () => undefined;
     const { signal } = new AbortController();
-    const conclusion = await run({ message: MESSAGE, state: STATE, content: CONTENT, markFinalDot, signal });
+    const transition = await run({ message: MESSAGE, state: STATE, content: CONTENT, markFinalDot, signal });
     expect(handed).toEqual([
-      { from: 'sales@contoso.com', recipients: [A, C], bytes, beforeFinalDot: markFinalDot, signal },
+      { from: 'sales@contoso.com', recipients: [A, C], bytes, markFinalDot: markFinalDot, signal },
     ]);
-    expect(conclusion).toMatchObject({ status: 'sent', attempt: { at: START, durationMs: 2_000, outcome: 'sent' } });
+    expect(transition).toMatchObject({ status: 'sent', attempt: { at: START, durationMs: 2_000, outcome: 'sent' } });
   });
 
   test('at a message that can not be composed does not bother Exchange', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { aheadOf, estimateAt, type Forecast } from '../../../src/core/mailbox/eta.ts';
+import { positionAhead, estimateAt, type Forecast } from '../../../src/core/mailbox/eta.ts';
 
 const NOW = new Date('2026-12-01T09:00:00Z');
 const at = (seconds: number) => NOW.getTime() + seconds * 1_000;
@@ -55,6 +55,6 @@ describe('before a message goes', () => {
     ['the fifth low one', 'low', 4, BACKLOG, 3 + 50],
     ['a low one that none is before', 'low', 4, { high: 0, normal: 0, low: 9, underWay: 0 }, 4],
   ] as const)('%s', (_title, lane, place, backlog, expected) => {
-    expect(aheadOf(lane, place, backlog)).toBe(expected);
+    expect(positionAhead(lane, place, backlog)).toBe(expected);
   });
 });

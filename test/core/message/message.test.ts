@@ -7,7 +7,7 @@ import {
   queueOf,
   recipientsOf,
   sendThrough,
-  toldStatus,
+  publicStatus,
 } from '../../../src/core/message/message.ts';
 import { MESSAGE } from '../../helpers/message.ts';
 
@@ -63,7 +63,7 @@ describe('the status that is told', () => {
     ['scheduled', undefined, NOW, 'queued'],
     ['scheduled', held, NOW, 'held'],
   ])('of a message that is %s, with the mailbox %j, due %s, is %s', (status, mailbox, sendAt, told) => {
-    expect(toldStatus({ status, attempts: [], recipients: [] }, { ...(sendAt && { sendAt }) }, mailbox, NOW)).toBe(
+    expect(publicStatus({ status, attempts: [], recipients: [] }, { ...(sendAt && { sendAt }) }, mailbox, NOW)).toBe(
       told,
     );
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ENTRA_TABLE } from '../../../src/core/replies/entra-table.ts';
-import { judge, judgeReply } from '../../../src/core/replies/classify.ts';
+import { classify, classifyReply } from '../../../src/core/replies/classify.ts';
 import { DAY_WAIT, HOLD_WAIT, SHORT_WAIT } from '../../../src/core/replies/classification.ts';
 import { NETWORK_TABLE } from '../../../src/core/replies/network-table.ts';
 import { type Outcome, parseReply, type Stage } from '../../../src/core/replies/outcome.ts';
@@ -19,11 +19,11 @@ const reply = (text: string) => parseReply(text) ?? { code: 0, text: `no reply: 
 const codesOf = (rows: readonly RealCodes[]) =>
   rows.flatMap((row) => row.codes.map((code) => [row.rule, code, row] as const));
 
-/** The judgement that this row of the table must lead to. */
-const meant = ({ rule, scope, verdict, explanation, fix }: Meaning) => ({
+/** The classification that this row of the table must lead to. */
+const meant = ({ rule, scope, action, explanation, fix }: Meaning) => ({
   id: rule,
   scope,
-  verdict,
+  action,
   known: true,
   explanation: expect.stringMatching(explanation),
   ...(fix && { fix: expect.stringMatching(fix) }),
@@ -31,19 +31,19 @@ const meant = ({ rule, scope, verdict, explanation, fix }: Meaning) => ({
 
 describe('a reply of Exchange is known, with whose fault it is, what follows and what to do', () => {
   test.each(SAID)('%s, at %s: %s', (_rule, stage, text, row) => {
-    const judgement = judgeReply(reply(text), stage);
-    expect(judgement).toMatchObject(meant(row));
-    if (!row.fix) expect(judgement).not.toHaveProperty('fix');
-    expect(judge({ kind: 'refused', stage, reply: reply(text), refused: [] })).toEqual(judgement);
+    const classification = classifyReply(reply(text), stage);
+    expect(classification).toMatchObject(meant(row));
+    if (!row.fix) expect(classification).not.toHaveProperty('fix');
+    expect(classify({ kind: 'refused', stage, reply: reply(text), refused: [] })).toEqual(classification);
   });
 
-  test('at whatever station it comes, and with the text in any case', () => {
+  test('at whatever mailboxWorker it comes, and with the text in any case', () => {
     for (const [rule, , text] of SAID) {
       const { stages } = REPLY_TABLE.find(({ id }) => id === rule) ?? {};
       const { text: words, ...rest } = reply(text);
       for (const stage of stages ?? (['connect', 'auth', 'mail', 'rcpt', 'data', 'end'] as const)) {
-        expect([judgeReply(reply(text), stage).id, text]).toEqual([rule, text]);
-        expect([judgeReply({ ...rest, text: words.toUpperCase() }, stage).id, text]).toEqual([rule, text]);
+        expect([classifyReply(reply(text), stage).id, text]).toEqual([rule, text]);
+        expect([classifyReply({ ...rest, text: words.toUpperCase() }, stage).id, text]).toEqual([rule, text]);
       }
     }
   });
@@ -51,28 +51,28 @@ describe('a reply of Exchange is known, with whose fault it is, what follows and
 
 describe('a reply is known in other words as well', () => {
   test.each(VARIANTS)('%s, at %s: %s', (rule, stage, text) => {
-    expect(judgeReply(reply(text), stage).id).toBe(rule);
+    expect(classifyReply(reply(text), stage).id).toBe(rule);
   });
 
   test('and with its words over several lines', () => {
     for (const [rule, stage, text] of SAID) {
       const [code = '', enhanced = '', ...words] = text.split(' ');
       const lines = words.map((word, n) => `${code}${n === words.length - 1 ? ' ' : '-'}${enhanced} ${word}`);
-      expect([judgeReply(reply(lines.join('\r\n')), stage).id, text]).toEqual([rule, text]);
+      expect([classifyReply(reply(lines.join('\r\n')), stage).id, text]).toEqual([rule, text]);
     }
   });
 
   test('and a server that knows no login costs no message', () => {
     for (const stage of ['auth', 'greeting'] as const) {
-      const judgement = judgeReply(reply('503 5.5.1 Error: authentication not enabled'), stage);
-      expect(judgement).toMatchObject({ scope: 'mailbox', verdict: 'hold' });
+      const classification = classifyReply(reply('503 5.5.1 Error: authentication not enabled'), stage);
+      expect(classification).toMatchObject({ scope: 'mailbox', action: 'hold' });
     }
   });
 
   test("and a recipient whose mailbox is full or closed does not hold the sender's", () => {
     for (const text of ['552 5.2.2 mailbox full', '550 5.2.1 Mailbox cannot be accessed']) {
-      expect(judgeReply(reply(text), 'rcpt').scope).toBe('recipient');
-      expect(judgeReply(reply(text), 'mail').scope).toBe('mailbox');
+      expect(classifyReply(reply(text), 'rcpt').scope).toBe('recipient');
+      expect(classifyReply(reply(text), 'mail').scope).toBe('mailbox');
     }
   });
 });
@@ -101,8 +101,8 @@ describe('no row of a table is without its test', () => {
 describe('a refusal of a token is known', () => {
   test.each(codesOf(ENTRA_SAID))('%s by %s', (_rule, code, row) => {
     const error = `${code}: So says Entra. Trace ID: 1234`;
-    expect(judge({ kind: 'no-token', code, error })).toMatchObject(meant(row));
-    expect(judge({ kind: 'no-token', code, error }).explanation).toContain(error);
+    expect(classify({ kind: 'no-token', code, error })).toMatchObject(meant(row));
+    expect(classify({ kind: 'no-token', code, error }).explanation).toContain(error);
   });
 
   test.each([
@@ -110,24 +110,24 @@ describe('a refusal of a token is known', () => {
     [undefined, true],
     ['ECODE', true],
   ])('and one that is not (%s) holds the mailbox as well', (code, known) => {
-    const judgement = judge({ kind: 'no-token', error: 'No.', ...(code !== undefined && { code }) });
-    expect(judgement).toMatchObject({ id: 'no-token', scope: 'mailbox', verdict: 'hold', known });
+    const classification = classify({ kind: 'no-token', error: 'No.', ...(code !== undefined && { code }) });
+    expect(classification).toMatchObject({ id: 'no-token', scope: 'mailbox', action: 'hold', known });
   });
 });
 
 describe('a trouble of the network is known', () => {
   test.each(codesOf(NETWORK_SAID))('%s by %s, on the way to Exchange', (_rule, code, row) => {
-    const judgement = judge({ kind: 'broken', stage: 'connect', error: `connect ${code}`, code });
-    expect(judgement).toMatchObject({ ...meant(row), wait: SHORT_WAIT });
-    expect(judgement.explanation).toContain(`(connecting): connect ${code}`);
+    const classification = classify({ kind: 'broken', stage: 'connect', error: `connect ${code}`, code });
+    expect(classification).toMatchObject({ ...meant(row), wait: SHORT_WAIT });
+    expect(classification.explanation).toContain(`(connecting): connect ${code}`);
   });
 
   test.each(codesOf(NETWORK_SAID))('%s by %s, on the way to Entra', (rule, code, row) => {
-    const judgement = judge({ kind: 'no-token', error: `fetch ${code}`, code });
+    const classification = classify({ kind: 'no-token', error: `fetch ${code}`, code });
     const away = { explanation: /Entra can not be reached\..*fetch/, fix: /port 443 to login\.microsoftonline\.com/ };
     const isTls = rule === 'certificate' || rule === 'tls';
-    expect(judgement).toMatchObject({ ...meant({ ...row, ...(!isTls && away) }), wait: SHORT_WAIT });
-    expect(judgement.fix).not.toMatch(/587|SMTP_/);
+    expect(classification).toMatchObject({ ...meant({ ...row, ...(!isTls && away) }), wait: SHORT_WAIT });
+    expect(classification.fix).not.toMatch(/587|SMTP_/);
   });
 });
 
@@ -150,30 +150,30 @@ describe('a connection that breaks', () => {
     ['rcpt', undefined, 'connection-lost', 'retry'],
     // Once the login was taken the way is known to be good, whatever the system calls it.
     ['data', 'ETIMEDOUT', 'connection-lost', 'retry'],
-  ])('at %s (%s) is judged as %s', (stage, code, id, verdict) => {
-    expect(judge(broken(stage, code))).toMatchObject({ id, verdict, known: true });
-    expect(judge(broken(stage, code)).explanation).toContain('read ECONNRESET');
+  ])('at %s (%s) is judged as %s', (stage, code, id, action) => {
+    expect(classify(broken(stage, code))).toMatchObject({ id, action, known: true });
+    expect(classify(broken(stage, code)).explanation).toContain('read ECONNRESET');
   });
 
   test('since its worker broke it off says nothing of the mailbox or of Exchange', () => {
-    expect(judge({ kind: 'given-up' })).toMatchObject({ id: 'given-up', scope: 'connection', verdict: 'retry' });
+    expect(classify({ kind: 'given-up' })).toMatchObject({ id: 'given-up', scope: 'connection', action: 'retry' });
   });
 
   test('after the final dot may have been a success', () => {
-    expect(judge({ kind: 'unknown', error: 'read ECONNRESET' })).toMatchObject({
+    expect(classify({ kind: 'unknown', error: 'read ECONNRESET' })).toMatchObject({
       id: 'unknown-outcome',
       scope: 'connection',
-      verdict: 'retry',
+      action: 'retry',
       explanation: expect.stringMatching(/Exchange may have taken it.*ECONNRESET/s),
     });
   });
 });
 
 test('a message that can not be composed fails alone', () => {
-  expect(judge({ kind: 'uncomposable', error: 'No.' })).toMatchObject({
+  expect(classify({ kind: 'uncomposable', error: 'No.' })).toMatchObject({
     id: 'uncomposable',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: "The message can't be composed: No.",
   });
 });
@@ -191,20 +191,20 @@ describe('a reply that no row knows is judged by its class, and told as new', ()
     ['550 5.9.9 Something new', 'mail', 'message', 'fail'],
     ['550 5.9.9 Something new', 'rcpt', 'recipient', 'fail'],
     ['550 5.9.9 Something new', 'end', 'message', 'fail'],
-  ])('%s, at %s: %s, %s', (text, stage, scope, verdict) => {
-    const judgement = judgeReply(reply(text), stage);
-    expect(judgement).toMatchObject({ scope, verdict, known: false });
-    expect(judgement.id).toBe(text.startsWith('4') ? 'unlisted-4xx' : 'unlisted-5xx');
-    expect(judgement.explanation).toContain(text);
+  ])('%s, at %s: %s, %s', (text, stage, scope, action) => {
+    const classification = classifyReply(reply(text), stage);
+    expect(classification).toMatchObject({ scope, action, known: false });
+    expect(classification.id).toBe(text.startsWith('4') ? 'unlisted-4xx' : 'unlisted-5xx');
+    expect(classification.explanation).toContain(text);
   });
 });
 
 test.each(['502 5.3.3 Command not implemented', '403 Something new', '554 5.9.9 Something new'])(
   'a refusal of STARTTLS is a trouble of TLS, whatever its words: %s',
   (text) => {
-    expect(judgeReply(reply(text), 'starttls')).toMatchObject({
+    expect(classifyReply(reply(text), 'starttls')).toMatchObject({
       id: 'tls',
-      verdict: 'hold',
+      action: 'hold',
       wait: SHORT_WAIT,
       known: true,
       explanation: expect.stringMatching(new RegExp(`secured by TLS.*: ${text}$`)),
@@ -214,7 +214,7 @@ test.each(['502 5.3.3 Command not implemented', '403 Something new', '554 5.9.9 
 );
 
 describe('the wait', () => {
-  const waitOf = (text: string) => judgeReply(reply(text), 'end').wait;
+  const waitOf = (text: string) => classifyReply(reply(text), 'end').wait;
 
   test.each([
     ['454 4.7.0 Temporary authentication failure', SHORT_WAIT],
@@ -226,7 +226,7 @@ describe('the wait', () => {
   });
 
   test('of an unknown refusal at the login is that of a hold', () => {
-    expect(judgeReply(reply('550 5.9.9 New'), 'auth').wait).toEqual(HOLD_WAIT);
+    expect(classifyReply(reply('550 5.9.9 New'), 'auth').wait).toEqual(HOLD_WAIT);
   });
 
   test.each([
@@ -241,6 +241,6 @@ describe('the wait', () => {
     ['451 4.7.0 Temporary server error. Please try again later. PRX5 [Hostname=A5.example]', undefined],
     ['432 4.3.2 Concurrent connections limit exceeded. [Hostname=LO4P123MB5678]', undefined],
   ])('is the one that the reply asks for: %s', (text, askedWaitMs) => {
-    expect(judgeReply(reply(text), 'end').askedWaitMs).toBe(askedWaitMs);
+    expect(classifyReply(reply(text), 'end').askedWaitMs).toBe(askedWaitMs);
   });
 });

@@ -1,6 +1,6 @@
 /** Writes that come at the same time and become one. */
 import { describe, expect, test } from 'vitest';
-import { makeGather } from '../../../src/queue/accept/batcher.ts';
+import { makeBatcher } from '../../../src/queue/accept/batcher.ts';
 
 function openGather({ bytesMax = 100, itemsMax = 10, fail = false } = {}) {
   const writes: (readonly string[])[] = [];
@@ -9,7 +9,7 @@ function openGather({ bytesMax = 100, itemsMax = 10, fail = false } = {}) {
     if (fail) throw new Error('Redis is away.');
     return items.map((item) => item.toUpperCase());
   };
-  return { writes, gather: makeGather({ write, bytesOf: ({ length }) => length, bytesMax, itemsMax }) };
+  return { writes, gather: makeBatcher({ write, bytesOf: ({ length }) => length, bytesMax, itemsMax }) };
 }
 
 describe('writes of one turn', () => {
@@ -48,9 +48,9 @@ describe('writes of one turn', () => {
 
 test('a later write does not wait for an earlier one to be answered', async () => {
   const { promise: answer, resolve } = Promise.withResolvers<readonly string[]>();
-  const write = (items: readonly string[]) => (items.includes('slow') ? answer : Promise.resolve(items));
-  const gather = makeGather({ write, bytesOf: () => 1, bytesMax: 9, itemsMax: 9 });
-  const slow = gather(['slow']);
+  const write = (items: readonly string[]) => (items.includes('throttle') ? answer : Promise.resolve(items));
+  const gather = makeBatcher({ write, bytesOf: () => 1, bytesMax: 9, itemsMax: 9 });
+  const slow = gather(['throttle']);
   await new Promise((turn) => setImmediate(turn));
   expect(await gather(['fast'])).toEqual(['fast']);
   resolve(['late']);

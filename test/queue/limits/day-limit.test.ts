@@ -1,7 +1,7 @@
 /** The limit of recipients in 24 hours. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
-import { openGovernor } from '../../../src/queue/limits/throttle.ts';
+import { openThrottle } from '../../../src/queue/limits/throttle.ts';
 import { makeAdmit } from '../../helpers/admit.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 import { openTestService } from '../../helpers/service.ts';
@@ -19,11 +19,11 @@ const MAILBOX = { id: 'a@contoso.com', limits: { ...EXCHANGE_LIMITS, messagesPer
 test('throttles the mailbox until enough recipients are a day old, and says when that is', async () => {
   const client = connectTo(redis);
   const keys = testKeys();
-  const governor = openGovernor({ redis: client, keys, worker: 'w', random: () => 1 });
-  const admit = makeAdmit(client, keys, governor);
+  const throttle = openThrottle({ redis: client, keys, worker: 'w', random: () => 1 });
+  const admit = makeAdmit(client, keys, throttle);
   const took = async (message: string, recipients: number): Promise<void> => {
     await admit(MAILBOX, message, recipients);
-    await governor.settle(MAILBOX, message, { kind: 'took', recipients, certain: true });
+    await throttle.settle(MAILBOX, message, { kind: 'took', recipients, certain: true });
   };
   await took('m1', 6);
   // Six of them an hour ago.
@@ -33,9 +33,9 @@ test('throttles the mailbox until enough recipients are a day old, and says when
   await client.del(recipients);
   await client.hset(recipients, { total: total ?? 0, oldest: minute - 60, [minute - 60]: 6 });
   await took('m2', 4);
-  expect((await governor.standing(MAILBOX.id)).usage.recipientsPerDay).toBe(10);
+  expect((await throttle.mailboxStatus(MAILBOX.id)).usage.recipientsPerDay).toBe(10);
   expect(await admit(MAILBOX, 'm3', 3)).toMatchObject({ kind: 'wait', reason: 'day' });
-  const { state, until, reason } = await governor.standing(MAILBOX.id);
+  const { state, until, reason } = await throttle.mailboxStatus(MAILBOX.id);
   expect([state, reason?.rule]).toEqual(['throttled', 'recipients-per-day']);
   const waitMs = (until?.getTime() ?? 0) - Date.now();
   expect(Math.round(waitMs / MINUTE_MS - (DAY_MS - 60 * MINUTE_MS) / MINUTE_MS)).toBeLessThanOrEqual(1);

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Keys } from '../../../src/queue/redis/keys.ts';
 import type { RedisClient } from '../../../src/queue/redis/client.ts';
-import { openSeats, takeSeat } from '../../../src/queue/limits/leases.ts';
+import { openLeases, takeGuestLease } from '../../../src/queue/limits/leases.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 
 let redis: TestRedis;
@@ -21,7 +21,7 @@ function openWorker(client: RedisClient, keys: Keys, worker: string, limit: numb
     id,
     connections: limit,
     open: () => open[id] ?? 0,
-    onSeats: (seats: number) => {
+    onLeases: (seats: number) => {
       open[id] = seats;
     },
     onLost: () => {
@@ -29,7 +29,7 @@ function openWorker(client: RedisClient, keys: Keys, worker: string, limit: numb
     },
   });
   const mailboxes = () => [seated(MAILBOX), seated(OTHER)];
-  const seats = openSeats({ redis: client, keys, worker, mailboxes, onError: () => undefined });
+  const seats = openLeases({ redis: client, keys, worker, mailboxes, onError: () => undefined });
   onTestFinished(seats.close);
   return open;
 }
@@ -57,7 +57,7 @@ describe('a visitor', () => {
     const workers = Array.from({ length: count }, (_, n) => openWorker(client, keys, `w${n}`, limit));
     const openTo = (id: string) => workers.reduce((sum, open) => sum + (open[id] ?? 0), 0);
     await until(() => openTo(MAILBOX) === limit && openTo(OTHER) === limit);
-    const seat = await takeSeat({
+    const seat = await takeGuestLease({
       redis: client,
       keys,
       visitor: 'doctor-1',
@@ -76,7 +76,7 @@ describe('a visitor', () => {
     const client = connectTo(redis);
     const keys = testKeys();
     const visit = (visitor: string) =>
-      takeSeat({
+      takeGuestLease({
         redis: client,
         keys,
         visitor,

@@ -1,6 +1,6 @@
 /** Redis away for longer than all leases: nobody could renew one, so nobody may lose one for it. */
 import { expect, onTestFinished, test } from 'vitest';
-import { openSeats } from '../../../src/queue/limits/leases.ts';
+import { openLeases } from '../../../src/queue/limits/leases.ts';
 import { connectTo, startTestRedis, testKeys } from '../../helpers/redis.ts';
 
 /** A lease in Redis, and some more. */
@@ -18,16 +18,16 @@ test('the workers have no more connections together than there are, when Redis c
   const workers = [0, 0, 0];
   let peak = 0;
   const openWorker = (_: number, n: number) => {
-    const onSeats = (seats: number) => {
+    const onLeases = (seats: number) => {
       workers[n] = seats;
       peak = Math.max(
         peak,
         workers.reduce((sum, open) => sum + Math.max(open, 1), 0),
       );
     };
-    const mailbox = { id: 'a@contoso.com', connections: 3, open: () => 1, onSeats, onLost: () => onSeats(0) };
+    const mailbox = { id: 'a@contoso.com', connections: 3, open: () => 1, onLeases, onLost: () => onLeases(0) };
     const mailboxes = () => [mailbox];
-    const seats = openSeats({ redis: connectTo(redis), keys, worker: `w${n}`, mailboxes, onError: () => undefined });
+    const seats = openLeases({ redis: connectTo(redis), keys, worker: `w${n}`, mailboxes, onError: () => undefined });
     onTestFinished(seats.close);
   };
   workers.forEach(openWorker);

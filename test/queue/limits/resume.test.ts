@@ -4,10 +4,10 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
 import { makeBodyCipher } from '../../../src/queue/records/body-cipher.ts';
 import { openConsumer } from '../../../src/queue/work/consumer.ts';
-import { makeGate } from '../../../src/queue/work/semaphore.ts';
-import { openGovernor, type Wait } from '../../../src/queue/limits/throttle.ts';
+import { makeSemaphore } from '../../../src/queue/work/semaphore.ts';
+import { openThrottle, type Wait } from '../../../src/queue/limits/throttle.ts';
 import { JOB_OPTIONS } from '../../../src/queue/jobs/job.ts';
-import { LANES } from '../../../src/queue/jobs/priorities.ts';
+import { PRIORITIES } from '../../../src/queue/jobs/priorities.ts';
 import { openRecords } from '../../../src/queue/records/records.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 
@@ -21,15 +21,15 @@ test('is not overtaken by the rest', async () => {
   const client = connectTo(redis);
   const keys = testKeys();
   const mailbox = { id: 'a@contoso.com', address: 'a@contoso.com', limits: EXCHANGE_LIMITS };
-  const governor = openGovernor({ redis: client, keys, worker: 'w' });
+  const throttle = openThrottle({ redis: client, keys, worker: 'w' });
   const queue = new Queue(mailbox.id, { connection: client, prefix: keys.prefix });
   onTestFinished(() => queue.close());
-  const gate = makeGate();
-  gate.limit = 1;
-  await governor.pause(mailbox.id);
+  const semaphore = makeSemaphore();
+  semaphore.limit = 1;
+  await throttle.pause(mailbox.id);
   /** As when a person resumes the mailbox just after the worker has asked. */
   const refused = async (_mailbox: unknown, wait: Wait): Promise<Wait> => {
-    await governor.resume(mailbox.id);
+    await throttle.resume(mailbox.id);
     await queue.removeRateLimitKey();
     return wait;
   };
@@ -38,12 +38,14 @@ test('is not overtaken by the rest', async () => {
     redis: client,
     keys,
     name: mailbox.id,
-    lines: [{ mailbox, gate, unknown: 'retry', runAttempt: () => Promise.reject(new Error('There is no message.')) }],
-    governor: { ...governor, refused },
+    lines: [
+      { mailbox, semaphore, unknown: 'retry', runAttempt: () => Promise.reject(new Error('There is no message.')) },
+    ],
+    throttle: { ...throttle, refused },
     records: openRecords(client, keys, 60_000, makeBodyCipher([])),
     now: () => new Date(),
     events: {
-      concluded: () => undefined,
+      completed: () => undefined,
       interrupted: () => undefined,
       // There is no record: that the worker looks for it is enough.
       unreadable: worked.resolve,
@@ -53,7 +55,7 @@ test('is not overtaken by the rest', async () => {
   });
   onTestFinished(() => consumer.close());
   await client.zadd(keys.workers, Date.now() + 60_000, 'w');
-  await queue.add('send', {}, { ...JOB_OPTIONS, priority: LANES.normal, jobId: 'm' });
+  await queue.add('send', {}, { ...JOB_OPTIONS, priority: PRIORITIES.normal, jobId: 'm' });
   consumer.setConcurrency(1);
   expect(await worked.promise).toBe('m');
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
 import { makeBodyCipher } from '../../../src/queue/records/body-cipher.ts';
 import { CorruptRecordError } from '../../../src/queue/records/codec.ts';
-import { openGovernor } from '../../../src/queue/limits/throttle.ts';
+import { openThrottle } from '../../../src/queue/limits/throttle.ts';
 import { openRecords } from '../../../src/queue/records/records.ts';
 import { begin } from '../../../src/queue/work/work.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
@@ -19,13 +19,13 @@ const MAILBOX = { id: 'a@contoso.com', address: 'a@contoso.com', limits: EXCHANG
 function openWorker() {
   const client = connectTo(redis);
   const keys = testKeys();
-  const governor = openGovernor({ redis: client, keys });
+  const throttle = openThrottle({ redis: client, keys });
   const records = openRecords(client, keys, 60_000, makeBodyCipher([]));
-  const dependencies = { records, governor, now: () => new Date() };
+  const dependencies = { records, throttle, now: () => new Date() };
   return {
     client,
     keys,
-    governor,
+    throttle,
     records,
     beginAttempt: () => begin('m', 't', 1, { mailbox: MAILBOX }, dependencies),
     underWay: () => client.hlen(keys.underWay(MAILBOX.id)),
@@ -60,9 +60,9 @@ describe('a message that is taken up', () => {
 });
 
 test('a message whose mailbox admits none stays as it is', async () => {
-  const { client, keys, governor, beginAttempt, underWay } = openWorker();
+  const { client, keys, throttle, beginAttempt, underWay } = openWorker();
   await client.hset(keys.record('m'), { status: 'queued', acceptedAtMs: 1 });
-  await governor.pause(MAILBOX.id);
+  await throttle.pause(MAILBOX.id);
   expect(await beginAttempt()).toMatchObject({ kind: 'wait', reason: 'paused' });
   expect(await client.hgetall(keys.record('m'))).toEqual({ status: 'queued', acceptedAtMs: '1' });
   expect(await underWay()).toBe(0);

@@ -1,9 +1,9 @@
 /** What closing an attempt does to the mailbox's limits: both are one step. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Conclusion } from '../../../src/core/deliver/conclusion.ts';
+import type { Transition } from '../../../src/core/deliver/conclusion.ts';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
 import { makeBodyCipher } from '../../../src/queue/records/body-cipher.ts';
-import { openGovernor } from '../../../src/queue/limits/throttle.ts';
+import { openThrottle } from '../../../src/queue/limits/throttle.ts';
 import { openRecords } from '../../../src/queue/records/records.ts';
 import { makeAdmit } from '../../helpers/admit.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
@@ -16,7 +16,7 @@ afterAll(() => redis.close());
 
 const MAILBOX = { id: 'a@contoso.com', limits: EXCHANGE_LIMITS };
 const TOOK = { kind: 'took', recipients: 2, certain: true } as const;
-const SENT: Conclusion = {
+const SENT: Transition = {
   attempt: { at: new Date(), durationMs: 5, outcome: 'sent', explanation: 'Exchange took it.' },
   recipients: [],
   status: 'sent',
@@ -27,13 +27,13 @@ const SENT: Conclusion = {
 async function openAttempt() {
   const client = connectTo(redis);
   const keys = testKeys();
-  const governor = openGovernor({ redis: client, keys });
+  const throttle = openThrottle({ redis: client, keys });
   const records = openRecords(client, keys, 60_000, makeBodyCipher([]));
-  await makeAdmit(client, keys, governor)(MAILBOX, 'm', 2);
+  await makeAdmit(client, keys, throttle)(MAILBOX, 'm', 2);
   return {
     client,
     keys,
-    close: () => records.close('m', 't', SENT, governor.settlement(MAILBOX, 'm', TOOK)),
+    close: () => records.close('m', 't', SENT, throttle.settlement(MAILBOX, 'm', TOOK)),
     counted: async () => ({
       underWay: await client.hlen(keys.underWay(MAILBOX.id)),
       sent: await client.zcard(keys.sent(MAILBOX.id)),

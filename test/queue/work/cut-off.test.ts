@@ -3,12 +3,12 @@ import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
 import { openConsumer } from '../../../src/queue/work/consumer.ts';
-import { makeGate } from '../../../src/queue/work/semaphore.ts';
-import { openGovernor } from '../../../src/queue/limits/throttle.ts';
+import { makeSemaphore } from '../../../src/queue/work/semaphore.ts';
+import { openThrottle } from '../../../src/queue/limits/throttle.ts';
 import { JOB_OPTIONS } from '../../../src/queue/jobs/job.ts';
 import { makeBodyCipher } from '../../../src/queue/records/body-cipher.ts';
 import { makeKeys } from '../../../src/queue/redis/keys.ts';
-import { LANES } from '../../../src/queue/jobs/priorities.ts';
+import { PRIORITIES } from '../../../src/queue/jobs/priorities.ts';
 import { openRecords } from '../../../src/queue/records/records.ts';
 import { connectTo, openWayTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 import { isFinal, openTestService } from '../../helpers/service.ts';
@@ -89,8 +89,8 @@ describe('a message whose work fails for a fault of Redis', () => {
     const client = connectTo(redis);
     const keys = testKeys();
     const mailbox = { id: 'a@contoso.com', address: 'a@contoso.com', limits: EXCHANGE_LIMITS };
-    const gate = makeGate();
-    gate.limit = 1;
+    const semaphore = makeSemaphore();
+    semaphore.limit = 1;
     let begins = 0;
     const begin = async (): Promise<never> => {
       begins += 1;
@@ -101,13 +101,18 @@ describe('a message whose work fails for a fault of Redis', () => {
       keys,
       name: mailbox.id,
       lines: [
-        { mailbox, gate, unknown: 'retry', runAttempt: () => Promise.reject(new Error('There is nothing to try.')) },
+        {
+          mailbox,
+          semaphore,
+          unknown: 'retry',
+          runAttempt: () => Promise.reject(new Error('There is nothing to try.')),
+        },
       ],
-      governor: openGovernor({ redis: client, keys, worker: 'w' }),
+      throttle: openThrottle({ redis: client, keys, worker: 'w' }),
       records: { ...openRecords(client, keys, 60_000, makeBodyCipher([])), begin },
       now: () => new Date(),
       events: {
-        concluded: () => undefined,
+        completed: () => undefined,
         interrupted: () => undefined,
         unreadable: () => undefined,
         mailbox: () => undefined,
@@ -118,7 +123,7 @@ describe('a message whose work fails for a fault of Redis', () => {
     await client.zadd(keys.workers, Date.now() + 60_000, 'w');
     consumer.setConcurrency(1);
     const queue = new Queue(mailbox.id, { connection: client, prefix: keys.prefix });
-    await queue.add('send', { recipients: 1 }, { ...JOB_OPTIONS, priority: LANES.normal, jobId: 'm' });
+    await queue.add('send', { recipients: 1 }, { ...JOB_OPTIONS, priority: PRIORITIES.normal, jobId: 'm' });
     while (begins === 0) await client.ping();
     while ((await client.hlen(keys.underWay(mailbox.id))) > 0);
     while (begins === 1) await client.ping();

@@ -1,9 +1,9 @@
-/** What a worker that died had under way, as the governor sees it. */
+/** What a worker that died had under way, as the throttle sees it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SHORT_WAIT } from '../../../src/core/replies/classification.ts';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
-import type { Restraint } from '../../../src/core/mailbox/status.ts';
-import { type Governor, openGovernor } from '../../../src/queue/limits/throttle.ts';
+import type { Backoff } from '../../../src/core/mailbox/status.ts';
+import { type Throttle, openThrottle } from '../../../src/queue/limits/throttle.ts';
 import type { RedisClient } from '../../../src/queue/redis/client.ts';
 import { type Admit, makeAdmit } from '../../helpers/admit.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
@@ -15,14 +15,14 @@ beforeAll(async () => {
 afterAll(() => redis.close());
 
 const MAILBOX = { id: 'a@contoso.com', limits: { ...EXCHANGE_LIMITS, messagesPerMinute: 4 } };
-const HELD: Restraint = {
+const HELD: Backoff = {
   state: 'held',
   reason: { explanation: 'A fault.' },
   firstWaitMs: SHORT_WAIT.firstMs,
   longestWaitMs: SHORT_WAIT.longestMs,
 };
 
-type Worker = Governor & { readonly admit: Admit };
+type Worker = Throttle & { readonly admit: Admit };
 
 interface Fleet {
   readonly dead: Worker;
@@ -36,8 +36,8 @@ async function openFleet(client: RedisClient): Promise<Fleet> {
   const soon = Date.now() + 60_000;
   await client.zadd(keys.workers, soon, 'dead', soon, 'alive');
   const workerOf = (name: string): Worker => {
-    const governor = openGovernor({ redis: client, keys, worker: name, random: () => 0 });
-    return { ...governor, admit: makeAdmit(client, keys, governor) };
+    const throttle = openThrottle({ redis: client, keys, worker: name, random: () => 0 });
+    return { ...throttle, admit: makeAdmit(client, keys, throttle) };
   };
   return {
     dead: workerOf('dead'),
@@ -50,7 +50,7 @@ describe('a message that a dead worker had under way', () => {
   test('does not keep a held mailbox from being tried', async () => {
     const { dead, alive, kill } = await openFleet(connectTo(redis));
     for (const message of ['m1', 'm2', 'm3']) await dead.admit(MAILBOX, message, 1);
-    await alive.settle(MAILBOX, 'm0', { kind: 'restrained', restraint: HELD });
+    await alive.settle(MAILBOX, 'm0', { kind: 'blocked', backoff: HELD });
     await alive.resume(MAILBOX.id);
     expect(await alive.admit(MAILBOX, 'm4', 1)).toMatchObject({ kind: 'wait', reason: 'recovering' });
     await kill();

@@ -5,7 +5,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
   {
     rule: 'service-unavailable',
     scope: 'connection',
-    verdict: 'slow',
+    action: 'throttle',
     explanation: /takes no more from here for the moment/,
     said: [
       ['connect', '421 4.3.2 Service not available, closing transmission channel'],
@@ -15,7 +15,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
   {
     rule: 'session-timeout',
     scope: 'connection',
-    verdict: 'retry',
+    action: 'retry',
     explanation: /ended the session because of its age or its silence/,
     said: [
       ['mail', `421 4.4.2 Connection timed out. ${TRACE}`],
@@ -25,7 +25,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
   {
     rule: 'temporary-server-error',
     scope: 'connection',
-    verdict: 'retry',
+    action: 'retry',
     explanation: /passing trouble on Microsoft's side/,
     said: [
       ['end', `451 4.7.0 Temporary server error. Please try again later. PRX5 ${HOSTNAME}`],
@@ -36,7 +36,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
   {
     rule: 'dns-failed-there',
     scope: 'connection',
-    verdict: 'retry',
+    action: 'retry',
     explanation: /could not look up a name/,
     said: [
       ['end', `451 4.4.0 DNS query failed. The error was: DNS query failed with error ErrorRetry ${HOSTNAME}`],
@@ -46,7 +46,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
   {
     rule: 'insufficient-resources',
     scope: 'connection',
-    verdict: 'retry',
+    action: 'retry',
     explanation: /short of room/,
     said: [
       ['mail', `452 4.3.1 Insufficient system resources (UsedDiskSpace[D:\\Queue]) ${TRACE}`],
@@ -56,7 +56,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
   {
     rule: 'bad-sequence',
     scope: 'connection',
-    verdict: 'retry',
+    action: 'retry',
     explanation: /lost the thread of the dialogue/,
     fix: /report it as a bug/,
     said: [
@@ -67,7 +67,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
   {
     rule: 'ip-over-limit',
     scope: 'connection',
-    verdict: 'slow',
+    action: 'throttle',
     explanation: /Too much mail came from this IP address/,
     fix: /relay365 has slowed down/,
     said: [
@@ -77,7 +77,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
   {
     rule: 'ip-banned',
     scope: 'connection',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /banned the IP address/,
     fix: /https:\/\/sender\.office\.com/,
     said: [

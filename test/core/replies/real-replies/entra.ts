@@ -1,8 +1,8 @@
 /** Entra's refusals of a token, by the code in their texts, and the troubles of the network by the system's names. */
 import type { RealCodes } from './real-reply.ts';
 
-const held = { scope: 'mailbox', verdict: 'hold' } as const;
-const heldByTenant = { scope: 'tenant', verdict: 'hold' } as const;
+const held = { scope: 'mailbox', action: 'hold' } as const;
+const heldByTenant = { scope: 'tenant', action: 'hold' } as const;
 
 export const ENTRA_SAID: readonly RealCodes[] = [
   {

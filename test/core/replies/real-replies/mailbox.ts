@@ -5,7 +5,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'concurrent-connections',
     scope: 'mailbox',
-    verdict: 'slow',
+    action: 'throttle',
     explanation: /3 connections at a time, and more were open/,
     fix: /lower M365_CONNECTIONS/,
     said: [
@@ -22,7 +22,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'sender-thread-limit',
     scope: 'mailbox',
-    verdict: 'slow',
+    action: 'throttle',
     explanation: /more connections at a time than Exchange allows/,
     fix: /Lower M365_CONNECTIONS/,
     said: [['end', `432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded ${HOSTNAME}`]],
@@ -30,7 +30,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'submission-rate',
     scope: 'mailbox',
-    verdict: 'slow',
+    action: 'throttle',
     explanation: /more messages in a minute than the server lets it/,
     fix: /lower M365_MESSAGES_PER_MINUTE/,
     said: [['end', '421 4.4.2 Message submission rate for this client has exceeded the configured limit']],
@@ -38,7 +38,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'mailbox-logon-failure',
     scope: 'mailbox',
-    verdict: 'slow',
+    action: 'throttle',
     explanation: /could not open the mailbox/,
     fix: /Add-MailboxPermission .* -AccessRights FullAccess/,
     said: [
@@ -49,7 +49,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'tls-too-old',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /refused the TLS version/,
     fix: /A proxy or firewall/,
     said: [
@@ -63,7 +63,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'server-busy',
     scope: 'mailbox',
-    verdict: 'slow',
+    action: 'throttle',
     explanation: /throttles this mailbox or this IP address/,
     fix: /relay365 has slowed down/,
     said: [
@@ -77,7 +77,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'authentication-unavailable',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /could not check the login just now/,
     said: [
       ['auth', `454 4.7.0 Temporary authentication failure ${TRACE}`],
@@ -87,7 +87,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'mechanism-refused',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /does not take this way to log in/,
     fix: /Check SMTP_HOST: it must be smtp\.office365\.com/,
     said: [['auth', '504 5.7.4 Unrecognized authentication type']],
@@ -95,7 +95,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'starttls-missing',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /something on the way strips STARTTLS/,
     fix: /mail inspection of firewall or antivirus/,
     said: [['auth', `530 5.7.0 Must issue a STARTTLS command first ${TRACE}`]],
@@ -103,7 +103,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'not-authenticated',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /took no login, and so takes no mail/,
     fix: /not the MX of the domain; and that a credential is configured/,
     said: [
@@ -114,7 +114,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'smtp-auth-disabled-tenant',
     scope: 'tenant',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /switched off for the whole tenant/,
     fix: /Set-CASMailbox .*\$false.*Set-TransportConfig -SmtpClientAuthenticationDisabled \$false/,
     said: [
@@ -127,7 +127,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'smtp-auth-disabled-mailbox',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /switched off for this mailbox/,
     fix: /^Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled \$false$/,
     said: [
@@ -140,7 +140,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'basic-auth-disabled',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /does not allow logins with a password/,
     fix: /Use OAuth/,
     said: [['auth', `535 5.7.139 Authentication unsuccessful, basic authentication is disabled. ${TRACE}`]],
@@ -148,7 +148,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'password-wrong',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /User name or password is wrong/,
     fix: /app password is needed\. Better: use OAuth/,
     said: [['auth', `535 5.7.139 Authentication unsuccessful, the user credentials were incorrect. ${TRACE}`]],
@@ -156,7 +156,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'security-defaults',
     scope: 'tenant',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /Security defaults or a conditional access policy/,
     fix: /Entra admin center > Entra ID > Conditional Access/,
     said: [
@@ -173,7 +173,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'basic-auth-retired',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /no longer takes logins with a password/,
     fix: /AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential in place of SMTP_PASSWORD/,
     said: [['auth', `550 5.7.30 Basic authentication is not supported for Client Submission. ${TRACE}`]],
@@ -181,7 +181,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'authentication-unsuccessful',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /object id of the app registration instead of the enterprise application's/,
     fix: /New-ServicePrincipal .* Add-MailboxPermission .* npm run doctor/,
     said: [
@@ -192,7 +192,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'mailbox-inaccessible',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /no mailbox behind this account/,
     fix: /licence with Exchange Online/,
     said: [['auth', `550 5.2.1 Mailbox cannot be accessed ${TRACE}`]],
@@ -200,7 +200,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'bad-outbound-sender',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /restricted the mailbox because it looked like a source of spam/,
     fix: /Restricted entities: https:\/\/security\.microsoft\.com\/restrictedentities/,
     said: [['end', `550 5.1.8 Access denied, bad outbound sender AS(42003) ${HOSTNAME}`]],
@@ -208,7 +208,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'sender-banned',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /banned this sender for spam/,
     fix: /^Stop sending/,
     said: [
@@ -220,7 +220,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'tenant-blocked',
     scope: 'tenant',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /takes no mail from the tenant now/,
     fix: /Register all sending domains/,
     said: [
@@ -232,7 +232,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'external-recipients-per-day',
     scope: 'tenant',
-    verdict: 'slow',
+    action: 'throttle',
     explanation: /all the external recipients that its licences allow in 24 hours/,
     fix: /Azure Communication Services/,
     said: [
@@ -249,7 +249,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'submission-quota',
     scope: 'mailbox',
-    verdict: 'slow',
+    action: 'throttle',
     explanation: /all the recipients that it may have in 24 hours \(10,000\)/,
     fix: /more mailboxes \(a pool\)/,
     said: [
@@ -267,7 +267,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
   {
     rule: 'mailbox-full',
     scope: 'mailbox',
-    verdict: 'hold',
+    action: 'hold',
     explanation: /mailbox is full: every mail sent by SMTP is kept in its Sent Items/,
     fix: /Empty Sent Items/,
     said: [

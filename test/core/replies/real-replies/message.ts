@@ -5,7 +5,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'recipient-busy',
     scope: 'recipient',
-    verdict: 'retry',
+    action: 'retry',
     explanation: /recipient's mailbox is busy/,
     said: [
       ['rcpt', `432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded ${TRACE}`],
@@ -15,7 +15,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'recipient-full',
     scope: 'recipient',
-    verdict: 'retry',
+    action: 'retry',
     explanation: /recipient's mailbox is full/,
     said: [
       ['rcpt', `552 5.2.2 mailbox full ${TRACE}`],
@@ -28,7 +28,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'protocol-violation',
     scope: 'message',
-    verdict: 'retry',
+    action: 'retry',
     explanation: /found fault with the dialogue about this message/,
     fix: /report it as a bug/,
     said: [['end', `451 4.5.0 SMTP protocol violation, see RFC 2821 ${TRACE}`]],
@@ -36,7 +36,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'too-many-recipients',
     scope: 'recipient',
-    verdict: 'retry',
+    action: 'retry',
     explanation: /no more recipients in one go\. The rest follows/,
     fix: /Set-Mailbox <mailbox> -RecipientLimits 1000/,
     said: [['rcpt', `452 4.5.3 Too many recipients ${TRACE}`]],
@@ -44,7 +44,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'too-many-recipients-for-good',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /more recipients than the mailbox may have in one message/,
     fix: /Set-Mailbox <mailbox> -RecipientLimits 1000/,
     said: [['end', `550 5.5.3 Too many recipients ${HOSTNAME}`]],
@@ -52,7 +52,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'address-not-ascii',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /letters beyond ASCII/,
     fix: /address of ASCII letters/,
     said: [['mail', '553 5.6.7 Non-ASCII addresses not permitted for that sender/recipient']],
@@ -60,7 +60,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'address-invalid',
     scope: 'recipient',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /not well-formed in the eyes of Exchange/,
     fix: /Mend the address/,
     said: [
@@ -72,7 +72,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'recipient-not-found',
     scope: 'recipient',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /no such recipient/,
     fix: /Mend the address/,
     said: [
@@ -83,7 +83,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'recipient-refused',
     scope: 'recipient',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /domain does not know this address/,
     fix: /Mend the address/,
     said: [['rcpt', `550 5.4.1 Recipient address rejected: Access denied. AS(201806281) ${TRACE}`]],
@@ -91,7 +91,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'mail-loop',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /passed too many servers/,
     fix: /Received lines/,
     said: [
@@ -102,7 +102,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'relay-refused',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /does not relay mail for this client/,
     fix: /connector that matches/,
     said: [
@@ -114,7 +114,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'not-authorized',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /takes no mail from this sender, or a mail flow rule/,
     fix: /Mail flow > Rules/,
     said: [
@@ -125,7 +125,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'send-as-denied',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /may not send with this From address/,
     fix: /Add-RecipientPermission .* -AccessRights SendAs/,
     said: [
@@ -144,7 +144,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'bare-line-feeds',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /line feed without a carriage return/,
     fix: /report it as a bug/,
     said: [
@@ -157,7 +157,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'sender-policy',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /SPF, DKIM or DMARC/,
     fix: /SPF must include spf\.protection\.outlook\.com/,
     said: [
@@ -168,7 +168,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'message-too-large',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /larger than the mailbox may send/,
     fix: /Set-Mailbox <mailbox> -MaxSendSize 150MB/,
     said: [
@@ -179,7 +179,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'content-corrupt',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /could not read the message's headers or content/,
     fix: /extra headers/,
     said: [
@@ -190,7 +190,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
   {
     rule: 'submission-exception',
     scope: 'message',
-    verdict: 'fail',
+    action: 'fail',
     explanation: /name of the exception in its reply says why/,
     said: [
       [

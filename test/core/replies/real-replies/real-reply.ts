@@ -1,8 +1,8 @@
 /**
  * The shape of the tables beside this file: what Microsoft says in public transcripts and on its pages, where it says
- * so, and what relay365 must make of it. The judge is tested with them, and the whole way from the wire to the API.
+ * so, and what relay365 must make of it. The classify is tested with them, and the whole way from the wire to the API.
  */
-import type { Scope, Verdict } from '../../../../src/core/replies/classification.ts';
+import type { Scope, Action } from '../../../../src/core/replies/classification.ts';
 import type { Stage } from '../../../../src/core/replies/outcome.ts';
 
 /** What a person must be told. */
@@ -10,7 +10,7 @@ export interface Meaning {
   /** The row of src/core's table that must decide. */
   readonly rule: string;
   readonly scope: Scope;
-  readonly verdict: Verdict;
+  readonly action: Action;
   readonly explanation: RegExp;
   /** Unset: there is nothing to do. */
   readonly fix?: RegExp;
