@@ -7,12 +7,13 @@ import type { Mailbox } from '../../core/mailbox/mailbox.ts';
 import { queueOf } from '../../core/message/message.ts';
 import type { Submission } from '../../core/submit/submission.ts';
 import type { EnqueueOutcome } from '../../core/submit/submit.ts';
-import type { AcceptAnswer, AcceptScripts } from './accept-script.ts';
+import type { AcceptAnswer, AcceptedMessage, ACCEPT_SCRIPTS } from './scripts.ts';
 import type { BodyCipher } from '../records/body-cipher.ts';
 import { encodeContent } from '../records/codec.ts';
 import { estimateTurn, type Capacity, readCapacity } from './eta.ts';
 import { delayOf, jobData } from '../jobs/job.ts';
 import type { Keys } from '../redis/keys.ts';
+import type { LuaCalls } from '../redis/lua.ts';
 import { PRIORITIES } from '../jobs/priorities.ts';
 import { newRecord, type Records } from '../records/records.ts';
 import type { RedisClient } from '../redis/client.ts';
@@ -24,7 +25,7 @@ export interface AcceptDependencies {
   readonly keys: Keys;
   readonly records: Pick<Records, 'find'>;
   readonly cipher: BodyCipher;
-  readonly scripts: AcceptScripts;
+  readonly scripts: LuaCalls<typeof ACCEPT_SCRIPTS>;
   readonly clock: RedisClock;
   /** That of the limit of messages a minute. */
   readonly windowMs: number;
@@ -47,12 +48,12 @@ export async function acceptAll(
   const { redis, clock, scripts, keys } = dependencies;
   const redisNow = clock.now() ?? (await askTime(redis, clock));
   const sentAt = performance.now();
-  const written = requests.flatMap(({ submission, latestAt }) =>
-    acceptArguments(submission, Math.floor(redisNow + latestAt - sentAt), dependencies),
+  const messages = requests.map(({ submission, latestAt }) =>
+    acceptedMessage(submission, Math.floor(redisNow + latestAt - sentAt), dependencies),
   );
   if (redis.status !== 'ready') throw new Error('There is no connection to Redis.');
   for (const { onSent } of requests) onSent();
-  const answering = scripts.accept([keys.index], keys.prefix, ...written);
+  const answering = scripts.accept({ keys: { index: keys.index }, args: { prefix: keys.prefix, messages } });
   const capacities = readCapacities(requests, dependencies);
   const [redisMs, ...answers] = await answering;
   clock.tell(redisMs, sentAt);
@@ -62,30 +63,30 @@ export async function acceptAll(
   );
 }
 
-/** As accept-script.ts tells them of each message. */
-function acceptArguments(submission: Submission, latestMs: number, { keys, cipher }: AcceptDependencies) {
+function acceptedMessage(
+  submission: Submission,
+  latestMs: number,
+  { keys, cipher }: AcceptDependencies,
+): AcceptedMessage {
   const { message, content, idempotency } = submission;
-  const record = newRecord(message);
   const used = usedKeysOf(submission, keys);
-  return [
-    message.id,
-    cipher.seal(message, encodeContent(content)),
-    message.acceptedAt.getTime(),
-    message.expiresAt.getTime(),
-    message.client,
-    queueOf(message),
-    record.status,
-    record.message,
-    record.recipients,
-    PRIORITIES[message.priority],
-    delayOf(message),
-    JSON.stringify(jobData(message)),
-    used?.message ?? '',
-    used?.request ?? '',
-    idempotency?.fingerprint ?? '',
-    keptMs(message),
+  return {
+    id: message.id,
+    content: cipher.seal(message, encodeContent(content)),
+    acceptedAtMs: message.acceptedAt.getTime(),
+    expiresAtMs: message.expiresAt.getTime(),
+    client: message.client,
+    queue: queueOf(message),
+    ...newRecord(message),
+    priority: PRIORITIES[message.priority],
+    delayMs: delayOf(message),
+    jobData: JSON.stringify(jobData(message)),
+    idempotencyKey: used?.message ?? '',
+    requestKey: used?.request ?? '',
+    digest: idempotency?.fingerprint ?? '',
+    keptMs: keptMs(message),
     latestMs,
-  ];
+  };
 }
 
 /** Of each mailbox that any of the messages may go through. */

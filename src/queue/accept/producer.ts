@@ -7,7 +7,7 @@ import { type Message, type MessageStatus, queueOf, type RecipientState } from '
 import type { Submission } from '../../core/submit/submission.ts';
 import type { EnqueueAll, EnqueueOutcome } from '../../core/submit/submit.ts';
 import { type AcceptRequest, acceptAll } from './accept.ts';
-import { defineAcceptScripts } from './accept-script.ts';
+import { ACCEPT_SCRIPTS } from './scripts.ts';
 import type { BodyCipher } from '../records/body-cipher.ts';
 import { encodeMessage, type StoredMessage } from '../records/codec.ts';
 import { withDeadline } from '../redis/deadline.ts';
@@ -17,8 +17,9 @@ import { jobData, retryJobId } from '../jobs/job.ts';
 import type { Keys } from '../redis/keys.ts';
 import { PRIORITIES } from '../jobs/priorities.ts';
 import type { Backpressure } from './queue-limits.ts';
-import { defineRecordScripts, type RecordScripts } from '../records/record-scripts.ts';
+import { RECORD_SCRIPTS } from '../records/scripts.ts';
 import type { Records } from '../records/records.ts';
+import { defineLua, type LuaCalls } from '../redis/lua.ts';
 import type { RedisClient } from '../redis/client.ts';
 import { makeRedisClock } from '../redis/clock.ts';
 
@@ -69,14 +70,14 @@ export function openProducer(options: ProducerOptions): Producer {
     queues.set(name, queue);
     return queue;
   };
-  const accepting = { ...options, scripts: defineAcceptScripts(redis), clock: makeRedisClock() };
+  const accepting = { ...options, scripts: defineLua(redis, ACCEPT_SCRIPTS), clock: makeRedisClock() };
   const accept = makeBatcher({
     write: (requests: readonly AcceptRequest[]) => acceptAll(requests, accepting),
     bytesOf: ({ submission }) => submission.message.sizeBytes,
     bytesMax: TOGETHER_BYTES_MAX,
     itemsMax: TOGETHER_MESSAGES_MAX,
   });
-  const dependencies = { ...options, scripts: defineRecordScripts(redis), queueOf: openQueueOf, accept };
+  const dependencies = { ...options, scripts: defineLua(redis, RECORD_SCRIPTS), queueOf: openQueueOf, accept };
   const enqueue = (submissions: readonly Submission[]) => enqueueInTime(submissions, dependencies);
   return {
     enqueueAll: enqueue,
@@ -101,7 +102,7 @@ export function openProducer(options: ProducerOptions): Producer {
 }
 
 interface Dependencies extends ProducerOptions {
-  readonly scripts: Pick<RecordScripts, 'retry'>;
+  readonly scripts: Pick<LuaCalls<typeof RECORD_SCRIPTS>, 'retry'>;
   readonly queueOf: (name: string) => Queue;
   readonly accept: (requests: readonly AcceptRequest[]) => Promise<readonly EnqueueOutcome[]>;
 }
@@ -174,18 +175,20 @@ async function retry(
     (recipient): RecipientState =>
       recipient.status === 'sent' ? recipient : { address: recipient.address, status: 'pending' },
   );
-  const taken = await scripts.retry(
-    [keys.record(message.id), keys.body(message.id)],
-    keys.prefix,
-    message.id,
-    Date.now(),
-    encodeMessage(again),
-    JSON.stringify(recipients),
-    expiresAt.getTime(),
-    queueOf(again),
-    retryJobId(message.id, state.attempts.length),
-    PRIORITIES[again.priority],
-    JSON.stringify(jobData(again)),
-  );
+  const taken = await scripts.retry({
+    keys: { record: keys.record(message.id), body: keys.body(message.id) },
+    args: {
+      prefix: keys.prefix,
+      id: message.id,
+      nowMs: Date.now(),
+      message: encodeMessage(again),
+      recipients: JSON.stringify(recipients),
+      expiresAtMs: expiresAt.getTime(),
+      queue: queueOf(again),
+      jobId: retryJobId(message.id, state.attempts.length),
+      priority: PRIORITIES[again.priority],
+      jobData: JSON.stringify(jobData(again)),
+    },
+  });
   return taken === 1 ? 'queued' : taken === 0 ? 'wrong-state' : 'content-gone';
 }

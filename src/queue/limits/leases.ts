@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisClient } from '../redis/client.ts';
-import { HEARTBEAT_MS, defineLeaseScripts, type LeaseScripts } from './lease-scripts.ts';
+import { defineLua, type LuaCalls } from '../redis/lua.ts';
+import { HEARTBEAT_MS, LEASE_SCRIPTS } from './scripts.ts';
 
 export interface LeasedMailbox {
   readonly id: string;
@@ -46,7 +47,7 @@ const CONNECTIONS_UNLIMITED = 20;
 
 /** The first seats come with the first answer of Redis. */
 export function openLeases({ redis, keys, worker, mailboxes, onError }: LeasesOptions): Leases {
-  const scripts = defineLeaseScripts(redis);
+  const scripts = defineLua(redis, LEASE_SCRIPTS);
   let claiming: Promise<void> | undefined;
   let lease: NodeJS.Timeout | undefined;
   const lose = () => {
@@ -152,11 +153,14 @@ function askForGuestLease({
   mailbox: { id, connections },
   onError,
 }: Visit): () => Promise<boolean> {
-  const scripts = defineLeaseScripts(redis);
-  const names = [keys.leaseClock, keys.seats(id), keys.mailboxStatus(id)];
+  const scripts = defineLua(redis, LEASE_SCRIPTS);
+  const call = {
+    keys: { leaseClock: keys.leaseClock, leases: keys.seats(id), mailboxStatus: keys.mailboxStatus(id) },
+    args: { guest: visitor, leaseMs: LEASE_MS, limit: connections },
+  };
   return async () => {
     try {
-      return (await scripts.visit(names, visitor, LEASE_MS, connections)) === 1;
+      return (await scripts.renewGuestLease(call)) === 1;
     } catch (error) {
       onError(error as Error);
       return false;
@@ -165,14 +169,21 @@ function askForGuestLease({
 }
 
 function claim(
-  scripts: LeaseScripts,
+  scripts: LuaCalls<typeof LEASE_SCRIPTS>,
   keys: Keys,
   worker: string,
   mailboxes: readonly LeasedMailbox[],
 ): Promise<number[]> {
-  const names = mailboxes.flatMap(({ id }) => [keys.seats(id), keys.mailboxStatus(id)]);
-  const demands = mailboxes.flatMap(({ id, connections, open }) => [connections, open(), spread(id)]);
-  return scripts.claim([keys.leaseClock, keys.workers, ...names], worker, LEASE_MS, ...demands);
+  const mailboxKeys = mailboxes.map(({ id }) => ({ leases: keys.seats(id), status: keys.mailboxStatus(id) }));
+  const demands = mailboxes.map(({ id, connections, open }) => ({
+    limit: connections,
+    using: open(),
+    salt: spread(id),
+  }));
+  return scripts.renewLeases({
+    keys: { leaseClock: keys.leaseClock, workers: keys.workers, mailboxKeys },
+    args: { worker, leaseMs: LEASE_MS, mailboxes: demands },
+  });
 }
 
 /** A number of the mailbox's own, so that the odd seats of many mailboxes don't all go to the same worker. */

@@ -4,9 +4,10 @@
  */
 import type { MailboxLimits } from '../../core/mailbox/mailbox.ts';
 import { dayLimitReached, type MailboxEffect, type Backoff, type MailboxStatus } from '../../core/mailbox/status.ts';
-import { defineThrottleScripts, type ThrottleScripts } from './throttle-scripts.ts';
+import { type AdmitArgs, type AdmitKeys, type SettleArgs, THROTTLE_SCRIPTS, type ThrottleKeys } from './scripts.ts';
 import type { Keys } from '../redis/keys.ts';
 import { readMailboxStatus } from './status.ts';
+import { defineLua, type LuaCalls } from '../redis/lua.ts';
 import type { RedisClient } from '../redis/client.ts';
 
 /** Why a message has to wait; `day` is the limit of recipients in 24 h, `recovering` a mailbox that is being tried. */
@@ -39,13 +40,13 @@ export interface LimitedMailbox {
 
 export interface Throttle {
   /** What admits a message, for the script that opens its attempt; from then on it is under way until it is settled. */
-  admission(mailbox: LimitedMailbox, message: string, recipients: number): ThrottleStep;
+  admission(mailbox: LimitedMailbox, recipients: number): Admission;
   /** Takes into account why a message was not admitted: a mailbox without room in its day is throttled for so long. */
   refused(mailbox: LimitedMailbox, wait: Wait): Promise<Wait>;
   /** Takes a message's result into account. */
   settle(mailbox: LimitedMailbox, message: string, effect: MailboxEffect): Promise<Change>;
   /** What `settle` would do, for a script that does it along with its own work. */
-  settlement(mailbox: LimitedMailbox, message: string, effect: UnblockedEffect): ThrottleStep;
+  settlement(mailbox: LimitedMailbox, effect: UnblockedEffect): Settlement;
   mailboxStatus(mailbox: string): Promise<MailboxStatus>;
   /** Whether it is paused, or held or throttled for some more time. */
   isBlocked(mailbox: string): Promise<boolean>;
@@ -62,10 +63,16 @@ export interface Throttle {
 /** Of a result that neither holds nor slows the mailbox. */
 export type UnblockedEffect = Exclude<MailboxEffect, { readonly kind: 'blocked' }>;
 
-/** The keys and arguments of ADMIT, or of SETTLE, whose answer `changeOf` reads. */
-export interface ThrottleStep {
-  readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
+/** What claim.lua needs to admit a message. */
+export interface Admission {
+  readonly keys: AdmitKeys;
+  readonly args: AdmitArgs;
+}
+
+/** What complete.lua needs to take a result into account; `changeOf` reads its answer. */
+export interface Settlement {
+  readonly keys: ThrottleKeys;
+  readonly args: SettleArgs;
 }
 
 export interface Room {
@@ -90,13 +97,13 @@ const UNDER_WAY_MS_MAX = 15 * 60_000;
 
 export function openThrottle(options: ThrottleOptions): Throttle {
   const { redis, keys, worker = '', windowMs = WINDOW_MS, random = Math.random } = options;
-  const scripts = defineThrottleScripts(redis);
+  const scripts = defineLua(redis, THROTTLE_SCRIPTS);
   const settings = { scripts, keys, worker, windowMs, random };
   return {
-    admission: (mailbox, message, recipients) => admission(settings, mailbox, message, recipients),
+    admission: (mailbox, recipients) => admission(settings, mailbox, recipients),
     refused: (mailbox, wait) => refused(settings, mailbox, wait),
     settle: (mailbox, message, effect) => settle(settings, mailbox, message, effect),
-    settlement: (mailbox, message, effect) => settlement(settings, mailbox, message, effect),
+    settlement: (mailbox, effect) => settlement(settings, mailbox, effect),
     mailboxStatus: (mailbox) => readMailboxStatus(redis, keys, mailbox),
     isBlocked: (mailbox) => isBlocked(redis, keys, mailbox),
     room: (mailboxes) => Promise.all(mailboxes.map((mailbox) => roomOf(redis, keys, mailbox))),
@@ -119,26 +126,37 @@ export function openThrottle(options: ThrottleOptions): Throttle {
 }
 
 interface Settings {
-  readonly scripts: ThrottleScripts;
+  readonly scripts: LuaCalls<typeof THROTTLE_SCRIPTS>;
   readonly keys: Keys;
   readonly worker: string;
   readonly windowMs: number;
   readonly random: () => number;
 }
 
-function keysOf(keys: Keys, mailbox: string): readonly string[] {
-  return [keys.mailboxStatus(mailbox), keys.sent(mailbox), keys.underWay(mailbox), keys.recipients(mailbox)];
+function keysOf(keys: Keys, mailbox: string): ThrottleKeys {
+  return {
+    mailboxStatus: keys.mailboxStatus(mailbox),
+    sent: keys.sent(mailbox),
+    underWay: keys.underWay(mailbox),
+    recipientCounts: keys.recipients(mailbox),
+  };
 }
 
 function admission(
   { keys, worker, windowMs }: Settings,
   { id, limits: { messagesPerMinute, recipientsPerDay } }: LimitedMailbox,
-  message: string,
   recipients: number,
-): ThrottleStep {
+): Admission {
   return {
-    keys: [...keysOf(keys, id), keys.workers, keys.leaseClock],
-    args: [message, recipients, messagesPerMinute, recipientsPerDay, windowMs, UNDER_WAY_MS_MAX, worker],
+    keys: { ...keysOf(keys, id), workers: keys.workers, leaseClock: keys.leaseClock },
+    args: {
+      recipients,
+      worker,
+      perWindow: messagesPerMinute,
+      perDay: recipientsPerDay,
+      windowMs,
+      underWayMsMax: UNDER_WAY_MS_MAX,
+    },
   };
 }
 
@@ -157,24 +175,18 @@ async function settle(
   effect: MailboxEffect,
 ): Promise<Change> {
   if (effect.kind === 'blocked') return block(settings, mailbox, message, effect.backoff);
-  const { keys, args } = settlement(settings, mailbox, message, effect);
-  return changeOf(await settings.scripts.settle(keys, ...args));
+  const { keys, args } = settlement(settings, mailbox, effect);
+  return changeOf(await settings.scripts.settle({ keys, args: { id: message, ...args } }));
 }
 
-function settlement(
-  { keys, windowMs }: Settings,
-  mailbox: LimitedMailbox,
-  message: string,
-  effect: UnblockedEffect,
-): ThrottleStep {
-  const args = [
-    message,
-    effect.kind === 'took' ? effect.recipients : '',
+function settlement({ keys, windowMs }: Settings, mailbox: LimitedMailbox, effect: UnblockedEffect): Settlement {
+  const args: SettleArgs = {
+    took: effect.kind === 'took' ? effect.recipients : '',
     windowMs,
-    effect.kind === 'works' || (effect.kind === 'took' && effect.certain) ? 1 : 0,
-    mailbox.limits.connections,
-    UNDER_WAY_MS_MAX,
-  ];
+    works: effect.kind === 'works' || (effect.kind === 'took' && effect.certain) ? 1 : 0,
+    connections: mailbox.limits.connections,
+    underWayMsMax: UNDER_WAY_MS_MAX,
+  };
   return { keys: keysOf(keys, mailbox.id), args };
 }
 
@@ -189,18 +201,20 @@ async function block(
   message: string,
   backoff: Backoff,
 ): Promise<Change> {
-  const [isNew, untilMs, state, waitMs] = await scripts.block(
-    keysOf(keys, id),
-    backoff.state,
-    backoff.firstWaitMs,
-    backoff.longestWaitMs,
-    backoff.askedWaitMs ?? 0,
-    random(),
-    JSON.stringify(backoff.reason),
-    message,
-    backoff.tooManyConnections ? limits.connections : 0,
-    backoff.heldAfter ?? 0,
-  );
+  const [isNew, untilMs, state, waitMs] = await scripts.block({
+    keys: { mailboxStatus: keys.mailboxStatus(id), underWay: keys.underWay(id) },
+    args: {
+      state: backoff.state,
+      firstWaitMs: backoff.firstWaitMs,
+      longestWaitMs: backoff.longestWaitMs,
+      askedWaitMs: backoff.askedWaitMs ?? 0,
+      jitter: random(),
+      reason: JSON.stringify(backoff.reason),
+      id: message,
+      tooMany: backoff.tooManyConnections ? limits.connections : 0,
+      heldAfter: backoff.heldAfter ?? 0,
+    },
+  });
   return {
     kind: 'blocked',
     backoff: { ...backoff, state },

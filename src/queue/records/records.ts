@@ -17,9 +17,12 @@ import {
   type RecordFields,
   type StoredMessage,
 } from './codec.ts';
-import type { ThrottleStep, Wait, WaitReason } from '../limits/throttle.ts';
+import type { Admission, Settlement, Wait, WaitReason } from '../limits/throttle.ts';
 import type { Keys } from '../redis/keys.ts';
-import { defineRecordScripts, type Found, type RecordScripts } from './record-scripts.ts';
+import { defineLua, type LuaCalls } from '../redis/lua.ts';
+import { PRUNE_SCRIPTS } from '../upkeep/scripts.ts';
+import { type FinishArgs, type Found, WORK_SCRIPTS } from '../work/scripts.ts';
+import { RECORD_SCRIPTS } from './scripts.ts';
 import type { RedisClient } from '../redis/client.ts';
 
 /** A message that a worker wants to take up for an attempt. */
@@ -56,7 +59,7 @@ export interface Records {
   noteAttempt(id: string, attempt: Attempt): Promise<void>;
   find(id: string): Promise<StoredMessage | undefined>;
   /** Opens an attempt, known by its token, in one step with the throttle's admission, and only with that. */
-  begin(id: string, token: string, now: Date, through: Sender, admission: ThrottleStep): Promise<Beginning>;
+  begin(id: string, token: string, now: Date, through: Sender, admission: Admission): Promise<Beginning>;
   /** @throws CorruptRecordError when the record can't be read. */
   readTaken(id: string, through: Sender, taken: Taken): Begun;
   /** From now on the message goes through the mailbox that had it last and no other. */
@@ -68,7 +71,7 @@ export interface Records {
   /** Closes the attempt; when another worker has the message by now, only the attempt is noted. */
   finish(id: string, token: string, transition: Transition): Promise<void>;
   /** The same, and has the throttle take the result into account in one step with it; resolves to the throttle's answer. */
-  close(id: string, token: string, transition: Transition, settlement: ThrottleStep): Promise<number>;
+  close(id: string, token: string, transition: Transition, settlement: Settlement): Promise<number>;
   /** Ends a message that no worker has; false when one has it, or it is over. */
   endIdle(id: string, end: IdleEnd): Promise<boolean>;
   /** Forgets messages whose retention is over, up to `max` of them; tells how many there were. */
@@ -87,8 +90,12 @@ export function newRecord(message: Message): Readonly<Record<'message' | 'status
   return { message: encodeMessage(message), status, recipients: JSON.stringify(recipients) };
 }
 
+const SCRIPTS = { ...RECORD_SCRIPTS, ...WORK_SCRIPTS, ...PRUNE_SCRIPTS };
+type Scripts = LuaCalls<typeof SCRIPTS>;
+
 export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number, cipher: BodyCipher): Records {
-  const scripts = defineRecordScripts(redis);
+  const scripts = defineLua(redis, SCRIPTS);
+  const keysOf = (id: string) => ({ record: keys.record(id), body: keys.body(id) });
   return {
     find: async (id) => decodeRecord(id, await readable(redis.hgetall(keys.record(id)))),
     begin: (id, token, now, through, admission) => begin(redis, scripts, keys, id, token, now, through, admission),
@@ -97,21 +104,24 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number,
       await redis.hset(keys.record(id), 'pinned', 1);
     },
     pinnedTo: (id) => pinnedTo(redis, keys, id),
-    markFinalDot: async (id, token, now) => (await scripts.finalDot([keys.record(id)], token, now.getTime())) === 1,
+    markFinalDot: async (id, token, now) => {
+      const args = { token, nowMs: now.getTime() };
+      return (await scripts.markFinalDot({ keys: { record: keys.record(id) }, args })) === 1;
+    },
     noteAttempt: async (id, attempt) => {
-      await scripts.note([keys.record(id)], JSON.stringify(attempt));
+      await scripts.noteInterrupted({ keys: { record: keys.record(id) }, args: { attempt: JSON.stringify(attempt) } });
     },
     finish: async (id, token, transition) => {
-      await scripts.finish([keys.record(id), keys.body(id)], ...ending(keys, retentionMs, id, token, transition));
+      await scripts.finish({ keys: keysOf(id), args: ending(keys, retentionMs, id, token, transition) });
     },
     close: (id, token, transition, settlement) =>
-      scripts.close(
-        [keys.record(id), keys.body(id), ...settlement.keys],
-        ...ending(keys, retentionMs, id, token, transition),
-        ...settlement.args,
-      ),
+      scripts.complete({
+        keys: { ...keysOf(id), ...settlement.keys },
+        args: { ...ending(keys, retentionMs, id, token, transition), ...settlement.args },
+      }),
     endIdle: (id, end) => endIdle(scripts, keys, retentionMs, id, end),
-    sweep: (now, max) => scripts.sweep([keys.finished], keys.prefix, now.getTime(), max),
+    sweep: (now, max) =>
+      scripts.prune({ keys: { finished: keys.finished }, args: { prefix: keys.prefix, nowMs: now.getTime(), max } }),
     forgetDeadline: async (id) => {
       await redis.zrem(keys.deadlines, id);
     },
@@ -137,23 +147,25 @@ async function pinnedTo(redis: RedisClient, keys: Keys, id: string): Promise<str
 
 async function begin(
   redis: RedisClient,
-  scripts: RecordScripts,
+  scripts: Scripts,
   keys: Keys,
   id: string,
   token: string,
   now: Date,
   through: Sender,
-  admission: ThrottleStep,
+  admission: Admission,
 ): Promise<Beginning> {
-  const [[action, waitMs], fields, body = null] = await scripts.begin(
-    [keys.record(id), keys.body(id), ...admission.keys],
-    keys.prefix,
-    id,
-    now.getTime(),
-    token,
-    encodeSender(through),
-    ...admission.args,
-  );
+  const [[action, waitMs], fields, body = null] = await scripts.claim({
+    keys: { record: keys.record(id), body: keys.body(id), ...admission.keys },
+    args: {
+      prefix: keys.prefix,
+      id,
+      nowMs: now.getTime(),
+      token,
+      through: encodeSender(through),
+      ...admission.args,
+    },
+  });
   if (fields) {
     const large = typeof body === 'number';
     return { kind: 'taken', taken: { fields, body: large ? await redis.getBuffer(keys.body(id)) : body } };
@@ -177,44 +189,45 @@ function encodeSender({ id, address }: Sender): string {
   return JSON.stringify({ id, address });
 }
 
-/** The arguments of FINISH. */
 function ending(
   { prefix }: Keys,
   retentionMs: number,
   id: string,
   token: string,
   { attempt, recipients, status, nextAttemptAt }: Transition,
-): (string | number)[] {
-  return [
+): FinishArgs {
+  return {
     prefix,
     id,
     token,
-    JSON.stringify(attempt),
-    JSON.stringify(recipients),
+    attempt: JSON.stringify(attempt),
+    recipients: JSON.stringify(recipients),
     status,
-    nextAttemptAt?.getTime() ?? '',
-    isFinal(status) ? endOf(attempt) : '',
+    nextAttemptAtMs: nextAttemptAt?.getTime() ?? '',
+    finishedAtMs: isFinal(status) ? endOf(attempt) : '',
     retentionMs,
-  ];
+  };
 }
 
 async function endIdle(
-  scripts: RecordScripts,
+  scripts: Scripts,
   keys: Keys,
   retentionMs: number,
   id: string,
   { attempt, recipients, status, endedAt }: IdleEnd,
 ): Promise<boolean> {
-  const ended = await scripts.endIdle(
-    [keys.record(id), keys.body(id)],
-    keys.prefix,
-    id,
-    attempt ? JSON.stringify(attempt) : '',
-    JSON.stringify(recipients),
-    status,
-    endedAt.getTime(),
-    retentionMs,
-  );
+  const ended = await scripts.endIdle({
+    keys: { record: keys.record(id), body: keys.body(id) },
+    args: {
+      prefix: keys.prefix,
+      id,
+      attempt: attempt ? JSON.stringify(attempt) : '',
+      recipients: JSON.stringify(recipients),
+      status,
+      finishedAtMs: endedAt.getTime(),
+      retentionMs,
+    },
+  });
   return ended === 1;
 }
 

@@ -34,7 +34,7 @@ export interface Keys {
   readonly onlyWorker: string;
   /** The hash of the connections that each worker may have open to a mailbox. */
   seats(mailbox: string): string;
-  /** The throttle's keys of a mailbox: governor-scripts.ts says what they hold. */
+  /** The throttle's keys of a mailbox: limits/scripts.ts says what they hold. */
   mailboxStatus(mailbox: string): string;
   sent(mailbox: string): string;
   underWay(mailbox: string): string;

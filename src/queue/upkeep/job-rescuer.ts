@@ -10,7 +10,8 @@ import { PRIORITIES } from '../jobs/priorities.ts';
 import type { Records } from '../records/records.ts';
 import type { RedisClient } from '../redis/client.ts';
 import { openPeriodic, type Periodic } from './periodic.ts';
-import { defineTicketWatchScripts, type TicketWatchScripts } from './job-rescuer-scripts.ts';
+import { defineLua, type LuaCalls } from '../redis/lua.ts';
+import { JOB_RESCUER_SCRIPTS } from './scripts.ts';
 
 export interface TicketWatchOptions {
   readonly redis: RedisClient;
@@ -26,7 +27,7 @@ const CHECK_MS = 5_000;
 const MESSAGES_A_TIME = 100;
 
 export function openTicketWatch(options: TicketWatchOptions): Periodic {
-  const scripts = defineTicketWatchScripts(options.redis);
+  const scripts = defineLua(options.redis, JOB_RESCUER_SCRIPTS);
   const nextIds = makeWalk(options);
   return openPeriodic(CHECK_MS, async () => mendAll(await nextIds(), scripts, options), options.onError);
 }
@@ -43,10 +44,11 @@ function makeWalk({ redis, keys }: TicketWatchOptions): () => Promise<string[]> 
 
 async function mendAll(
   ids: readonly string[],
-  scripts: TicketWatchScripts,
+  scripts: LuaCalls<typeof JOB_RESCUER_SCRIPTS>,
   { keys, records, now, onMended }: TicketWatchOptions,
 ): Promise<void> {
-  for (const id of await scripts.inspect([keys.queues], keys.prefix, ...ids)) {
+  const jobless = await scripts.findJobless({ keys: { queues: keys.queues }, args: { prefix: keys.prefix, ids } });
+  for (const id of jobless) {
     const stored = await records.find(id).catch(noneIfCorrupt);
     if (stored && (await mend(stored, now().getTime(), scripts, keys))) onMended(stored.message);
   }
@@ -57,21 +59,28 @@ function noneIfCorrupt(error: unknown): undefined {
   if (!(error instanceof CorruptRecordError)) throw error;
 }
 
-async function mend(stored: StoredMessage, now: number, scripts: TicketWatchScripts, keys: Keys): Promise<boolean> {
+async function mend(
+  stored: StoredMessage,
+  now: number,
+  scripts: LuaCalls<typeof JOB_RESCUER_SCRIPTS>,
+  keys: Keys,
+): Promise<boolean> {
   const { message, state } = stored;
   const { id, sendAt, priority } = message;
   const ticket = messageIdOf({ id: stored.ticket }) === id ? stored.ticket : retryJobId(id, state.attempts.length);
   const dueAt = state.nextAttemptAt ?? sendAt;
-  const mended = await scripts.mend(
-    [keys.record(id)],
-    keys.prefix,
-    id,
-    queueOf(message),
-    ticket,
-    now,
-    PRIORITIES[priority],
-    Math.max(0, (dueAt?.getTime() ?? now) - now),
-    JSON.stringify(jobData(message)),
-  );
+  const mended = await scripts.repairJob({
+    keys: { record: keys.record(id) },
+    args: {
+      prefix: keys.prefix,
+      id,
+      queue: queueOf(message),
+      jobId: ticket,
+      nowMs: now,
+      priority: PRIORITIES[priority],
+      delayMs: Math.max(0, (dueAt?.getTime() ?? now) - now),
+      jobData: JSON.stringify(jobData(message)),
+    },
+  });
   return mended === 1;
 }

@@ -50,7 +50,7 @@ export async function begin(
   { records, throttle, now }: BeginDependencies,
 ): Promise<Beginning> {
   try {
-    const admission = throttle.admission(mailbox, id, recipients);
+    const admission = throttle.admission(mailbox, recipients);
     const beginning = await records.begin(id, token, now(), mailbox, admission);
     return beginning.kind === 'wait' ? await throttle.refused(mailbox, beginning) : beginning;
   } catch (error) {
@@ -99,7 +99,7 @@ async function close(
 ): Promise<Change> {
   const { effect } = transition;
   if (effect.kind !== 'blocked') {
-    return changeOf(await records.close(id, token, transition, throttle.settlement(mailbox, id, effect)));
+    return changeOf(await records.close(id, token, transition, throttle.settlement(mailbox, effect)));
   }
   await records.finish(id, token, transition);
   return throttle.settle(mailbox, id, effect);

@@ -33,7 +33,7 @@ async function openAttempt() {
   return {
     client,
     keys,
-    close: () => records.close('m', 't', SENT, throttle.settlement(MAILBOX, 'm', TOOK)),
+    close: () => records.close('m', 't', SENT, throttle.settlement(MAILBOX, TOOK)),
     counted: async () => ({
       underWay: await client.hlen(keys.underWay(MAILBOX.id)),
       sent: await client.zcard(keys.sent(MAILBOX.id)),

@@ -1,8 +1,9 @@
-/** The tickets that our own script writes in the place of BullMQ: they are what BullMQ would have written. */
+/** The jobs that our own script writes in the place of BullMQ: they are what BullMQ would have written. */
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { JOB_NAME, JOB_OPTIONS } from '../../../src/queue/jobs/job.ts';
-import { TICKET } from '../../../src/queue/jobs/job-script.ts';
+import { JOB_CONSTANTS } from '../../../src/queue/jobs/job-constants.ts';
+import { defineLua, luaScript } from '../../../src/queue/redis/lua.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 
 let redis: TestRedis;
@@ -13,7 +14,7 @@ afterAll(() => redis.close());
 
 const NOW = 1_764_000_000_123;
 const DATA = { recipients: 3 };
-const TICKETS: readonly (readonly [id: string, lane: number, delayMs: number])[] = [
+const JOBS: readonly (readonly [id: string, priority: number, delayMs: number])[] = [
   ['b', 10, 0],
   ['a', 10, 0],
   ['high', 1, 0],
@@ -30,15 +31,22 @@ function openQueue(): Queue {
   return queue;
 }
 
+type EnqueuedJob = Readonly<{ id: string; priority: number; delayMs: number; data: string }>;
+const SCRIPTS = {
+  enqueueJobs: luaScript<{ queue: string }, { nowMs: number; jobs: readonly EnqueuedJob[] }, null>(
+    new URL('enqueue-jobs.lua', import.meta.url),
+    { constants: JOB_CONSTANTS },
+  ),
+};
+
 async function writeOurs(queue: Queue): Promise<void> {
-  const write = `${TICKET} writeTicket(KEYS[1], ARGV[1], ${NOW}, tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4])`;
-  for (const [id, lane, delay] of TICKETS) {
-    await connectTo(redis).eval(write, 1, queue.toKey('').slice(0, -1), id, lane, delay, JSON.stringify(DATA));
-  }
+  const jobs = JOBS.map(([id, priority, delayMs]) => ({ id, priority, delayMs, data: JSON.stringify(DATA) }));
+  const { enqueueJobs } = defineLua(connectTo(redis), SCRIPTS);
+  await enqueueJobs({ keys: { queue: queue.toKey('').slice(0, -1) }, args: { nowMs: NOW, jobs } });
 }
 
 async function writeTheirs(queue: Queue): Promise<void> {
-  for (const [jobId, priority, delay] of TICKETS)
+  for (const [jobId, priority, delay] of JOBS)
     await queue.add(JOB_NAME, DATA, { ...JOB_OPTIONS, jobId, priority, delay, timestamp: NOW });
 }
 
@@ -46,7 +54,7 @@ async function writeTheirs(queue: Queue): Promise<void> {
 async function contentsOf(queue: Queue): Promise<unknown> {
   const client = connectTo(redis);
   const set = (name: string) => client.zrange(queue.toKey(name), 0, '-1', 'WITHSCORES');
-  const jobs = await Promise.all(TICKETS.map(async ([id]) => await queue.getJob(id)));
+  const jobs = await Promise.all(JOBS.map(async ([id]) => await queue.getJob(id)));
   const options = jobs.map((job) => ({ ...job?.opts, jobId: undefined, timestamp: undefined }));
   return {
     prioritized: await set('prioritized'),
@@ -57,7 +65,7 @@ async function contentsOf(queue: Queue): Promise<unknown> {
   };
 }
 
-describe('a ticket of ours', () => {
+describe('a job of ours', () => {
   test("is BullMQ's own", async () => {
     const [ours, theirs] = [openQueue(), openQueue()];
     await writeOurs(ours);

@@ -1,0 +1,13 @@
+/** What Lua scripts that read or write jobs know from here. */
+import { JOB_NAME, JOB_OPTIONS } from './job.ts';
+import { PRIORITIES, PRIORITY_FACTOR } from './priorities.ts';
+
+export const JOB_CONSTANTS = {
+  JOB_NAME,
+  /** As JSON, without the first brace: delay and priority come before the rest. */
+  JOB_OPTIONS: JSON.stringify(JOB_OPTIONS).slice(1),
+  PRIORITY_HIGH: PRIORITIES.high,
+  PRIORITY_NORMAL: PRIORITIES.normal,
+  PRIORITY_LOW: PRIORITIES.low,
+  PRIORITY_FACTOR,
+} as const;

@@ -1,0 +1,11 @@
+-- How many messages wait in a queue with each priority, the highest first, and how many are under way.
+local function backlog(queue)
+  local counts, from = {}, '-inf'
+  for i, priority in ipairs({PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW}) do
+    local to = '(' .. (priority + 1) * PRIORITY_FACTOR
+    counts[i] = redis.call('ZCOUNT', queue .. ':prioritized', from, to)
+    from = string.sub(to, 2)
+  end
+  counts[#counts + 1] = redis.call('LLEN', queue .. ':active')
+  return counts
+end
