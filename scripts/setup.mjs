@@ -1,6 +1,6 @@
 /**
  * Runs before every npm script and sees to what it needs, on a fresh machine with nothing but Node and npm: the
- * packages of the lockfile (Node 24 is one of them) and, with `--redis`, a Redis server program. On a machine that has
+ * packages of the lockfile (Node 24 is one of them), with `--redis` a Redis server program, and with `--luacheck` luacheck. On a machine that has
  * them it takes some milliseconds. It runs under the machine's own Node, so it uses nothing but what Node 20 brings.
  */
 import { spawnSync } from 'node:child_process';
@@ -12,24 +12,24 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const STAMP = join(ROOT, 'node_modules', '.relay365-setup');
 
-/** Each knows how to install a Redis server; the first that the machine has is asked. */
+/** Each knows how to install a package; the first that the machine has is asked. */
 const PACKAGE_MANAGERS = [
   {
     program: 'apt-get',
-    install: [
-      ['update', '-qq'],
-      ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'],
-    ],
+    prepare: [['update', '-qq']],
+    install: ['install', '-y', '-qq', '--no-install-recommends'],
+    packages: { redis: 'redis-server', luacheck: 'lua-check' },
   },
-  { program: 'apk', install: [['add', '--no-cache', 'redis']] },
-  { program: 'dnf', install: [['install', '-y', 'valkey']] },
-  { program: 'pacman', install: [['-Sy', '--noconfirm', 'valkey']] },
-  { program: 'zypper', install: [['--non-interactive', 'install', 'redis']] },
-  { program: 'brew', install: [['install', 'redis']], asUser: true },
+  { program: 'apk', install: ['add', '--no-cache'], packages: { redis: 'redis', luacheck: 'luacheck' } },
+  { program: 'dnf', install: ['install', '-y'], packages: { redis: 'valkey', luacheck: 'luacheck' } },
+  { program: 'pacman', install: ['-Sy', '--noconfirm'], packages: { redis: 'valkey', luacheck: 'luacheck' } },
+  { program: 'zypper', install: ['--non-interactive', 'install'], packages: { redis: 'redis', luacheck: 'luacheck' } },
+  { program: 'brew', install: ['install'], packages: { redis: 'redis', luacheck: 'luacheck' }, asUser: true },
 ];
 
 installPackages();
 if (process.argv.includes('--redis') && needsRedis()) installRedis();
+if (process.argv.includes('--luacheck')) installLuacheck();
 
 /** Installs the lockfile's packages unless these very ones are there, whole. */
 function installPackages() {
@@ -64,20 +64,32 @@ function variable(name) {
 
 function installRedis() {
   const { names, folders } = JSON.parse(readFileSync(join(ROOT, 'src/queue/redis/redis-programs.json'), 'utf8'));
-  if (names.some((name) => find(name, folders))) return;
-  const manager = PACKAGE_MANAGERS.find(({ program }) => find(program));
-  const prefix = manager && privileges(manager);
-  if (prefix) {
-    say(`Installing a Redis server by ${manager.program} …`);
-    for (const args of manager.install) run([...prefix, manager.program, ...args]);
-  }
-  if (names.some((name) => find(name, folders))) return;
-  const command = manager
-    ? `${manager.asUser ? '' : 'sudo '}${manager.program} ${manager.install.at(-1).join(' ')}`
-    : 'install redis-server or valkey-server';
+  const command = install('redis', () => names.some((name) => find(name, folders)));
+  if (command === undefined) return;
   fail(
     `relay365 needs a Redis server program for its own queue, and could not install one. Please run: ${command}\nOr set REDIS_URL to a Redis that you have.`,
   );
+}
+
+function installLuacheck() {
+  const command = install('luacheck', () => find('luacheck'));
+  if (command !== undefined)
+    fail(`The Lua scripts are checked by luacheck, which is not installed. Please run: ${command}`);
+}
+
+/** Installs a package unless it is there; answers the command that a person must run when this did not succeed. */
+function install(name, isThere) {
+  if (isThere()) return undefined;
+  const manager = PACKAGE_MANAGERS.find(({ program }) => find(program));
+  if (!manager) return `install ${name}`;
+  const { program, prepare = [], asUser } = manager;
+  const args = [...manager.install, manager.packages[name]];
+  const prefix = privileges(manager);
+  if (prefix) {
+    say(`Installing ${name} by ${program} …`);
+    for (const step of [...prepare, args]) run([...prefix, program, ...step]);
+  }
+  return isThere() ? undefined : `${asUser ? '' : 'sudo '}${program} ${args.join(' ')}`;
 }
 
 /** What to put before a package manager's command; undefined when this user may not install. */
