@@ -183,7 +183,7 @@ function checkRate({ taken, rateRefusals }: Evidence): string[] {
 export function recoveries({ messages, ends, faults }: Evidence): { readonly at: number; readonly tookMs: number }[] {
   const left = [...messages.values()]
     .flatMap((message) => message?.attempts ?? [])
-    .filter(({ explanation }) => /^The worker ended/.test(explanation))
+    .filter(({ explanation }) => /^The worker died/.test(explanation))
     .map(({ at, durationMs }) => ({ began: Date.parse(at), taken: Date.parse(at) + durationMs }));
   return ends
     .filter(({ name, asked }) => name.startsWith('worker') && asked === 'SIGKILL')

@@ -72,7 +72,7 @@ export async function openApi({ config, location, keys, log, metrics, ...options
   let current = config;
   const directory = () => directoryOf(current);
   const cipher = makeBodyCipher(config.bodyKeys);
-  const records = openRecords(redis, keys, config.retentionMs, cipher);
+  const records = openRecords(redis, keys, config.retentionMs);
   const load = openBackpressure(redis, keys, config.queueLimits);
   const { windowMs = WINDOW_MS } = options;
   const producer = openProducer({ redis, keys, records, cipher, load, windowMs, onError });

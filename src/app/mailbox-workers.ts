@@ -5,13 +5,14 @@ import { openTokenSource } from '../entra/tokens.ts';
 import { type Consumer, type ConsumerOptions, openConsumer } from '../queue/work/consumer.ts';
 import { type Semaphore, makeSemaphore } from '../queue/work/semaphore.ts';
 import type { Route } from '../queue/work/routes.ts';
+import type { Throttle } from '../queue/limits/throttle.ts';
 import type { LeasedMailbox } from '../queue/limits/leases.ts';
 import { compose } from '../smtp/compose.ts';
 import { type GetToken, type Login, openPool, type Pool } from '../smtp/pool.ts';
 
 export interface MailboxWorker {
   readonly config: MailboxConfig;
-  readonly line: Route;
+  readonly route: Route;
   readonly seated: LeasedMailbox;
   /** Lets the mailbox be tried at once, if it is held: whoever reloads may have mended what holds it. */
   wake(): Promise<void>;
@@ -20,7 +21,8 @@ export interface MailboxWorker {
 }
 
 /** What all mailboxWorkers of a worker share. */
-export type Shared = Omit<ConsumerOptions, 'name' | 'lines'> & {
+export type Shared = Omit<ConsumerOptions, 'name' | 'routes' | 'throttle'> & {
+  readonly throttle: Throttle;
   readonly retryDelaysMs: readonly [number, ...number[]];
   /** Hears that Entra gave another token, or none. */
   readonly onToken: (mailbox: string, outcome: 'renewed' | 'failed') => void;
@@ -33,16 +35,16 @@ export function openMailboxWorker(config: MailboxConfig, shared: Shared): Mailbo
   const pool = openPool({ host, port, login: loginOf(config, shared.onToken) });
   const semaphore = makeSemaphore();
   const policy = { delaysMs: shared.retryDelaysMs, random: Math.random, unknown };
-  const line = {
+  const route = {
     mailbox,
     semaphore,
     unknown,
     runAttempt: createAttempt({ compose, deliver: pool.deliver, policy, now: shared.now }),
   };
-  const consumer = openConsumer({ ...shared, name: mailbox.id, lines: [line] });
+  const consumer = openConsumer({ ...shared, name: mailbox.id, routes: [route] });
   return {
     config,
-    line,
+    route,
     seated: leasedMailbox(config, semaphore, pool, consumer, shared.onLeases),
     wake: async () => {
       if (await shared.throttle.probe(mailbox.id)) await consumer.wake();
@@ -71,7 +73,7 @@ function leasedMailbox(
     onLeases: setSeats,
     onLost: () => {
       setSeats(0);
-      semaphore.lose();
+      semaphore.revoke();
     },
   };
 }

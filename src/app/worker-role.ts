@@ -8,6 +8,7 @@ import { mailEvents } from '../observe/message-events.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { makeBodyCipher } from '../queue/records/body-cipher.ts';
+import { openAttempts } from '../queue/work/attempts.ts';
 import { type Consumer, openConsumer } from '../queue/work/consumer.ts';
 import { openExpiry } from '../queue/upkeep/expirer.ts';
 import { openThrottle } from '../queue/limits/throttle.ts';
@@ -62,7 +63,7 @@ export async function openWorker({
     redis.disconnect();
     throw error;
   });
-  const records = openRecords(redis, keys, config.retentionMs, makeBodyCipher(config.bodyKeys));
+  const records = openRecords(redis, keys, config.retentionMs);
   const worker = randomUUID();
   if (isOnly)
     await succeedOnlyWorker(
@@ -75,9 +76,21 @@ export async function openWorker({
   const events = { ...mailEvents(log, metrics), error: onError };
   const time = await openRedisTime(redis, onError);
   const { now } = time;
+  const { retentionMs } = config;
+  const attempts = openAttempts({ redis, keys, throttle, cipher: makeBodyCipher(config.bodyKeys), retentionMs, now });
   let directory = directoryOf(config);
   const workers = makeMailboxWorkers(
-    { redis, keys, throttle, records, now, events, retryDelaysMs: config.retryDelaysMs, onToken: metrics.token },
+    {
+      redis,
+      keys,
+      throttle,
+      attempts,
+      records,
+      now,
+      events,
+      retryDelaysMs: config.retryDelaysMs,
+      onToken: metrics.token,
+    },
     config,
   );
   const seats = openLeases({
@@ -137,8 +150,8 @@ function makeMailboxWorkers(common: Omit<Shared, 'onLeases'>, config: Config): M
   const mailboxWorkers = new Map<string, MailboxWorker>();
   let pools: readonly PoolQueue[] = [];
   const onLeases = () => {
-    for (const { consumer, lines } of pools)
-      consumer.setConcurrency(lines.reduce((sum, { semaphore }) => sum + semaphore.limit, 0));
+    for (const { consumer, routes } of pools)
+      consumer.setConcurrency(routes.reduce((sum, { semaphore }) => sum + semaphore.limit, 0));
   };
   const shared = { ...common, onLeases };
   const open = (next: Config) => {
@@ -160,9 +173,9 @@ function makeMailboxWorkers(common: Omit<Shared, 'onLeases'>, config: Config): M
         ...outdated.map((one) => one.close(config.shutdownTimeoutMs)),
       ]);
       pools = pools.filter((pool) => !outdatedPools.includes(pool));
-      for (const { line } of outdated) {
-        mailboxWorkers.delete(line.mailbox.id);
-        await onClosed(line.mailbox.id);
+      for (const { route } of outdated) {
+        mailboxWorkers.delete(route.mailbox.id);
+        await onClosed(route.mailbox.id);
       }
       open(next);
       await Promise.all(
@@ -189,12 +202,12 @@ function isSame({ config }: MailboxWorker, { mailboxes }: Config): boolean {
 interface PoolQueue {
   readonly pool: PoolConfig;
   readonly consumer: Consumer;
-  readonly lines: readonly Route[];
+  readonly routes: readonly Route[];
 }
 
-function isSamePool({ pool, lines }: PoolQueue, { pools }: Config, outdated: readonly MailboxWorker[]): boolean {
+function isSamePool({ pool, routes }: PoolQueue, { pools }: Config, outdated: readonly MailboxWorker[]): boolean {
   const next = pools.find(({ name }) => name === pool.name);
-  return JSON.stringify(next) === JSON.stringify(pool) && !outdated.some(({ line }) => lines.includes(line));
+  return JSON.stringify(next) === JSON.stringify(pool) && !outdated.some(({ route }) => routes.includes(route));
 }
 
 function openPoolQueue(
@@ -203,9 +216,9 @@ function openPoolQueue(
   common: Omit<Shared, 'onLeases'>,
 ): PoolQueue {
   const { name, mailboxes, stickyBy } = pool;
-  const lines = mailboxes.flatMap((id) => mailboxWorkers.get(id)?.line ?? []);
-  const [first, ...others] = lines;
+  const routes = mailboxes.flatMap((id) => mailboxWorkers.get(id)?.route ?? []);
+  const [first, ...others] = routes;
   if (!first) throw new Error(`The pool ${name} has no mailbox.`);
-  const consumer = openConsumer({ ...common, name, lines: [first, ...others], sticky: stickyBy === 'recipient' });
-  return { pool, consumer, lines };
+  const consumer = openConsumer({ ...common, name, routes: [first, ...others], sticky: stickyBy === 'recipient' });
+  return { pool, consumer, routes };
 }

@@ -1,6 +1,6 @@
 /** One mailbox's configuration, from the environment or the file: who it is, how it logs in, what it may. */
 import { addressKey, parseAddress } from '../core/message/address.ts';
-import type { UnknownPolicy } from '../core/deliver/conclusion.ts';
+import type { UnknownPolicy } from '../core/deliver/transition.ts';
 import { CLOUDS } from '../core/mailbox/clouds.ts';
 import { EXCHANGE_LIMITS, type Mailbox, type MailboxLimits } from '../core/mailbox/mailbox.ts';
 import type { Application, Credential, ManagedIdentityCredential } from '../entra/credential.ts';

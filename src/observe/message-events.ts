@@ -1,10 +1,10 @@
 /** One function for each thing that happens to a mail: the same words in the log and in the metrics. */
-import type { Transition } from '../core/deliver/conclusion.ts';
+import type { Transition } from '../core/deliver/transition.ts';
 import type { Attempt, Message } from '../core/message/message.ts';
 import { formatReply } from '../core/replies/outcome.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import type { Change } from '../queue/limits/throttle.ts';
+import type { MailboxChange } from '../queue/limits/throttle.ts';
 
 export interface MailEvents {
   readonly accepted: (message: Message) => void;
@@ -15,7 +15,7 @@ export interface MailEvents {
   /** The message's ticket was lost or spoilt, and has been written anew. */
   readonly mended: (message: Message) => void;
   /** A mailbox was held or slowed down, or works again. */
-  readonly mailbox: (mailbox: string, change: Change) => void;
+  readonly mailbox: (mailbox: string, change: MailboxChange) => void;
 }
 
 /** Addresses and subjects are personal: the log names a message by its ids alone. */

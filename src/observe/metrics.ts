@@ -1,6 +1,6 @@
 /** What Prometheus is told: names `relay365_*`, base units, and no label but what the configuration bounds. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Transition } from '../core/deliver/conclusion.ts';
+import type { Transition } from '../core/deliver/transition.ts';
 import { FINAL_STATUSES, isFinal, type Message } from '../core/message/message.ts';
 import { type Fleet, fleetGauges } from './fleet-metrics.ts';
 

@@ -35,7 +35,7 @@ describe('a mailbox that is taken out of the configuration', () => {
     const { status, body } = await service.request('GET', `/messages/${id}`);
     expect([status, body.status]).toEqual([200, 'held']);
     expect(body.held).toMatchObject({
-      explanation: expect.stringContaining('m1@contoso.com is not in the configuration any more'),
+      explanation: expect.stringContaining('m1@contoso.com is no longer in the configuration'),
       fix: expect.stringContaining('relay365.yaml'),
     });
     expect(body.estimatedAt).toBeUndefined();
@@ -48,7 +48,7 @@ describe('a mailbox that is taken out of the configuration', () => {
       reason: { rule: 'not-configured' },
       queue: { waiting: 1 },
     });
-    expect(service.log.join()).toMatch(/"mailbox":"m1@contoso.com".*not in the configuration any more/);
+    expect(service.log.join()).toMatch(/"mailbox":"m1@contoso.com".*no longer in the configuration/);
     await change(service, MEMBERS);
     expect((await service.request('GET', `/messages/${id}`)).body.status).toBe('queued');
     await service.request('POST', '/mailboxes/m1@contoso.com/resume');
@@ -65,7 +65,7 @@ describe('a mailbox that is taken out of the configuration', () => {
     const message = await service.until(id, isFinal);
     expect(message).toMatchObject({
       status: 'expired',
-      attempts: [{ explanation: expect.stringContaining('not in the configuration any more') }],
+      attempts: [{ explanation: expect.stringContaining('no longer in the configuration') }],
     });
   });
 });

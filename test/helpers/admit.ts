@@ -1,21 +1,65 @@
-/** Admits messages as a worker does when it takes them up, whether there are records of them or not. */
+/** Admits messages as a worker does when it claims them. */
+import type { Transition } from '../../src/core/deliver/transition.ts';
+import type { LimitedMailbox, Throttle } from '../../src/queue/limits/throttle.ts';
 import { makeBodyCipher } from '../../src/queue/records/body-cipher.ts';
-import type { LimitedMailbox, Throttle, Wait } from '../../src/queue/limits/throttle.ts';
-import type { Keys } from '../../src/queue/redis/keys.ts';
-import { openRecords } from '../../src/queue/records/records.ts';
+import { encodeMessage } from '../../src/queue/records/codec.ts';
 import type { RedisClient } from '../../src/queue/redis/client.ts';
-import { begin } from '../../src/queue/work/work.ts';
+import type { Keys } from '../../src/queue/redis/keys.ts';
+import { type Attempts, openAttempts } from '../../src/queue/work/attempts.ts';
+import type { Claim, Wait } from '../../src/queue/work/claim.ts';
+import type { Route } from '../../src/queue/work/routes.ts';
+import { makeSemaphore } from '../../src/queue/work/semaphore.ts';
+import { MESSAGE } from './message.ts';
 
 const RETENTION_MS = 60_000;
 
-export type Admit = (mailbox: LimitedMailbox, message: string, recipients: number) => Promise<'admitted' | Wait>;
+/** The claim of a message of so many recipients; a message without a record gets one. */
+export type Admit = (mailbox: LimitedMailbox, message: string, recipients: number) => Promise<Claim | Wait>;
 
 export function makeAdmit(redis: RedisClient, keys: Keys, throttle: Throttle): Admit {
-  const records = openRecords(redis, keys, RETENTION_MS, makeBodyCipher([]));
-  const dependencies = { records, throttle, now: () => new Date() };
-  return async (mailbox, message, recipients) => {
-    const line = { mailbox: { ...mailbox, address: mailbox.id } };
-    const beginning = await begin(message, 'token', recipients, line, dependencies);
-    return beginning.kind === 'wait' ? beginning : 'admitted';
+  const attempts = openTestAttempts(redis, keys, throttle);
+  return async (mailbox, id, recipients) => {
+    await writeQueued(redis, keys, id);
+    const claim = await attempts.claim({ id, token: 'token', recipients }, [testRoute(mailbox)]);
+    if (claim.kind === 'claimed' || claim.kind === 'wait') return claim;
+    throw new Error(`The message ${id} could not be claimed: ${claim.kind}.`);
+  };
+}
+
+export function openTestAttempts(redis: RedisClient, keys: Keys, throttle: Throttle): Attempts {
+  return openAttempts({
+    redis,
+    keys,
+    throttle,
+    cipher: makeBodyCipher([]),
+    retentionMs: RETENTION_MS,
+    now: () => new Date(),
+  });
+}
+
+/** Exchange accepted the message for two recipients. */
+export const SENT: Transition = {
+  attempt: { at: new Date(), durationMs: 5, outcome: 'sent', explanation: 'Exchange accepted it.' },
+  recipients: [],
+  status: 'sent',
+  effect: { kind: 'took', recipients: 2, certain: true },
+};
+
+/** The record and content of a message that waits. */
+export async function writeQueued(redis: RedisClient, keys: Keys, id: string, body = '{}'): Promise<void> {
+  const message = encodeMessage({ ...MESSAGE, id });
+  await redis.hset(keys.record(id), { status: 'queued', acceptedAtMs: 1, client: 'shop', bytes: 2, message });
+  await redis.set(keys.body(id), body);
+}
+
+/** A route with so many slots; nothing is tried through it. */
+export function testRoute(mailbox: LimitedMailbox, slots = 3): Route {
+  const semaphore = makeSemaphore();
+  semaphore.limit = slots;
+  return {
+    mailbox: { ...mailbox, address: mailbox.id },
+    semaphore,
+    unknown: 'retry',
+    runAttempt: () => Promise.reject(new Error('Nothing is tried here.')),
   };
 }

@@ -1,4 +1,4 @@
-/** When the next attempt is due, or that there is none. Pure: tested without a queue. */
+/** When the next attempt is due, or that there is no time for one. Pure: tested without a queue. */
 
 export interface RetryPolicy {
   /** The wait before each next attempt; the last one repeats. */
@@ -7,21 +7,25 @@ export interface RetryPolicy {
   readonly random: () => number;
 }
 
+/** What the time of the next attempt depends on. */
+export interface RetryRequest {
+  /** Attempts so far, 1 or more. */
+  readonly attempts: number;
+  readonly now: Date;
+  readonly expiresAt: Date;
+  /** The wait that the reply asks for: the next attempt does not come sooner. */
+  readonly askedWaitMs?: number | undefined;
+}
+
 export type NextAttempt = { readonly kind: 'retry'; readonly at: Date } | { readonly kind: 'expire' };
 
-/** Spreads messages that failed together, so that they don't come back together. */
+/** Spreads messages that failed together, so that they do not come back together. */
 const JITTER = 0.2;
 
-/**
- * The next attempt after `attempts` (1 or more) that came to nothing, and not before the wait that the reply asks for;
- * `expire` when the message's time ends before it.
- */
+/** The next attempt; `expire` when the message's time ends before it. */
 export function nextAttempt(
-  attempts: number,
-  now: Date,
-  expiresAt: Date,
+  { attempts, now, expiresAt, askedWaitMs = 0 }: RetryRequest,
   policy: RetryPolicy,
-  askedWaitMs = 0,
 ): NextAttempt {
   const waitMs = jittered(delayMs(attempts, policy.delaysMs), policy.random);
   const at = new Date(now.getTime() + Math.max(waitMs, askedWaitMs));

@@ -1,16 +1,43 @@
-/** What becomes of a message without an attempt of its own: its time was over, it can't be tried, or its worker died. */
+/** What becomes of a message without an attempt of its own: it expired, it cannot be tried, or its worker died. */
+import type { Reason } from '../mailbox/status.ts';
+import type { Attempt, Message, MessageState } from '../message/message.ts';
 import {
   AFTER_UNKNOWN,
-  type Transition,
-  giveUp,
+  failPending,
   NO_EFFECT,
   pendingRecipients,
+  type Transition,
   type UnknownPolicy,
-} from './conclusion.ts';
-import type { Attempt, Message, MessageState } from '../message/message.ts';
-import type { Reason } from '../mailbox/status.ts';
+} from './transition.ts';
 
-/** What becomes of a message whose time is over while it waits; `reason` says what it waited for. */
+/** When this many workers in a row died over a message, the message is at fault. */
+const INTERRUPTIONS_MAX = 5;
+
+/** A message that is about to be tried; `problem` says why it has no content. */
+export interface BeforeAttempt {
+  readonly message: Pick<Message, 'expiresAt'>;
+  readonly state: MessageState;
+  readonly problem?: string;
+}
+
+/** The end of a message that cannot be tried; undefined when it can. */
+export function transitionWithoutAttempt(given: BeforeAttempt & { readonly problem: string }, now: Date): Transition;
+export function transitionWithoutAttempt(given: BeforeAttempt, now: Date): Transition | undefined;
+export function transitionWithoutAttempt(
+  { message, state, problem }: BeforeAttempt,
+  now: Date,
+): Transition | undefined {
+  if (now >= message.expiresAt) return expireWithoutAttempt(message, state, now);
+  if (interruptionsInARow(state) >= INTERRUPTIONS_MAX)
+    return failWithoutAttempt(state, `${INTERRUPTIONS_MAX} workers in a row died while they sent this message.`, now);
+  return problem === undefined ? undefined : failWithoutAttempt(state, problem, now);
+}
+
+function interruptionsInARow({ attempts }: MessageState): number {
+  return attempts.length - 1 - attempts.findLastIndex(({ outcome }) => outcome !== 'interrupted');
+}
+
+/** A message whose time ended while it waited; `reason` says what it waited for. */
 export function expireWithoutAttempt(
   message: Pick<Message, 'expiresAt'>,
   state: MessageState,
@@ -28,36 +55,46 @@ export function expireWithoutAttempt(
       ...(reason?.reply && { reply: reason.reply }),
       ...(reason?.fix && { fix: reason.fix }),
     },
-    recipients: giveUp(state.recipients),
+    recipients: failPending(state.recipients),
     status: state.recipients.some(({ status }) => status === 'sent') ? 'sent' : 'expired',
     effect: NO_EFFECT,
   };
 }
 
-/** What becomes of a message that can't be tried at all, such as one whose content is gone: it fails alone. */
-export function failWithoutAttempt(state: MessageState, explanation: string, now: Date): Transition {
+function failWithoutAttempt(state: MessageState, explanation: string, now: Date): Transition {
   return {
     attempt: { at: now, durationMs: 0, outcome: 'failed', explanation },
-    recipients: giveUp(state.recipients),
+    recipients: failPending(state.recipients),
     status: 'failed',
     effect: NO_EFFECT,
   };
 }
 
-/** The attempt that a worker left open when it died, as the record tells it. */
-export function interruptedAttempt(startedAt: Date, finalDotSent: boolean, now: Date, policy: UnknownPolicy): Attempt {
+/** An attempt that a worker left open when it died. */
+export interface OpenAttempt {
+  readonly startedAt: Date;
+  /** Whether the final dot may have gone out: then Exchange may have accepted the message. */
+  readonly finalDotMarked: boolean;
+}
+
+/** The attempt that a worker left open, closed: `unknown` after the final dot, `interrupted` before it. */
+export function interruptedAttempt(
+  { startedAt, finalDotMarked }: OpenAttempt,
+  now: Date,
+  policy: UnknownPolicy,
+): Attempt {
   const durationMs = now.getTime() - startedAt.getTime();
-  if (!finalDotSent) {
-    const explanation = 'The worker ended before the message was handed over. It is tried again.';
+  if (!finalDotMarked) {
+    const explanation = 'The worker died before it had sent the whole message. It is tried again.';
     return { at: startedAt, durationMs, outcome: 'interrupted', explanation };
   }
   const explanation =
-    'The worker ended while it waited for the answer to the message, so Exchange may have taken it. ' +
+    'The worker died while it waited for the reply to the message, so Exchange may have accepted it. ' +
     AFTER_UNKNOWN[policy];
   return { at: startedAt, durationMs, outcome: 'unknown', explanation };
 }
 
-/** What becomes of a message whose attempt was left open and that waits for a person now. */
+/** A message whose last attempt was left open and that a person has to decide about. */
 export function holdInterrupted(state: MessageState, attempt: Attempt): Transition {
   const recipients = pendingRecipients(state).length;
   return {

@@ -1,50 +1,51 @@
-/** When a message's turn comes, told from what its mailbox may send and what waits before it. */
+/** Estimates when a message is sent, from what its mailbox may send and what waits before it. */
 import type { Level } from '../message/message.ts';
 
-/** Of so many messages that go out, one is the oldest of this lane, whatever waits in the lanes above. */
+/** One in so many messages sent is the oldest of this priority, whatever waits above it. So no priority starves. */
 export const AGE_EVERY = { normal: 5, low: 10 } as const;
 
-/** What waits in a queue, by lane, and what is under way. */
+/** What waits in a queue, by priority, and what is being sent. */
 export interface Backlog extends Readonly<Record<Level, number>> {
   readonly underWay: number;
 }
 
 /**
- * How many messages go out before the one at this place of its lane (0 = the first). The oldest of a lower lane that is
- * lifted takes its place behind those that wait in the highest.
+ * How many messages are sent before the one at this position of its priority (0 = the first). The oldest message of a
+ * lower priority that has aged goes to the end of the highest one.
  */
-export function positionAhead(lane: Level, place: number, { high, normal, low, underWay }: Backlog): number {
-  switch (lane) {
+export function positionAhead(priority: Level, position: number, { high, normal, low, underWay }: Backlog): number {
+  switch (priority) {
     case 'high':
-      return underWay + place;
+      return underWay + position;
     case 'normal':
-      return underWay + high + place + Math.min(low, Math.floor((high + place) / (AGE_EVERY.low - 1)));
+      return underWay + high + position + Math.min(low, Math.floor((high + position) / (AGE_EVERY.low - 1)));
     case 'low': {
-      const liftedAfter = AGE_EVERY.low * (place + 1);
-      const liftedBefore = place + Math.min(normal, Math.floor(liftedAfter / AGE_EVERY.normal));
-      return underWay + Math.min(high + normal + place, Math.max(liftedAfter, high + liftedBefore));
+      const agedAfter = AGE_EVERY.low * (position + 1);
+      const agedBefore = position + Math.min(normal, Math.floor(agedAfter / AGE_EVERY.normal));
+      return underWay + Math.min(high + normal + position, Math.max(agedAfter, high + agedBefore));
     }
   }
 }
 
+/** What the time of a message depends on. */
 export interface Forecast {
-  /** Messages that go out before this one: those waiting in its lane and the lanes above, and those under way. */
+  /** Messages that are sent before this one, those being sent now included. */
   readonly ahead: number;
-  /** When each place of the window that is taken now is free again, ms, ascending. */
+  /** When each used place of the window is free again, ms, ascending. */
   readonly placesFreeAtMs: readonly number[];
   /** 0 = no limit. */
   readonly messagesPerWindow: number;
   readonly windowMs: number;
-  /** How often a message ends with all connections at work; 0 = not known. */
+  /** The mean time between two messages when all connections are busy; 0 = not known. */
   readonly messageMs?: number;
-  /** When a mailbox that is held or throttled goes on. */
+  /** When a held or throttled mailbox goes on. */
   readonly untilMs?: number;
 }
 
 /**
- * The places of the window come free one after the other and are taken at once, so after one window the same times come
- * again: the message's place says which of them is its own, and how many windows later. Where the limit is high, or there
- * is none, the connections are what holds the message up.
+ * The places of the window become free one after the other and are used at once, so the same times come again one window
+ * later: the message's position says which place it gets, and how many windows later. When the limit is high, or there is
+ * none, the connections decide.
  */
 export function estimateAt(
   now: Date,
@@ -53,11 +54,11 @@ export function estimateAt(
   const start = Math.max(now.getTime(), untilMs);
   const paced = start + ahead * messageMs;
   if (messagesPerWindow === 0) return new Date(paced);
-  const taken = placesFreeAtMs.filter((at) => at > start).slice(-messagesPerWindow);
-  // Free places count as free from the start on; after them come the others, as they fall free.
-  const places = [...Array<number>(messagesPerWindow - taken.length).fill(start), ...taken];
+  const used = placesFreeAtMs.filter((at) => at > start).slice(-messagesPerWindow);
+  // Free places count as free from the start; after them come the used ones, as they become free.
+  const places = [...Array<number>(messagesPerWindow - used.length).fill(start), ...used];
   const place = ahead % messagesPerWindow;
-  // A place that is free is taken when a connection comes to it, and falls free again as much later.
+  // A free place is used when a connection comes to it, and becomes free again that much later.
   const at = Math.max(places[place] ?? start, start + place * messageMs);
   return new Date(Math.max(paced, at + Math.floor(ahead / messagesPerWindow) * windowMs));
 }

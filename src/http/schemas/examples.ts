@@ -152,7 +152,7 @@ export const MESSAGE_EXAMPLE = {
         enhanced: '2.0.0',
         text: 'OK <…@contoso.com> [Hostname=OS0PR01MB6099.jpnprd01.prod.outlook.com]',
       },
-      explanation: 'Exchange took the message.',
+      explanation: 'Exchange accepted the message.',
     },
   ],
   recipients: [{ address: 'someone@example.com', status: 'sent' }],

@@ -1,9 +1,9 @@
 /**
- * Keeps Microsoft's rules for the whole fleet: admits a message only when its mailbox may send it now, and takes each
- * result into account. All of it stands in Redis; a worker that dies takes nothing with it.
+ * Keeps Microsoft's limits for all workers together: admits a message only when its mailbox may send it now, and applies
+ * each result. All of it is in Redis, so a worker that dies takes nothing with it.
  */
 import type { MailboxLimits } from '../../core/mailbox/mailbox.ts';
-import { dayLimitReached, type MailboxEffect, type Backoff, type MailboxStatus } from '../../core/mailbox/status.ts';
+import type { Backoff, MailboxEffect, MailboxStatus } from '../../core/mailbox/status.ts';
 import { type AdmitArgs, type AdmitKeys, type SettleArgs, THROTTLE_SCRIPTS, type ThrottleKeys } from './scripts.ts';
 import type { Keys } from '../redis/keys.ts';
 import { readMailboxStatus } from './status.ts';
@@ -13,15 +13,8 @@ import type { RedisClient } from '../redis/client.ts';
 /** Why a message has to wait; `day` is the limit of recipients in 24 h, `recovering` a mailbox that is being tried. */
 export type WaitReason = 'paused' | 'held' | 'throttled' | 'recovering' | 'rate' | 'day';
 
-export interface Wait {
-  readonly kind: 'wait';
-  readonly reason: WaitReason;
-  readonly waitMs: number;
-  readonly change?: Change;
-}
-
-/** What has changed for the mailbox with this result. */
-export type Change =
+/** What a result changed for its mailbox. */
+export type MailboxChange =
   | { readonly kind: 'none' }
   | { readonly kind: 'opened' }
   | {
@@ -39,14 +32,14 @@ export interface LimitedMailbox {
 }
 
 export interface Throttle {
-  /** What admits a message, for the script that opens its attempt; from then on it is under way until it is settled. */
+  /** What claim.lua needs to admit a message. An admitted message is in progress until its result is applied. */
   admission(mailbox: LimitedMailbox, recipients: number): Admission;
-  /** Takes into account why a message was not admitted: a mailbox without room in its day is throttled for so long. */
-  refused(mailbox: LimitedMailbox, wait: Wait): Promise<Wait>;
-  /** Takes a message's result into account. */
-  settle(mailbox: LimitedMailbox, message: string, effect: MailboxEffect): Promise<Change>;
-  /** What `settle` would do, for a script that does it along with its own work. */
-  settlement(mailbox: LimitedMailbox, effect: UnblockedEffect): Settlement;
+  /** What complete.lua needs to apply a result. */
+  result(mailbox: LimitedMailbox, effect: UnblockedEffect): ResultCall;
+  /** Applies a message's result to the mailbox's limits. */
+  apply(mailbox: LimitedMailbox, message: string, effect: MailboxEffect): Promise<MailboxChange>;
+  /** Holds the mailbox, or throttles it; `message` is the one whose result this is. */
+  block(mailbox: LimitedMailbox, backoff: Backoff, message?: string): Promise<MailboxChange>;
   mailboxStatus(mailbox: string): Promise<MailboxStatus>;
   /** Whether it is paused, or held or throttled for some more time. */
   isBlocked(mailbox: string): Promise<boolean>;
@@ -63,14 +56,13 @@ export interface Throttle {
 /** Of a result that neither holds nor slows the mailbox. */
 export type UnblockedEffect = Exclude<MailboxEffect, { readonly kind: 'blocked' }>;
 
-/** What claim.lua needs to admit a message. */
 export interface Admission {
   readonly keys: AdmitKeys;
   readonly args: AdmitArgs;
 }
 
-/** What complete.lua needs to take a result into account; `changeOf` reads its answer. */
-export interface Settlement {
+/** `changeOf` reads the script's answer. */
+export interface ResultCall {
   readonly keys: ThrottleKeys;
   readonly args: SettleArgs;
 }
@@ -101,9 +93,9 @@ export function openThrottle(options: ThrottleOptions): Throttle {
   const settings = { scripts, keys, worker, windowMs, random };
   return {
     admission: (mailbox, recipients) => admission(settings, mailbox, recipients),
-    refused: (mailbox, wait) => refused(settings, mailbox, wait),
-    settle: (mailbox, message, effect) => settle(settings, mailbox, message, effect),
-    settlement: (mailbox, effect) => settlement(settings, mailbox, effect),
+    result: (mailbox, effect) => resultCall(settings, mailbox, effect),
+    apply: (mailbox, message, effect) => apply(settings, mailbox, message, effect),
+    block: (mailbox, backoff, message = '') => block(settings, mailbox, message, backoff),
     mailboxStatus: (mailbox) => readMailboxStatus(redis, keys, mailbox),
     isBlocked: (mailbox) => isBlocked(redis, keys, mailbox),
     room: (mailboxes) => Promise.all(mailboxes.map((mailbox) => roomOf(redis, keys, mailbox))),
@@ -160,26 +152,18 @@ function admission(
   };
 }
 
-async function refused(settings: Settings, mailbox: LimitedMailbox, wait: Wait): Promise<Wait> {
-  if (wait.reason !== 'day') return wait;
-  // The time is known to the minute: there is nothing to spread.
-  const exact = { ...settings, random: () => 0 };
-  const { recipientsPerDay } = mailbox.limits;
-  return { ...wait, change: await block(exact, mailbox, '', dayLimitReached(recipientsPerDay, wait.waitMs)) };
-}
-
-async function settle(
+async function apply(
   settings: Settings,
   mailbox: LimitedMailbox,
   message: string,
   effect: MailboxEffect,
-): Promise<Change> {
+): Promise<MailboxChange> {
   if (effect.kind === 'blocked') return block(settings, mailbox, message, effect.backoff);
-  const { keys, args } = settlement(settings, mailbox, effect);
+  const { keys, args } = resultCall(settings, mailbox, effect);
   return changeOf(await settings.scripts.settle({ keys, args: { id: message, ...args } }));
 }
 
-function settlement({ keys, windowMs }: Settings, mailbox: LimitedMailbox, effect: UnblockedEffect): Settlement {
+function resultCall({ keys, windowMs }: Settings, mailbox: LimitedMailbox, effect: UnblockedEffect): ResultCall {
   const args: SettleArgs = {
     took: effect.kind === 'took' ? effect.recipients : '',
     windowMs,
@@ -190,8 +174,8 @@ function settlement({ keys, windowMs }: Settings, mailbox: LimitedMailbox, effec
   return { keys: keysOf(keys, mailbox.id), args };
 }
 
-/** What the throttle's step answers: 1 when it has opened the mailbox. */
-export function changeOf(opened: number): Change {
+/** Reads what the script answers: 1 when the result opened the mailbox again. */
+export function changeOf(opened: number): MailboxChange {
   return { kind: opened === 1 ? 'opened' : 'none' };
 }
 
@@ -200,7 +184,7 @@ async function block(
   { id, limits }: LimitedMailbox,
   message: string,
   backoff: Backoff,
-): Promise<Change> {
+): Promise<MailboxChange> {
   const [isNew, untilMs, state, waitMs] = await scripts.block({
     keys: { mailboxStatus: keys.mailboxStatus(id), underWay: keys.underWay(id) },
     args: {
@@ -208,7 +192,7 @@ async function block(
       firstWaitMs: backoff.firstWaitMs,
       longestWaitMs: backoff.longestWaitMs,
       askedWaitMs: backoff.askedWaitMs ?? 0,
-      jitter: random(),
+      jitter: backoff.isExact ? 0 : random(),
       reason: JSON.stringify(backoff.reason),
       id: message,
       tooMany: backoff.tooManyConnections ? limits.connections : 0,

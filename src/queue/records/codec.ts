@@ -2,6 +2,7 @@
  * What stands in Redis for a message, its content and its state, and how it is read again. What comes back is checked:
  * a record that another version or a person has damaged becomes an error that names it, and never a wrong mail.
  */
+import type { OpenAttempt } from '../../core/deliver/without-attempt.ts';
 import type {
   Attempt,
   Content,
@@ -23,16 +24,31 @@ export interface StoredMessage {
   readonly ticket: string;
 }
 
-/** What a worker died with. */
-export interface LeftOpen {
-  readonly startedAt: Date;
-  /** Whether the final dot may have been out. */
-  readonly isDotOut: boolean;
-}
-
 /** A record or a body that can't be read. */
 export class CorruptRecordError extends Error {
   override readonly name = 'CorruptRecordError';
+}
+
+/** What Redis answers in the place of a key of another type is an error. */
+export type Found<Value> = Value | Error;
+
+/** @throws CorruptRecordError when the key has another type. */
+export function readFound<Value>(found: Found<Value>): Value {
+  if (found instanceof Error) throw asCorrupt(found);
+  return found;
+}
+
+/** A key of another type than it should be is corrupt, like one that holds nonsense. Other errors stay as they are. */
+export function asCorrupt(cause: Error): Error {
+  if (!cause.message.startsWith('WRONGTYPE')) return cause;
+  return new CorruptRecordError('It is of another type than it should be.', { cause });
+}
+
+/** The fields of a hash, from Redis's flat answer. */
+export function toFields(flat: readonly Buffer[]): RecordFields {
+  const fields: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (let i = 0; i + 1 < flat.length; i += 2) fields[String(flat[i])] = String(flat[i + 1]);
+  return fields;
 }
 
 export function encodeMessage(message: Message): string {
@@ -62,10 +78,10 @@ export function decodeRecord(id: string, fields: RecordFields): StoredMessage | 
   return { message, state, ticket: fields['ticket'] ?? message.id };
 }
 
-/** What a worker died with; undefined when no attempt is open. */
-export function decodeLeftOpen({ openAt, finalDotAt }: RecordFields): LeftOpen | undefined {
+/** The attempt that a worker left open when it died; undefined when no attempt is open. */
+export function decodeOpenAttempt({ openAt, finalDotAt }: RecordFields): OpenAttempt | undefined {
   if (openAt === undefined) return undefined;
-  return { startedAt: date(Number(openAt)), isDotOut: finalDotAt !== undefined };
+  return { startedAt: date(Number(openAt)), finalDotMarked: finalDotAt !== undefined };
 }
 
 function isText(value: unknown): value is string {
@@ -107,7 +123,11 @@ function throughMailbox(message: Message, through: string | undefined): Message 
   return sendThrough(message, decodeMailbox(through));
 }
 
-/** The mailbox that a message goes through. */
+/** The mailbox that a message goes through, as its record names it. */
+export function encodeMailbox({ id, address }: { readonly id: string; readonly address: string }): string {
+  return JSON.stringify({ id, address });
+}
+
 export function decodeMailbox(json: string): { readonly id: string; readonly address: string } {
   const { id, address } = parseObject(json, 'mailbox');
   return { id: String(id), address: String(address) };

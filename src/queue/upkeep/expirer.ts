@@ -2,7 +2,7 @@
  * Ends the messages whose time is over while they wait: for their mailbox, for their next attempt, for a person; and
  * forgets those whose retention is over. Each worker looks; a message is ended once.
  */
-import type { Transition } from '../../core/deliver/conclusion.ts';
+import type { Transition } from '../../core/deliver/transition.ts';
 import type { Message } from '../../core/message/message.ts';
 import type { Blocked } from '../../core/mailbox/status.ts';
 import { expireWithoutAttempt } from '../../core/deliver/without-attempt.ts';

@@ -9,12 +9,10 @@ import {
   type SettleArgs,
   type ThrottleKeys,
 } from '../limits/scripts.ts';
+import type { Found } from '../records/codec.ts';
 import { luaScript } from '../redis/lua.ts';
 
 type RecordKeys = { record: string; body: string };
-
-/** What Redis answers in the place of a key of another type is an error. */
-export type Found<Value> = Value | Error;
 
 export type ClaimAnswer = readonly [
   admission: readonly [reason: Buffer, waitMs: number],

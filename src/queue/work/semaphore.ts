@@ -1,28 +1,29 @@
-/** Lets no more than `limit` through at a time, first come, first served; the limit may change at any moment. */
+/** Lets at most `limit` through at a time, first come, first served. The limit may change at any moment. */
 
 export interface Semaphore {
   limit: number;
+  /** Slots in use. */
   readonly taken: number;
-  /** Waits for a place; undefined when there are none to wait for (the limit is 0). */
-  enter(): Promise<Place | undefined>;
-  leave(): void;
-  /** Takes all places away at once: whoever has one hears of it, and has yet to leave. */
-  lose(): void;
+  /** Waits for a slot; undefined when the limit is 0, so that there is nothing to wait for. */
+  acquire(): Promise<Slot | undefined>;
+  release(): void;
+  /** Revokes all slots at once: their holders are notified, and still have to release them. */
+  revoke(): void;
 }
 
-/** Aborted when the place is lost. */
-export type Place = AbortSignal;
+/** Aborted when the slot is revoked. */
+export type Slot = AbortSignal;
 
 export function makeSemaphore(): Semaphore {
-  const waiting: ((place?: Place) => void)[] = [];
-  let places = new AbortController();
+  const waiting: ((slot?: Slot) => void)[] = [];
+  let slots = new AbortController();
   let limit = 0;
   let taken = 0;
-  const admit = () => {
+  const grant = () => {
     if (limit === 0) for (const resolve of waiting.splice(0)) resolve();
     while (taken < limit && waiting.length > 0) {
       taken += 1;
-      waiting.shift()?.(places.signal);
+      waiting.shift()?.(slots.signal);
     }
   };
   return {
@@ -31,26 +32,26 @@ export function makeSemaphore(): Semaphore {
     },
     set limit(value) {
       limit = value;
-      admit();
+      grant();
     },
     get taken() {
       return taken;
     },
-    enter: () => {
-      const { promise, resolve } = Promise.withResolvers<Place | undefined>();
+    acquire: () => {
+      const { promise, resolve } = Promise.withResolvers<Slot | undefined>();
       waiting.push(resolve);
-      admit();
+      grant();
       return promise;
     },
-    leave: () => {
+    release: () => {
       taken -= 1;
-      admit();
+      grant();
     },
-    lose: () => {
+    revoke: () => {
       limit = 0;
-      admit();
-      places.abort();
-      places = new AbortController();
+      grant();
+      slots.abort();
+      slots = new AbortController();
     },
   };
 }

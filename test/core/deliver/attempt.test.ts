@@ -1,19 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { createAttempt } from '../../../src/core/deliver/attempt.ts';
-import { type AttemptPolicy, transitionAfter } from '../../../src/core/deliver/transition.ts';
-import { pendingRecipients } from '../../../src/core/deliver/conclusion.ts';
-import type {
-  Attempt,
-  AttemptOutcome,
-  Content,
-  MessageState,
-  RecipientState,
-} from '../../../src/core/message/message.ts';
+import { createAttempt, type LoadedContent } from '../../../src/core/deliver/attempt.ts';
+import { type AttemptPolicy, transitionAfterAttempt } from '../../../src/core/deliver/after-attempt.ts';
+import { pendingRecipients } from '../../../src/core/deliver/transition.ts';
+import type { Attempt, AttemptOutcome, MessageState, RecipientState } from '../../../src/core/message/message.ts';
 import { type DeliveryRequest, type Outcome, parseReply, type Stage } from '../../../src/core/replies/outcome.ts';
 import {
   expireWithoutAttempt,
-  failWithoutAttempt,
   interruptedAttempt,
+  transitionWithoutAttempt,
 } from '../../../src/core/deliver/without-attempt.ts';
 import { MESSAGE } from '../../helpers/message.ts';
 
@@ -45,7 +39,7 @@ function completed(outcome: Outcome, { recipients, before = [], expiresAt, polic
     ...(retriedAt && { retriedAt }),
   };
   const message = { expiresAt: expiresAt ?? MESSAGE.expiresAt };
-  return transitionAfter(message, state, outcome, { startedAt: START, endedAt: END }, { ...POLICY, ...policy });
+  return transitionAfterAttempt(message, state, { outcome, startedAt: START, endedAt: END }, { ...POLICY, ...policy });
 }
 
 const accepted = (...refused: readonly (readonly [string, string])[]): Outcome => ({
@@ -190,7 +184,7 @@ describe('each recipient has a fate of its own', () => {
   test('with its own reply, which is gone once it was taken', () => {
     const first = completed(accepted([B, BUSY]), { recipients: [pending(A), pending(B)] });
     expect(first.recipients[1]).toEqual({ address: B, status: 'pending', reply: reply(BUSY) });
-    expect(first.attempt.explanation).toBe(`Exchange took the message for delivery, but not for ${B}.`);
+    expect(first.attempt.explanation).toBe(`Exchange accepted the message for delivery, but not for ${B}.`);
     expect(completed(accepted(), { recipients: first.recipients }).recipients[1]).toEqual({
       address: B,
       status: 'sent',
@@ -327,8 +321,14 @@ describe('an outcome that nobody knows', () => {
   });
 
   test('is what a worker leaves that died after the final dot, and not one that died before', () => {
-    expect(interruptedAttempt(START, true, END, 'retry')).toMatchObject({ outcome: 'unknown', durationMs: 2_000 });
-    expect(interruptedAttempt(START, false, END, 'retry')).toMatchObject({ outcome: 'interrupted', at: START });
+    expect(interruptedAttempt({ startedAt: START, finalDotMarked: true }, END, 'retry')).toMatchObject({
+      outcome: 'unknown',
+      durationMs: 2_000,
+    });
+    expect(interruptedAttempt({ startedAt: START, finalDotMarked: false }, END, 'retry')).toMatchObject({
+      outcome: 'interrupted',
+      at: START,
+    });
   });
 });
 
@@ -338,7 +338,7 @@ test('a message that can not be tried fails alone', () => {
     attempts: [],
     recipients: [pending(A), { address: B, status: 'sent' }],
   };
-  expect(failWithoutAttempt(state, 'Its content is gone.', END)).toMatchObject({
+  expect(transitionWithoutAttempt({ message: MESSAGE, state, problem: 'Its content is gone.' }, END)).toMatchObject({
     status: 'failed',
     attempt: { explanation: 'Its content is gone.' },
     recipients: [{ status: 'failed' }, { status: 'sent' }],
@@ -347,7 +347,7 @@ test('a message that can not be tried fails alone', () => {
 });
 
 describe('an attempt', () => {
-  const CONTENT: Content = { replyTo: [], headers: {}, attachments: [] };
+  const CONTENT: LoadedContent = { ok: true, content: { replyTo: [], headers: {}, attachments: [] } };
   const STATE: MessageState = {
     status: 'sending',
     attempts: [],

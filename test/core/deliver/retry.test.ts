@@ -7,7 +7,10 @@ const LATER = new Date('2026-12-02T09:00:00Z');
 const DELAYS_MS = [30, 60, 120, 240, 480, 900, 1_800, 3_600].map((seconds) => seconds * 1_000) as [number, ...number[]];
 
 function seconds(attempts: number, random = 0.5, expiresAt = LATER, askedWaitMs?: number): number | 'expire' {
-  const next = nextAttempt(attempts, NOW, expiresAt, { delaysMs: DELAYS_MS, random: () => random }, askedWaitMs);
+  const next = nextAttempt(
+    { attempts, now: NOW, expiresAt, askedWaitMs },
+    { delaysMs: DELAYS_MS, random: () => random },
+  );
   return next.kind === 'expire' ? 'expire' : (next.at.getTime() - NOW.getTime()) / 1_000;
 }
 

@@ -23,7 +23,7 @@ test('throttles the mailbox until enough recipients are a day old, and says when
   const admit = makeAdmit(client, keys, throttle);
   const took = async (message: string, recipients: number): Promise<void> => {
     await admit(MAILBOX, message, recipients);
-    await throttle.settle(MAILBOX, message, { kind: 'took', recipients, certain: true });
+    await throttle.apply(MAILBOX, message, { kind: 'took', recipients, certain: true });
   };
   await took('m1', 6);
   // Six of them an hour ago.
@@ -34,7 +34,7 @@ test('throttles the mailbox until enough recipients are a day old, and says when
   await client.hset(recipients, { total: total ?? 0, oldest: minute - 60, [minute - 60]: 6 });
   await took('m2', 4);
   expect((await throttle.mailboxStatus(MAILBOX.id)).usage.recipientsPerDay).toBe(10);
-  expect(await admit(MAILBOX, 'm3', 3)).toMatchObject({ kind: 'wait', reason: 'day' });
+  expect(await admit(MAILBOX, 'm3', 3)).toMatchObject({ kind: 'wait', refusals: [{ reason: 'day' }] });
   const { state, until, reason } = await throttle.mailboxStatus(MAILBOX.id);
   expect([state, reason?.rule]).toEqual(['throttled', 'recipients-per-day']);
   const waitMs = (until?.getTime() ?? 0) - Date.now();

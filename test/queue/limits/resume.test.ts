@@ -2,13 +2,13 @@
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
-import { makeBodyCipher } from '../../../src/queue/records/body-cipher.ts';
 import { openConsumer } from '../../../src/queue/work/consumer.ts';
-import { makeSemaphore } from '../../../src/queue/work/semaphore.ts';
-import { openThrottle, type Wait } from '../../../src/queue/limits/throttle.ts';
+import { openThrottle } from '../../../src/queue/limits/throttle.ts';
 import { JOB_OPTIONS } from '../../../src/queue/jobs/job.ts';
 import { PRIORITIES } from '../../../src/queue/jobs/priorities.ts';
 import { openRecords } from '../../../src/queue/records/records.ts';
+import type { Attempts } from '../../../src/queue/work/attempts.ts';
+import { openTestAttempts, testRoute } from '../../helpers/admit.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 
 let redis: TestRedis;
@@ -24,25 +24,24 @@ test('is not overtaken by the rest', async () => {
   const throttle = openThrottle({ redis: client, keys, worker: 'w' });
   const queue = new Queue(mailbox.id, { connection: client, prefix: keys.prefix });
   onTestFinished(() => queue.close());
-  const semaphore = makeSemaphore();
-  semaphore.limit = 1;
   await throttle.pause(mailbox.id);
   /** As when a person resumes the mailbox just after the worker has asked. */
-  const refused = async (_mailbox: unknown, wait: Wait): Promise<Wait> => {
+  const attempts = openTestAttempts(client, keys, throttle);
+  const claim: Attempts['claim'] = async (job, routes) => {
+    const answer = await attempts.claim(job, routes);
     await throttle.resume(mailbox.id);
     await queue.removeRateLimitKey();
-    return wait;
+    return answer;
   };
   const worked = Promise.withResolvers<string>();
   const consumer = openConsumer({
     redis: client,
     keys,
     name: mailbox.id,
-    lines: [
-      { mailbox, semaphore, unknown: 'retry', runAttempt: () => Promise.reject(new Error('There is no message.')) },
-    ],
-    throttle: { ...throttle, refused },
-    records: openRecords(client, keys, 60_000, makeBodyCipher([])),
+    routes: [testRoute(mailbox, 1)],
+    attempts: { ...attempts, claim },
+    throttle,
+    records: openRecords(client, keys, 60_000),
     now: () => new Date(),
     events: {
       completed: () => undefined,

@@ -35,7 +35,7 @@ test('a fault is the first again once the mailbox has worked for a while, and a 
         await client.hincrby(keys.mailboxStatus(MAILBOX.id), field, -shift);
     }
     const before = Date.now();
-    const change = await throttle.settle(MAILBOX, 'm', { kind: 'blocked', backoff: HELD });
+    const change = await throttle.apply(MAILBOX, 'm', { kind: 'blocked', backoff: HELD });
     return change.kind === 'blocked' ? Math.round((change.until.getTime() - before) / 1_000) * 1_000 : 0;
   };
   expect(await holdMsAfter(0)).toBe(firstMs);
@@ -59,7 +59,7 @@ test('faults of different kinds do not add up', async () => {
   for (const backoff of [network, network, throttled, network, HELD]) {
     // Its time is over, and it meets the next fault.
     await client.hset(keys.mailboxStatus(MAILBOX.id), 'untilMs', 0);
-    const change = await throttle.settle(MAILBOX, 'm', { kind: 'blocked', backoff });
+    const change = await throttle.apply(MAILBOX, 'm', { kind: 'blocked', backoff });
     if (change.kind === 'blocked') waits.push(change.waitMs);
   }
   expect(waits).toEqual([
@@ -75,7 +75,7 @@ test.each([-300_000, 300_000])('a hold lasts as long for a worker whose clock is
   const throttle = openThrottle({ redis: connectTo(redis), keys: testKeys(), random: () => 0 });
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + wrongMs });
   onTestFinished(() => void vi.useRealTimers());
-  const change = await throttle.settle(MAILBOX, 'm', { kind: 'blocked', backoff: HELD });
+  const change = await throttle.apply(MAILBOX, 'm', { kind: 'blocked', backoff: HELD });
   expect(change).toMatchObject({ kind: 'blocked', waitMs: firstMs });
   expect(await throttle.isBlocked(MAILBOX.id)).toBe(true);
   await throttle.resume(MAILBOX.id);

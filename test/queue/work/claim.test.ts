@@ -1,11 +1,8 @@
-/** What taking a message up does to its record: only when its mailbox admits it, and then in the same step. */
+/** A claim: only when the mailbox admits the message, and then in one step with the start of its attempt. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
-import { makeBodyCipher } from '../../../src/queue/records/body-cipher.ts';
-import { CorruptRecordError } from '../../../src/queue/records/codec.ts';
 import { openThrottle } from '../../../src/queue/limits/throttle.ts';
-import { openRecords } from '../../../src/queue/records/records.ts';
-import { begin } from '../../../src/queue/work/work.ts';
+import { openTestAttempts, testRoute, writeQueued } from '../../helpers/admit.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 
 let redis: TestRedis;
@@ -14,64 +11,103 @@ beforeAll(async () => {
 });
 afterAll(() => redis.close());
 
-const MAILBOX = { id: 'a@contoso.com', address: 'a@contoso.com', limits: EXCHANGE_LIMITS };
+const MAILBOX = { id: 'a@contoso.com', limits: EXCHANGE_LIMITS };
 
 function openWorker() {
   const client = connectTo(redis);
   const keys = testKeys();
   const throttle = openThrottle({ redis: client, keys });
-  const records = openRecords(client, keys, 60_000, makeBodyCipher([]));
-  const dependencies = { records, throttle, now: () => new Date() };
+  const attempts = openTestAttempts(client, keys, throttle);
+  const route = testRoute(MAILBOX);
   return {
     client,
     keys,
     throttle,
-    records,
-    beginAttempt: () => begin('m', 't', 1, { mailbox: MAILBOX }, dependencies),
-    underWay: () => client.hlen(keys.underWay(MAILBOX.id)),
+    attempts,
+    route,
+    claim: () => attempts.claim({ id: 'm', token: 't', recipients: 1 }, [route]),
+    /** Messages and slots that are in use. */
+    inUse: async () => [await client.hlen(keys.underWay(MAILBOX.id)), route.semaphore.taken],
   };
 }
 
-describe('a message that is taken up', () => {
+describe('a claimed message', () => {
   test.each([
-    ['small', 3],
+    ['small', 5],
     ['large', 1024 ** 2],
-  ])('is admitted, its attempt open, and its content loaded as it is: %s', async (_size, bytes) => {
-    const { client, keys, beginAttempt, underWay } = openWorker();
-    const body = Buffer.alloc(bytes, Buffer.from([0xff, 0x00, 0x80]));
-    await client.hset(keys.record('m'), { status: 'queued', acceptedAtMs: 1 });
-    await client.set(keys.body('m'), body);
-    const beginning = await beginAttempt();
-    expect(beginning.kind === 'taken' && body.equals(beginning.taken.body as Buffer)).toBe(true);
+  ])('is admitted, has an open attempt, and its content as it was: %s', async (_size, bytes) => {
+    const { client, keys, claim, inUse } = openWorker();
+    const raw = Buffer.alloc(bytes, Buffer.from([0xff, 0x00, 0x80]));
+    await writeQueued(client, keys, 'm');
+    await client.set(keys.body('m'), Buffer.concat([Buffer.from('raw:'), raw]));
+    expect(await claim()).toMatchObject({ kind: 'claimed', content: { ok: true, content: { raw } } });
     expect(await client.hmget(keys.record('m'), 'status', 'openToken')).toEqual(['sending', 't']);
-    expect(await underWay()).toBe(1);
+    expect(await inUse()).toEqual([1, 1]);
   });
 
-  test('and whose record or content is of another type, is one that can not be read', async () => {
-    const { client, keys, records, beginAttempt } = openWorker();
-    await client.set(keys.record('m'), 'no hash');
+  test('has the attempt that a dead worker left open', async () => {
+    const { client, keys, claim } = openWorker();
+    await writeQueued(client, keys, 'm');
+    await client.hset(keys.record('m'), { openAt: 1_000, openToken: 'dead', finalDotAt: 2_000 });
+    const openAttempt = { startedAt: new Date(1_000), finalDotMarked: true };
+    expect(await claim()).toMatchObject({ kind: 'claimed', openAttempt });
+  });
+
+  test('whose content has another type can still be failed with the reason', async () => {
+    const { client, keys, claim } = openWorker();
+    await writeQueued(client, keys, 'm');
+    await client.del(keys.body('m'));
     await client.hset(keys.body('m'), 'no', 'string');
-    const beginning = await beginAttempt();
-    if (beginning.kind !== 'taken') throw new Error('The message was not taken up.');
-    const { taken } = beginning;
-    expect(() => records.readTaken('m', MAILBOX, taken)).toThrow(CorruptRecordError);
-    expect(() => records.readBody({} as never, taken)).toThrow(CorruptRecordError);
+    const problem = expect.stringContaining('another type');
+    expect(await claim()).toMatchObject({ kind: 'claimed', content: { ok: false, problem } });
+  });
+
+  test('that is released without a result frees its slot and does not count any more', async () => {
+    const { client, keys, attempts, claim, inUse } = openWorker();
+    await writeQueued(client, keys, 'm');
+    const claimed = await claim();
+    if (claimed.kind !== 'claimed') throw new Error('The message was not claimed.');
+    await attempts.release(claimed);
+    expect(await inUse()).toEqual([0, 0]);
   });
 });
 
-test('a message whose mailbox admits none stays as it is', async () => {
-  const { client, keys, throttle, beginAttempt, underWay } = openWorker();
-  await client.hset(keys.record('m'), { status: 'queued', acceptedAtMs: 1 });
-  await throttle.pause(MAILBOX.id);
-  expect(await beginAttempt()).toMatchObject({ kind: 'wait', reason: 'paused' });
-  expect(await client.hgetall(keys.record('m'))).toEqual({ status: 'queued', acceptedAtMs: '1' });
-  expect(await underWay()).toBe(0);
-});
+describe('a message that is not claimed', () => {
+  test('stays as it is when its mailbox admits none', async () => {
+    const { client, keys, throttle, claim, inUse } = openWorker();
+    await writeQueued(client, keys, 'm');
+    const before = await client.hgetall(keys.record('m'));
+    await throttle.pause(MAILBOX.id);
+    expect(await claim()).toMatchObject({ kind: 'wait', refusals: [{ mailbox: MAILBOX.id, reason: 'paused' }] });
+    expect(await client.hgetall(keys.record('m'))).toEqual(before);
+    expect(await inUse()).toEqual([0, 0]);
+  });
 
-test('a message that could not be taken up holds up no other', async () => {
-  const { client, keys, beginAttempt, underWay } = openWorker();
-  await client.hset(keys.record('m'), { status: 'queued', acceptedAtMs: 1 });
-  await client.set(keys.indexOfStatus('sending'), 'no index');
-  await expect(beginAttempt()).rejects.toThrow('WRONGTYPE');
-  expect(await underWay()).toBe(0);
+  test.each([
+    ['without a record', {}, { kind: 'unreadable', problem: 'There is no record of this message.' }],
+    ['that is over', { status: 'sent' }, { kind: 'over' }],
+  ])('%s blocks no other', async (_state, fields: object, expected) => {
+    const { client, keys, claim, inUse } = openWorker();
+    if ('status' in fields) {
+      await writeQueued(client, keys, 'm');
+      await client.hset(keys.record('m'), fields);
+    }
+    expect(await claim()).toEqual(expected);
+    expect(await inUse()).toEqual([0, 0]);
+  });
+
+  test('and whose record has another type is unreadable', async () => {
+    const { client, keys, claim, inUse } = openWorker();
+    await client.set(keys.record('m'), 'no hash');
+    expect(await claim()).toMatchObject({ kind: 'unreadable', problem: expect.stringContaining('another type') });
+    expect(await inUse()).toEqual([0, 0]);
+  });
+
+  test('because Redis failed blocks no other', async () => {
+    const { client, keys, claim, inUse } = openWorker();
+    await writeQueued(client, keys, 'm');
+    await client.set(keys.indexOfStatus('sending'), 'no index');
+    await expect(claim()).rejects.toThrow('WRONGTYPE');
+    expect(await inUse()).toEqual([0, 0]);
+  });
 });

@@ -3,13 +3,13 @@ import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
 import { openConsumer } from '../../../src/queue/work/consumer.ts';
-import { makeSemaphore } from '../../../src/queue/work/semaphore.ts';
+import type { RunAttempt } from '../../../src/core/deliver/attempt.ts';
 import { openThrottle } from '../../../src/queue/limits/throttle.ts';
 import { JOB_OPTIONS } from '../../../src/queue/jobs/job.ts';
-import { makeBodyCipher } from '../../../src/queue/records/body-cipher.ts';
 import { makeKeys } from '../../../src/queue/redis/keys.ts';
 import { PRIORITIES } from '../../../src/queue/jobs/priorities.ts';
 import { openRecords } from '../../../src/queue/records/records.ts';
+import { openTestAttempts, SENT, testRoute, writeQueued } from '../../helpers/admit.ts';
 import { connectTo, openWayTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 import { isFinal, openTestService } from '../../helpers/service.ts';
 
@@ -32,7 +32,7 @@ describe('a worker whose message another one has taken up', () => {
     await connectTo(redis).hset(makeKeys(service.namespace).record(id), 'openToken', "another worker's");
     const message = await service.until(id, ({ attempts }) => attempts.length > 0);
     expect(message.attempts[0]).toMatchObject({ outcome: 'deferred' });
-    expect(message.attempts[0].explanation).toContain('Another worker has taken the message over');
+    expect(message.attempts[0].explanation).toContain('Another worker has the message');
     expect(message.status).toBe('sending');
     await exchange.waitFor(({ attempts }) => attempts.length > 0);
     expect(exchange.messages).toEqual([]);
@@ -89,27 +89,23 @@ describe('a message whose work fails for a fault of Redis', () => {
     const client = connectTo(redis);
     const keys = testKeys();
     const mailbox = { id: 'a@contoso.com', address: 'a@contoso.com', limits: EXCHANGE_LIMITS };
-    const semaphore = makeSemaphore();
-    semaphore.limit = 1;
-    let begins = 0;
-    const begin = async (): Promise<never> => {
-      begins += 1;
-      throw new Error('Redis is in trouble.');
+    const throttle = openThrottle({ redis: client, keys, worker: 'w' });
+    const attempts = openTestAttempts(client, keys, throttle);
+    await writeQueued(client, keys, 'm');
+    let tries = 0;
+    const runAttempt: RunAttempt = async () => {
+      tries += 1;
+      return SENT;
     };
+    const complete = () => Promise.reject(new Error('Redis is in trouble.'));
     const consumer = openConsumer({
       redis: client,
       keys,
       name: mailbox.id,
-      lines: [
-        {
-          mailbox,
-          semaphore,
-          unknown: 'retry',
-          runAttempt: () => Promise.reject(new Error('There is nothing to try.')),
-        },
-      ],
-      throttle: openThrottle({ redis: client, keys, worker: 'w' }),
-      records: { ...openRecords(client, keys, 60_000, makeBodyCipher([])), begin },
+      routes: [{ ...testRoute(mailbox, 1), runAttempt }],
+      attempts: { ...attempts, complete },
+      throttle,
+      records: openRecords(client, keys, 60_000),
       now: () => new Date(),
       events: {
         completed: () => undefined,
@@ -124,8 +120,8 @@ describe('a message whose work fails for a fault of Redis', () => {
     consumer.setConcurrency(1);
     const queue = new Queue(mailbox.id, { connection: client, prefix: keys.prefix });
     await queue.add('send', { recipients: 1 }, { ...JOB_OPTIONS, priority: PRIORITIES.normal, jobId: 'm' });
-    while (begins === 0) await client.ping();
+    while (tries === 0) await client.ping();
     while ((await client.hlen(keys.underWay(mailbox.id))) > 0);
-    while (begins === 1) await client.ping();
+    while (tries === 1) await client.ping();
   });
 });

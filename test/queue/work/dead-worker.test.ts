@@ -50,18 +50,18 @@ describe('a message that a dead worker had under way', () => {
   test('does not keep a held mailbox from being tried', async () => {
     const { dead, alive, kill } = await openFleet(connectTo(redis));
     for (const message of ['m1', 'm2', 'm3']) await dead.admit(MAILBOX, message, 1);
-    await alive.settle(MAILBOX, 'm0', { kind: 'blocked', backoff: HELD });
+    await alive.apply(MAILBOX, 'm0', { kind: 'blocked', backoff: HELD });
     await alive.resume(MAILBOX.id);
-    expect(await alive.admit(MAILBOX, 'm4', 1)).toMatchObject({ kind: 'wait', reason: 'recovering' });
+    expect(await alive.admit(MAILBOX, 'm4', 1)).toMatchObject({ kind: 'wait', refusals: [{ reason: 'recovering' }] });
     await kill();
-    expect(await alive.admit(MAILBOX, 'm2', 1)).toBe('admitted');
+    expect(await alive.admit(MAILBOX, 'm2', 1)).toMatchObject({ kind: 'claimed' });
   });
 
   test('counts against the rate, for it may have been sent', async () => {
     const { dead, alive, kill } = await openFleet(connectTo(redis));
     for (const message of ['m1', 'm2', 'm3']) await dead.admit(MAILBOX, message, 1);
     await kill();
-    expect(await alive.admit(MAILBOX, 'm4', 1)).toBe('admitted');
-    expect(await alive.admit(MAILBOX, 'm5', 1)).toMatchObject({ kind: 'wait', reason: 'rate' });
+    expect(await alive.admit(MAILBOX, 'm4', 1)).toMatchObject({ kind: 'claimed' });
+    expect(await alive.admit(MAILBOX, 'm5', 1)).toMatchObject({ kind: 'wait', refusals: [{ reason: 'rate' }] });
   });
 });

@@ -29,7 +29,7 @@ test('with the policy `hold` it waits for a person, and is not sent again by its
   await service.until(other, isFinal);
   const held = await service.until(id, ({ status }) => status !== 'queued' && status !== 'sending');
   expect(held).toMatchObject({ status: 'held', attempts: [{ outcome: 'unknown' }] });
-  expect(held.attempts[0].explanation).toMatch(/worker ended.*POST \/messages\/\{id\}\/retry/s);
+  expect(held.attempts[0].explanation).toMatch(/worker died.*POST \/messages\/\{id\}\/retry/s);
   expect(service.sandbox.exchange.messages.map(({ messageId }) => messageId)).not.toContain(held.messageId);
   await service.request('POST', `/messages/${id}/retry`);
   expect(await service.until(id, isFinal)).toMatchObject({

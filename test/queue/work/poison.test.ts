@@ -1,9 +1,9 @@
 /** A mail over which one worker after the other dies: it fails alone, with the reason, and does not come back. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { interruptedAttempt } from '../../../src/core/deliver/without-attempt.ts';
-import { makeBodyCipher } from '../../../src/queue/records/body-cipher.ts';
 import { makeKeys } from '../../../src/queue/redis/keys.ts';
-import { openRecords } from '../../../src/queue/records/records.ts';
+import { defineLua } from '../../../src/queue/redis/lua.ts';
+import { WORK_SCRIPTS } from '../../../src/queue/work/scripts.ts';
 import { connectTo, startTestRedis, type TestRedis } from '../../helpers/redis.ts';
 import { isFinal, openTestService } from '../../helpers/service.ts';
 
@@ -14,14 +14,18 @@ beforeAll(async () => {
 afterAll(() => redis.close());
 
 test.each([
-  [4, 'sent', /Exchange took the message/],
-  [5, 'failed', /5 workers in a row ended while they had this message/],
+  [4, 'sent', /Exchange accepted the message/],
+  [5, 'failed', /5 workers in a row died while they sent this message/],
 ])('over which %i workers in a row died is %s', async (deaths, status, explanation) => {
   const service = await openTestService({ location: redis.location, workers: 0 });
   const id = await service.send();
-  const records = openRecords(connectTo(redis), makeKeys(service.namespace), 60_000, makeBodyCipher([]));
+  const client = connectTo(redis);
+  const { noteInterrupted } = defineLua(client, WORK_SCRIPTS);
+  const record = makeKeys(service.namespace).record(id);
   for (let n = 0; n < deaths; n += 1) {
-    await records.noteAttempt(id, interruptedAttempt(new Date(), false, new Date(), 'retry'));
+    const open = { startedAt: new Date(), finalDotMarked: false };
+    const attempt = JSON.stringify(interruptedAttempt(open, new Date(), 'retry'));
+    await noteInterrupted({ keys: { record }, args: { attempt } });
   }
   await service.addWorker();
   const message = await service.until(id, isFinal);

@@ -1,56 +1,69 @@
-/** Which way a message takes, when some are busy, used up or blocked. */
-import { expect, test } from 'vitest';
+/** Which route a message is claimed through, when some are busy, used up or blocked. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
-import { makeSemaphore } from '../../../src/queue/work/semaphore.ts';
-import type { Wait } from '../../../src/queue/limits/throttle.ts';
-import { type Route, admit } from '../../../src/queue/work/routes.ts';
-import type { Beginning } from '../../../src/queue/records/records.ts';
+import { openThrottle } from '../../../src/queue/limits/throttle.ts';
+import type { Route } from '../../../src/queue/work/routes.ts';
+import { openTestAttempts, testRoute, writeQueued } from '../../helpers/admit.ts';
+import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 
-/** A way through a mailbox with so many connections, of which so many are busy. */
-function line(id: string, limit: number, taken: number): Route {
-  const semaphore = makeSemaphore();
-  semaphore.limit = limit;
-  for (let n = 0; n < taken; n += 1) void semaphore.enter();
-  const mailbox = { id, address: id, limits: EXCHANGE_LIMITS };
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.close());
+
+const JOB = { id: 'm', token: 't', recipients: 1 };
+const HELD = { state: 'held', reason: { explanation: 'No.' }, firstWaitMs: 90_000, longestWaitMs: 90_000 } as const;
+
+/** A route with so many slots, of which so many are busy. */
+function route(id: string, slots: number, busy: number): Route {
+  const made = testRoute({ id, limits: { ...EXCHANGE_LIMITS, messagesPerMinute: 1 } }, slots);
+  for (let n = 0; n < busy; n += 1) void made.semaphore.acquire();
+  return made;
+}
+
+async function openPool() {
+  const client = connectTo(redis);
+  const keys = testKeys();
+  const throttle = openThrottle({ redis: client, keys, random: () => 0 });
+  const attempts = openTestAttempts(client, keys, throttle);
+  await writeQueued(client, keys, 'm');
   return {
-    mailbox,
-    semaphore,
-    unknown: 'retry',
-    runAttempt: () => Promise.reject(new Error('Nothing is tried here.')),
+    claim: (...routes: readonly Route[]) => attempts.claim(JOB, routes),
+    hold: ({ mailbox }: Route) => throttle.block(mailbox, HELD),
+    useUp: ({ mailbox }: Route) => throttle.apply(mailbox, 'other', { kind: 'took', recipients: 1, certain: true }),
   };
 }
 
-const RATE: Wait = { kind: 'wait', reason: 'rate', waitMs: 40_000 };
-const HELD: Wait = { kind: 'wait', reason: 'held', waitMs: 90_000 };
-const TAKEN: Beginning = { kind: 'taken', taken: { fields: [], body: null } };
-const asking =
-  (answers: Readonly<Record<string, Wait>>) =>
-  ({ mailbox }: Route): Promise<Beginning> =>
-    Promise.resolve(answers[mailbox.id] ?? TAKEN);
-
-test('a pool asks again soon while one of its mailboxes is busy, whose answers may take minutes', async () => {
-  const turn = await admit([line('busy', 3, 3), line('used-up', 3, 0)], asking({ 'used-up': RATE }));
-  expect(turn).toMatchObject({ kind: 'wait', blocked: [] });
-  expect(turn.kind === 'wait' && turn.waitMs).toBeLessThanOrEqual(100);
+test('a pool asks again soon while one of its mailboxes is busy, whose replies may take minutes', async () => {
+  const { claim, useUp } = await openPool();
+  const usedUp = route('used-up', 3, 0);
+  await useUp(usedUp);
+  expect(await claim(route('busy', 3, 3), usedUp)).toMatchObject({ waitMs: 100, refusals: [{ reason: 'rate' }] });
 });
 
-test('a pool takes the first mailbox that has a connection and may send', async () => {
-  const lines = [line('busy', 1, 1), line('held', 3, 0), line('good', 3, 2)];
-  expect(await admit(lines, asking({ held: HELD }))).toMatchObject({
-    kind: 'go',
-    line: { mailbox: { id: 'good' }, semaphore: { taken: 3 } },
-  });
-  expect(lines.map(({ semaphore }) => semaphore.taken)).toEqual([1, 0, 3]);
+test('a pool takes the first mailbox that has a slot and may send', async () => {
+  const { claim, hold } = await openPool();
+  const [busy, held, good] = [route('busy', 1, 1), route('held', 3, 0), route('good', 3, 2)];
+  await hold(held);
+  expect(await claim(busy, held, good)).toMatchObject({ kind: 'claimed', route: { mailbox: { id: 'good' } } });
+  expect([busy, held, good].map(({ semaphore }) => semaphore.taken)).toEqual([1, 0, 3]);
 });
 
 test('a pool waits for the mailbox that goes on first', async () => {
-  const turn = await admit([line('held', 3, 0), line('used-up', 3, 0)], asking({ held: HELD, 'used-up': RATE }));
-  expect(turn).toEqual({ kind: 'wait', waitMs: 40_000, blocked: ['held'], changes: [] });
+  const { claim, hold, useUp } = await openPool();
+  const [held, usedUp] = [route('held', 3, 0), route('used-up', 3, 0)];
+  await hold(held);
+  await useUp(usedUp);
+  const wait = await claim(held, usedUp);
+  expect(wait).toMatchObject({ kind: 'wait', refusals: [{ reason: 'held' }, { reason: 'rate' }] });
+  expect(wait.kind === 'wait' && wait.waitMs).toBeLessThanOrEqual(60_000);
 });
 
-test('a mailbox of its own waits for one of its connections', async () => {
-  const only = line('only', 1, 1);
-  const turn = admit([only], asking({}));
-  only.semaphore.leave();
-  expect((await turn).kind).toBe('go');
+test('a mailbox of its own waits for one of its slots', async () => {
+  const { claim } = await openPool();
+  const only = route('only', 1, 1);
+  const claiming = claim(only);
+  only.semaphore.release();
+  expect((await claiming).kind).toBe('claimed');
 });
