@@ -39,7 +39,8 @@ export function cells(markdown: string): string[] {
   const rows = prose(markdown)
     .split('\n')
     .map((line) => /^\s*\|(.*)\|\s*$/.exec(line)?.[1]);
-  return rows.flatMap((row) => row?.split(/(?<!\\)\|/).map((cell) => cell.trim()) ?? []);
+  const all = rows.flatMap((row) => row?.split(/(?<!\\)\|/).map((cell) => cell.trim()) ?? []);
+  return all.filter((cell) => !/^:?-+:?$/.test(cell));
 }
 
 /** The anchors of the headings, as GitHub makes them. */
