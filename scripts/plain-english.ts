@@ -47,8 +47,9 @@ const findings = [
   ...filesOf(rules.retired).flatMap((file) => search(file, without(rules.retired.keep, textOf(file)), retired)),
 ].sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
 
-for (const { file, line, text, instead } of findings)
-  process.stdout.write(`${file}:${line}: "${text}": write ${instead}\n`);
+process.stdout.write(
+  findings.map(({ file, line, text, instead }) => `${file}:${line}: "${text}": write ${instead}\n`).join(''),
+);
 if (findings.length > 0) process.exitCode = 1;
 
 function filesOf({ files, except }: Pick<Rules, 'files' | 'except'>): readonly string[] {
@@ -77,7 +78,7 @@ function search(file: string, text: string, checks: readonly Check[]): Finding[]
     [...text.matchAll(pattern)].map(({ 0: found, index }) => ({
       file,
       line: text.slice(0, index).split('\n').length,
-      text: found.replace(/\s+/g, ' '),
+      text: found.replace(/\s*\n[\s*/#>-]*/g, ' ').trim(),
       instead,
     })),
   );

@@ -41,7 +41,7 @@ test('a form is found with its line, also across a line break', () => {
 
 test('a form is found in a comment that goes on in the next line', () => {
   expect(checkText('file.ts', '/**\n * A program can\n * not do this.\n */\n').lines).toEqual([
-    'file.ts:2: "can * not": write cannot',
+    'file.ts:2: "can not": write cannot',
   ]);
 });
 
