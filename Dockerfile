@@ -1,4 +1,4 @@
-# The image holds the packages that run, the sources and nothing else; it runs as nobody special on a read-only root.
+# The image contains the runtime packages and the sources. It runs as the user node and needs no writable file system.
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -12,7 +12,7 @@ COPY package.json ./
 COPY src ./src
 USER node
 EXPOSE 3000 2525
-# For the API; a worker has no port, and its orchestrator watches its process.
+# For the API. A worker has no HTTP port: turn the check off, and let the orchestrator watch the process.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/live`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "src/api.ts"]

@@ -31,7 +31,7 @@ describe('docs/dependencies.md', () => {
   });
 
   test('gives each package for development its reason, and no other', () => {
-    expect(listed('For development alone')).toEqual(Object.keys(devDependencies).sort());
+    expect(listed('For development only')).toEqual(Object.keys(devDependencies).sort());
   });
 });
 

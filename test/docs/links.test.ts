@@ -12,12 +12,19 @@ describe('links in Markdown', () => {
     expect(PAGES).toContain('README.md');
   });
 
-  test.each(PAGES)('each relative link of %s leads to a file and a heading that exist', (page) => {
+  test.each(PAGES)('each relative link in %s leads to a file and a heading that exist', (page) => {
     const targets = links(read(page)).filter((target) => !/^[a-z]+:/.test(target));
     expect(targets.filter((target) => !resolves(page, target))).toEqual([]);
   });
 
-  test('a link to a missing file or heading is told', () => {
+  test('each page that the sources name exists', () => {
+    const sources = globSync('{src,scripts,bench,torture}/**/*.{ts,mjs}', { cwd: ROOT });
+    const named = sources.flatMap((file) => read(file).match(/\bdocs\/[\w/-]+\.\w+/g) ?? []);
+    expect(named.length).toBeGreaterThan(5);
+    expect([...new Set(named)].filter((page) => !existsSync(join(ROOT, page)))).toEqual([]);
+  });
+
+  test('a link to a missing file or heading is found', () => {
     expect(resolves('README.md', 'docs/no-such-page.md')).toBe(false);
     expect(resolves('README.md', '#no-such-heading')).toBe(false);
     expect(resolves('README.md', '#quick-start')).toBe(true);

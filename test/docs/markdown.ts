@@ -34,6 +34,15 @@ export function links(markdown: string): string[] {
   return [...text.matchAll(/\]\(([^()\s]+)\)|<(https?:[^<>\s]+)>/g)].map(([, target, bare]) => target ?? bare ?? '');
 }
 
+/** The cells of all tables, without their padding. A cell contains `\\|` for a bar. */
+export function cells(markdown: string): string[] {
+  const rows = prose(markdown)
+    .split('\n')
+    .map((line) => /^\s*\|(.*)\|\s*$/.exec(line)?.[1]);
+  const all = rows.flatMap((row) => row?.split(/(?<!\\)\|/).map((cell) => cell.trim()) ?? []);
+  return all.filter((cell) => !/^:?-+:?$/.test(cell));
+}
+
 /** The anchors of the headings, as GitHub makes them. */
 export function anchors(markdown: string): string[] {
   const headings = prose(markdown)

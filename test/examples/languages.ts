@@ -1,6 +1,6 @@
 /**
- * The languages that have an example and a snippet in the README, how each is run, and whether its runtime is here. A
- * machine may lack all of them but Node; what is lacking is said aloud and never counted as passed.
+ * The languages that have an example and a short request in examples/README.md, how each is run, and whether its runtime
+ * is installed. A machine may lack all of them except Node; a missing one is reported and never counted as passed.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -8,14 +8,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface Language {
-  /** As the README's heading has it. */
+  /** As the heading in examples/README.md. */
   readonly name: string;
   /** Succeeds where the runtime is here. */
   readonly probe: Command;
   /** The example, from the repository's root. */
   readonly example: string;
   readonly runExample: (example: string) => Command;
-  /** Writes the README's snippet into a folder of its own and says how to run it; absent where there is no snippet. */
+  /** Writes the short request into a folder of its own and says how to run it; absent where there is no snippet. */
   readonly runSnippet?: (snippet: string, folder: string) => Command;
 }
 

@@ -13,6 +13,7 @@ import { type BlocksUnder, MAIL_CLIENTS, type MailClient } from './mail-clients.
 import { KEY, MAILBOX, openSmtpService, type SmtpService } from './service.ts';
 
 const PAGE = readFileSync(join(ROOT, 'docs/clients.md'), 'utf8');
+const SMTP_PAGE = readFileSync(join(ROOT, 'docs/smtp.md'), 'utf8');
 const BLOCKS = codeBlocks(PAGE);
 const CLIENT_TIMEOUT_MS = 60_000;
 
@@ -74,7 +75,7 @@ describe('a device', () => {
     skip,
   }) => {
     if (spawnSync('curl', ['--version']).status !== 0) skip('curl is not here');
-    const [name = '', value = ''] = firstUnder('Printers and scanners').split(/=(.*)/);
+    const [name = '', value = ''] = firstUnder('Devices without TLS or passwords').split(/=(.*)/);
     const yaml = firstUnder('Senders like scanner@local');
     const env = { API_KEYS: `printer:${KEY.pass}`, [name]: value.replace('192.168.10.21', '127.0.0.1') };
     const service = await openSmtpService({ location: redis.location, workers: 1, yaml, env });
@@ -93,7 +94,7 @@ describe('a device', () => {
 });
 
 function firstUnder(name: string): string {
-  return BLOCKS.find(({ heading }) => heading === name)?.text ?? '';
+  return codeBlocks(SMTP_PAGE).find(({ heading }) => heading === name)?.text ?? '';
 }
 
 function isHere({ probe: [program, ...args] }: MailClient): boolean {
