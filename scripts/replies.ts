@@ -12,11 +12,11 @@ const HEAD = `# Every "no" and what to do
 Made from the tables in \`src/core\`: change them, then run \`npm run openapi\`. The same words stand in the status of a
 message, in the log, in \`GET /mailboxes\` and in the doctor.
 
-| action | what follows                                                                               |
-| ------- | ------------------------------------------------------------------------------------------ |
-| retry   | the message is tried again (\`RETRY_DELAYS_SECONDS\`) until its time is over                 |
-| fail    | the message, or this recipient, has failed                                                 |
-| hold    | the mailbox is held: its messages wait, none loses an attempt; it is tried again by itself |
+| action   | what follows                                                                               |
+| -------- | ------------------------------------------------------------------------------------------ |
+| retry    | the message is tried again (\`RETRY_DELAYS_SECONDS\`) until its time is over                 |
+| fail     | the message, or this recipient, has failed                                                 |
+| hold     | the mailbox is held: its messages wait, none loses an attempt; it is tried again by itself |
 | throttle | the mailbox slows down as a whole, then finds its pace again                               |
 
 A reply that no row knows is judged by its class: 4xx is tried again; 5xx fails the message, or holds the mailbox when it
