@@ -19,8 +19,8 @@ export interface DumpedKey {
 /** A message in the dump, as its API described it then. */
 export interface DumpedMessage {
   readonly title: string;
-  /** What it takes to have it sent; `over`: nothing more happens to it. */
-  readonly goesOn: 'by itself' | 'after resume' | 'after retry' | 'over';
+  /** What has it sent. `over`: nothing more happens to it; `to its end`: it expires; `with its mailbox`: it waits. */
+  readonly goesOn: 'by itself' | 'after resume' | 'after retry' | 'over' | 'to its end' | 'with its mailbox';
   /** How often Exchange had taken it by then. */
   readonly takenBefore: number;
   /** What its bytes hold when it is sent. */
@@ -55,7 +55,7 @@ interface Head {
   /** The configuration of its processes, besides the sandbox's addresses and certificate. */
   readonly env: Readonly<Record<string, string>>;
   readonly yaml: string;
-  readonly apiKey: string;
+  readonly apiKeys: { readonly shop: string; readonly operator: string };
   readonly pausedMailbox: string;
   readonly mailboxes: readonly DumpedMailbox[];
   readonly requests: readonly DumpedRequest[];

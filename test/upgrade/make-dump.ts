@@ -7,6 +7,7 @@
  *   node test/upgrade/make-dump.ts /tmp/old
  */
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,8 +28,12 @@ const DYING = 'dying@contoso.com';
 const NEWS = ['news1@contoso.com', 'news2@contoso.com'];
 const KEEPER = 'keeper@contoso.com';
 const POOL = 'news';
+/** Taken out of the configuration before the dump. */
+const GONE = 'gone@contoso.com';
 
-const API_KEY = 'a-key-for-the-upgrade-test';
+/** The mails are the shop's, which sees its own only; the operator sees and may do all. */
+const API_KEYS = { shop: 'a-shop-of-the-upgrade-test', operator: 'an-operator-of-the-upgrade-test' };
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const BODY_KEY = `k:${Buffer.alloc(32, 'upgrade test').toString('base64')}`;
 const YAML = `mailboxes:
   - address: ${PAUSED}
@@ -41,13 +46,19 @@ ${NEWS.map((address) => `  - address: ${address}\n`).join('')}pools:
   - name: ${POOL}
     mailboxes: [${NEWS.join(', ')}]
     stickyBy: recipient
+apiKeys:
+  - name: shop
+    hash: sha256:${sha256(API_KEYS.shop)}
+    scopes: [send, read]
+  - name: operator
+    hash: sha256:${sha256(API_KEYS.operator)}
+    scopes: [send, read, admin]
 `;
 
 /** So long that no deferred message is tried again before the dump, and less than the minute that it is old at least. */
-const ENV = { API_KEYS: `shop:${API_KEY}`, BODY_KEYS: `plain,${BODY_KEY}`, RETRY_DELAYS_SECONDS: '40' };
-const SCHEDULED_MS = 50_000;
-/** An active job is seen to be stalled by two checks, 4 s apart, between which its lock is not renewed. */
-const UNTIL_STALLED_MS = 5_500;
+const ENV = { BODY_KEYS: `plain,${BODY_KEY}`, RETRY_DELAYS_SECONDS: '40' };
+/** As long after the accept. */
+const DUE_MS = 50_000;
 /** Most of the time for which a dead worker's connections are still its own. */
 const UNTIL_LEASE_ENDS_MS = 9_000;
 const POLL_MS = 50;
@@ -55,12 +66,15 @@ const POLL_MS = 50;
 const folder = mkdtempSync(join(tmpdir(), 'relay365-dump-'));
 const redis = openRedisServer(folder);
 await redis.start();
+process.on('exit', () => void redis.end('SIGKILL'));
 const sandbox = await openSandbox();
 const { exchange } = sandbox;
 for (const address of [PAUSED, HELD, THROTTLED, CAREFUL, DYING, ...NEWS, KEEPER]) exchange.addMailbox({ address });
 
 writeFileSync(join(folder, 'ca.pem'), sandbox.caCertificate);
-writeFileSync(join(folder, 'relay365.yaml'), YAML);
+// Not relay365.yaml, which every process here would read.
+writeFileSync(join(folder, 'now.yaml'), YAML);
+writeFileSync(join(folder, 'before.yaml'), YAML.replace('mailboxes:', `mailboxes:\n  - address: ${GONE}`));
 const { PATH = '', HOME = '' } = process.env;
 const base: Readonly<Record<string, string>> = {
   ...{ PATH, HOME, HOST: '127.0.0.1', PORT: '0', NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') },
@@ -72,7 +86,7 @@ const base: Readonly<Record<string, string>> = {
   SMTP_PORT: String(sandbox.smtp.port),
   REDIS_URL: redis.url,
 };
-const env = { ...base, M365_MAILBOX: sandbox.mailbox.address, CONFIG_FILE: join(folder, 'relay365.yaml'), ...ENV };
+const env = { ...base, M365_MAILBOX: sandbox.mailbox.address, CONFIG_FILE: join(folder, 'now.yaml'), ...ENV };
 
 interface Started {
   /** What the line has that says that it is ready. */
@@ -104,7 +118,7 @@ async function startApi(more: Readonly<Record<string, string>> = {}): Promise<St
 
 // biome-ignore lint/suspicious/noExplicitAny: the answers of many routes.
 async function request(url: string, method: string, body?: string | FormData, headers = {}): Promise<any> {
-  const authorization = `Bearer ${API_KEY}`;
+  const authorization = `Bearer ${/\/send/.test(url) ? API_KEYS.shop : API_KEYS.operator}`;
   const response = await fetch(url, { method, ...(body && { body }), headers: { authorization, ...headers } });
   if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${await response.text()}`);
   return response.json();
@@ -112,6 +126,7 @@ async function request(url: string, method: string, body?: string | FormData, he
 
 const api = await startApi();
 const encrypting = await startApi({ BODY_KEYS: `${BODY_KEY},plain` });
+const former = await startApi({ CONFIG_FILE: join(folder, 'before.yaml') });
 const hurried = await startApi({ MESSAGE_TTL_HOURS: '0.001' });
 
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -246,7 +261,10 @@ async function queueSome(): Promise<void> {
   for (const n of [1, 2]) await send(`paused ${n}`, 'after resume', { mailbox: PAUSED });
   for (const n of [1, 2, 3]) await send(`pool ${n}`, 'by itself', { mailbox: POOL });
   await send('one behind the claimed ones', 'by itself', { mailbox: DYING });
-  await send('a scheduled one', 'by itself', { sendAt: new Date(Date.now() + SCHEDULED_MS).toISOString() });
+  const due = new Date(Date.now() + DUE_MS).toISOString();
+  await send('a scheduled one', 'by itself', { sendAt: due });
+  await send('one whose time ends', 'to its end', { mailbox: PAUSED, expiresAt: due });
+  await send('one whose mailbox is gone', 'with its mailbox', { mailbox: GONE }, former);
   await send('an encrypted one', 'by itself', {}, encrypting);
   await sendRich('one with everything');
   await sendForm('one from a form');
@@ -255,6 +273,12 @@ async function queueSome(): Promise<void> {
   await sendOnce('/send/batch', 'orders-of-today', ['batch 1', 'batch 2']);
   const failed = sent.find(({ title }) => title === 'one that failed and is retried');
   await request(`${api.url}/messages/${failed?.id}/retry`, 'POST');
+}
+
+/** BullMQ takes a job for stalled when two checks see it active: the first one is the killed worker's own. */
+async function untilSeenActive(jobs: number): Promise<void> {
+  const seen = async () => Promise.all((await redis.client.keys('*:stalled')).map((name) => redis.client.scard(name)));
+  while ((await seen()).reduce((sum, count) => sum + count, 0) < jobs) await delay(POLL_MS);
 }
 
 async function describe({ id, ...rest }: (typeof sent)[number]): Promise<DumpedMessage> {
@@ -277,7 +301,7 @@ const worker = await start('src/worker.ts', env);
 await finishSome();
 await deferSome();
 await claimSome();
-await delay(UNTIL_STALLED_MS);
+await untilSeenActive(3);
 await worker.end('SIGKILL');
 
 // It sends nothing of these messages: it is there for the clock that leases go by, which stands still without a worker.
@@ -286,8 +310,10 @@ await Promise.all([queueSome(), delay(UNTIL_LEASE_ENDS_MS)]);
 await keeper.end('SIGTERM');
 
 const messages = await Promise.all(sent.map(describe));
+for (const { title, goesOn, answer } of messages)
+  if (goesOn !== 'over' && answer.status === 'sent') throw new Error(`The dump comes too late: ${title} is sent.`);
 const mailboxes = await describeMailboxes();
-await Promise.all([api, encrypting, hurried].map((one) => one.end('SIGTERM')));
+await Promise.all([api, encrypting, former, hurried].map((one) => one.end('SIGTERM')));
 const takenAt = Date.now();
 const keys = await readKeys(redis.client);
 await redis.close();
@@ -296,6 +322,6 @@ rmSync(folder, { recursive: true, force: true });
 
 const version = execFileSync('git', ['-C', checkout, 'rev-parse', '--short=7', 'HEAD'], { encoding: 'utf8' }).trim();
 const file = join(import.meta.dirname, 'dumps', `${version}.jsonl`);
-const configuration = { env: ENV, yaml: YAML, apiKey: API_KEY, pausedMailbox: PAUSED };
+const configuration = { env: ENV, yaml: YAML, apiKeys: API_KEYS, pausedMailbox: PAUSED };
 writeFileSync(file, encodeDump({ version, takenAt, ...configuration, mailboxes, requests, messages, keys }));
 console.log(`${file}: ${messages.length} messages, ${keys.length} keys`);

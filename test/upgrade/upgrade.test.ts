@@ -47,15 +47,17 @@ async function upgrade(dump: Dump): Promise<Upgraded> {
     await worker.line(/worker ready/);
     return worker;
   };
-  return { ...client({ url, key: dump.apiKey }), sandbox, move, startWorker };
+  return { ...client({ url, key: dump.apiKeys.operator }), sandbox, move, startWorker };
 }
 
-async function list({ request }: Api): Promise<{ readonly id: string }[]> {
-  const items: { id: string }[] = [];
+/** The ids that a list has on all its pages. */
+async function list({ request }: Api, headers: Record<string, string>, query = ''): Promise<string[]> {
+  const ids: string[] = [];
   for (let cursor = ''; ; ) {
-    const { body } = await request('GET', `/messages?limit=${PAGE}${cursor && `&cursor=${cursor}`}`);
-    items.push(...body.items);
-    if (body.nextCursor === undefined) return items;
+    const path = `/messages?limit=${PAGE}${query}${cursor && `&cursor=${cursor}`}`;
+    const { body } = await request('GET', path, undefined, headers);
+    ids.push(...body.items.map(({ id }: { id: string }) => id));
+    if (body.nextCursor === undefined) return ids.sort();
     cursor = body.nextCursor;
   }
 }
@@ -63,23 +65,33 @@ async function list({ request }: Api): Promise<{ readonly id: string }[]> {
 const idsOf = (messages: readonly DumpedMessage[]): string[] => messages.map(({ answer }) => answer.id).sort();
 
 /** All that the old version knew is known, and a repeated request is known as one. */
-async function checkMemory(api: Upgraded, { messages, mailboxes, requests, pausedMailbox }: Dump): Promise<void> {
-  expect((await list(api)).map(({ id }) => id).sort()).toEqual(idsOf(messages));
-  const { body } = await api.request('GET', '/mailboxes');
-  for (const { id, recipientsPerDay } of mailboxes)
-    expect(body.items).toContainEqual(
-      expect.objectContaining({
-        id,
-        ...(id === pausedMailbox && { state: 'paused' }),
-        usage: expect.objectContaining({ recipientsPerDay: expect.objectContaining({ used: recipientsPerDay }) }),
-      }),
-    );
+async function checkMemory(api: Upgraded, dump: Dump): Promise<void> {
+  const { messages, requests, apiKeys, pausedMailbox } = dump;
+  const asShop = { authorization: `Bearer ${apiKeys.shop}` };
+  for (const headers of [{}, asShop]) expect(await list(api, headers)).toEqual(idsOf(messages));
+  const paused = messages.filter(({ answer }) => answer.mailbox === pausedMailbox);
+  expect(await list(api, {}, `&mailbox=${pausedMailbox}`)).toEqual(idsOf(paused));
+  await checkMailboxes(api, dump);
   const unfinished = messages.filter(({ goesOn }) => goesOn !== 'over').length;
   expect((await api.request('GET', '/metrics')).body).toContain(`\nrelay365_unfinished_messages ${unfinished}\n`);
   for (const { path, key, body, ids } of requests) {
-    const again = await api.request('POST', path, body, { 'idempotency-key': key });
+    const again = await api.request('POST', path, body, { ...asShop, 'idempotency-key': key });
     expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([202, 'true']);
     expect((again.body.results ?? [again.body]).map(({ id }: { id: string }) => id)).toEqual(ids);
+  }
+}
+
+async function checkMailboxes({ request }: Api, { messages, mailboxes, pausedMailbox }: Dump): Promise<void> {
+  const { items } = (await request('GET', '/mailboxes')).body;
+  for (const { id, recipientsPerDay } of mailboxes) {
+    const usage = expect.objectContaining({ recipientsPerDay: expect.objectContaining({ used: recipientsPerDay }) });
+    const state = id === pausedMailbox && { state: 'paused' };
+    expect(items).toContainEqual(expect.objectContaining({ id, usage, ...state }));
+  }
+  for (const { answer, goesOn } of messages) {
+    if (goesOn !== 'with its mailbox') continue;
+    const queue = { waiting: 1, delayed: 0, underWay: 0 };
+    expect(items).toContainEqual(expect.objectContaining({ id: answer.mailbox, state: 'held', queue }));
   }
 }
 
@@ -92,18 +104,18 @@ async function checkFinished({ request, move }: Upgraded, messages: readonly Dum
   }
 }
 
-/** After this long it says which messages are not sent. */
-const SENT_MS = 15_000;
+/** After this long it says which messages have another status. */
+const STATUS_MS = 15_000;
 
-async function untilSent({ request }: Api, messages: readonly DumpedMessage[]): Promise<void> {
+async function until(status: string, { request }: Api, messages: readonly DumpedMessage[]): Promise<void> {
   const statusOf = async ({ answer, title }: DumpedMessage) =>
     [title, (await request('GET', `/messages/${answer.id}`)).body.status] as const;
   await vi.waitFor(
     async () => {
       const statuses = await Promise.all(messages.map(statusOf));
-      expect(Object.fromEntries(statuses)).toEqual(Object.fromEntries(messages.map(({ title }) => [title, 'sent'])));
+      expect(Object.fromEntries(statuses)).toEqual(Object.fromEntries(messages.map(({ title }) => [title, status])));
     },
-    { timeout: SENT_MS, interval: 100 },
+    { timeout: STATUS_MS, interval: 100 },
   );
 }
 
@@ -148,19 +160,22 @@ test.each(readdirSync(FOLDER))('what %s has in Redis goes on: nothing is lost, n
   await checkFinished(upgraded, over);
 
   const worker = await upgraded.startWorker();
-  await untilSent(upgraded, byItself);
+  await until('sent', upgraded, byItself);
+  await until('expired', upgraded, those('to its end'));
   expect(sandbox.exchange.messages.filter(({ mailbox }) => mailbox === dump.pausedMailbox)).toEqual([]);
   for (const { answer } of [...paused, ...forRetry])
     expect((await request('GET', `/messages/${answer.id}`)).body.status).toBe(answer.status);
 
   await request('POST', `/mailboxes/${dump.pausedMailbox}/resume`);
   for (const { answer } of forRetry) await request('POST', `/messages/${answer.id}/retry`);
-  await untilSent(upgraded, [...paused, ...forRetry]);
+  await until('sent', upgraded, [...paused, ...forRetry]);
 
   const waited = [...byItself, ...paused, ...forRetry];
   for (const message of waited) await checkSent(upgraded, message);
   expect(sandbox.exchange.messages).toHaveLength(waited.length);
   await checkFinished(upgraded, over);
+  for (const { answer } of those('with its mailbox')) await request('DELETE', `/messages/${answer.id}`);
   await checkEmpty(upgraded);
-  expect(worker.lines.filter((line) => /"level":"(?:error|fatal)"/.test(line))).toEqual([]);
+  const errors = worker.lines.filter((line) => /"level":"(?:error|fatal)"/.test(line));
+  expect(errors.map((line) => JSON.parse(line).id)).toEqual(idsOf(those('to its end')));
 });
