@@ -8,7 +8,7 @@ import type { TObject, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Check } from 'typebox/value';
 import { type FieldError, FieldErrors } from '../core/message/field-errors.ts';
-import { nearest } from './did-you-mean.ts';
+import { didYouMean } from '../lib/did-you-mean.ts';
 import { RequestError } from './problems.ts';
 
 /** The part of JSON Schema that this app's requests are written in. */
@@ -92,7 +92,7 @@ function checkObject(object: Record<string, unknown>, shape: Shape, field: strin
 }
 
 function unknownField(name: string, known: readonly string[]): string {
-  const meant = nearest(name, known);
+  const meant = didYouMean(name, known);
   if (meant !== undefined) return `Unknown; did you mean ${meant}?`;
   return known.length > 0 ? `Unknown; there are: ${known.join(', ')}.` : 'Unknown; there are none.';
 }
