@@ -10,7 +10,7 @@ import { createPrepare, createPrepareRaw, type Submission } from '../core/submit
 import { createSubmit, createSubmitAll, createSubmitRaw, type EnqueueOutcome } from '../core/submit/submit.ts';
 import { openMailboxAdmin } from './mailbox-admin.ts';
 import { directoryOf } from './directory.ts';
-import { type MailEvents, mailEvents } from '../observe/message-events.ts';
+import { type MessageEvents, messageEvents } from '../observe/message-events.ts';
 import { buildApp, type SandboxMessages } from '../http/app.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -77,7 +77,7 @@ export async function openApi({ config, location, keys, log, metrics, ...options
   const { windowMs = WINDOW_MS } = options;
   const producer = openProducer({ redis, keys, records, cipher, load, windowMs, onError });
   const throttle = openThrottle({ redis, keys });
-  const events = mailEvents(log, metrics);
+  const events = messageEvents(log, metrics);
   const messages = openMessageAdmin({
     redis,
     keys,
@@ -198,7 +198,7 @@ function newId(seed?: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-function told(submission: Submission | undefined, outcome: EnqueueOutcome, events: MailEvents): EnqueueOutcome {
+function told(submission: Submission | undefined, outcome: EnqueueOutcome, events: MessageEvents): EnqueueOutcome {
   if (submission && outcome.kind === 'queued') events.accepted(submission.message);
   return outcome;
 }

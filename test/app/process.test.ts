@@ -95,11 +95,11 @@ describe('npm start', () => {
     const process = startProcess('src/start.ts', { PORT: 'x', M365_MAILBOX: 'a@contoso.com' });
     expect(await process.ended).toBe(1);
     expect(process.lines).toEqual([
-      'The configuration has 4 faults:',
+      'The configuration has 4 errors:',
       expect.stringMatching(/^ {2}PORT must be a whole number/),
-      expect.stringMatching(/^ {2}AZURE_CLIENT_SECRET is needed/),
-      expect.stringMatching(/^ {2}AZURE_TENANT_ID is needed/),
-      expect.stringMatching(/^ {2}AZURE_CLIENT_ID is needed/),
+      expect.stringMatching(/^ {2}AZURE_CLIENT_SECRET is required/),
+      expect.stringMatching(/^ {2}AZURE_TENANT_ID is required/),
+      expect.stringMatching(/^ {2}AZURE_CLIENT_ID is required/),
     ]);
   });
 });
@@ -207,14 +207,14 @@ describe('API and workers apart', () => {
     expect(await ids()).toEqual([sandbox.mailbox.address, 'second@contoso.com']);
     writeFileSync(file, 'mailboxes:\n  - adress: third@contoso.com\n');
     api.child.kill('SIGHUP');
-    expect(await api.line(/was not taken over/)).toMatch(/adress is no field/);
+    expect(await api.line(/configuration not reloaded/)).toMatch(/adress is not a field/);
     expect(await ids()).toHaveLength(2);
     await own.close();
   });
 
   test.each([
-    ['src/api.ts', /REDIS_URL is needed/],
-    ['src/worker.ts', /REDIS_URL is needed/],
+    ['src/api.ts', /REDIS_URL is required/],
+    ['src/worker.ts', /REDIS_URL is required/],
   ])('%s says that it needs Redis', async (file, message) => {
     const process = startProcess(file, { M365_MAILBOX: 'a@contoso.com', SMTP_PASSWORD: 'x' });
     expect(await process.ended).toBe(1);

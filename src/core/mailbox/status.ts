@@ -1,6 +1,6 @@
 /**
  * The status of a mailbox: whether it may send, what blocks it, and what it has used of its limits. A fault of the mailbox
- * is no fault of its messages: it blocks the mailbox, and they wait.
+ * does not fail its messages: it blocks the mailbox, and they wait.
  */
 import type { Reply } from '../message/message.ts';
 

@@ -26,7 +26,7 @@ export interface ClaimedJob {
   readonly recipients: number;
 }
 
-/** A message that this worker may send now. Whoever has it releases it in the end. */
+/** A message that this worker may send now. It must be released in the end. */
 export interface Claim {
   readonly kind: 'claimed';
   readonly id: string;
