@@ -6,11 +6,10 @@ import type { Config } from '../config/config.ts';
 import type { MailboxAdmin } from '../core/admin/mailbox-admin.ts';
 import type { MessageAdmin } from '../core/admin/message-admin.ts';
 import type { CountRequest } from '../core/submit/request-rate.ts';
-import { createPrepare, createPrepareRaw, type Submission } from '../core/submit/submission.ts';
-import { createSubmit, createSubmitAll, createSubmitRaw, type EnqueueOutcome } from '../core/submit/submit.ts';
+import { createOutbox } from '../core/submit/outbox.ts';
 import { openMailboxAdmin } from './mailbox-admin.ts';
 import { directoryOf } from './directory.ts';
-import { type MailEvents, mailEvents } from '../observe/message-events.ts';
+import { mailEvents } from '../observe/message-events.ts';
 import { buildApp, type SandboxMessages } from '../http/app.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -88,8 +87,15 @@ export async function openApi({ config, location, keys, log, metrics, ...options
     messageTtlMs: config.messageTtlMs,
     onCanceled: events.canceled,
   });
-  const submission = { directory, newId, now: () => new Date(), messageTtlMs: config.messageTtlMs };
-  const { enqueue, enqueueAll } = producer;
+  const outbox = createOutbox({
+    directory,
+    newId,
+    now: () => new Date(),
+    messageTtlMs: config.messageTtlMs,
+    headerValues,
+    enqueueAll: producer.enqueueAll,
+    onAccepted: events.accepted,
+  });
   const mailboxAdmin = openMailboxAdmin({
     throttle,
     producer,
@@ -105,24 +111,12 @@ export async function openApi({ config, location, keys, log, metrics, ...options
     waiting: () => withDeadline(load.waiting(), REDIS_DEADLINE_MS),
     limits: config.queueLimits,
   });
-  const submitRaw = createSubmitRaw({
-    ...submission,
-    headerValues,
-    enqueue: async (one) => told(one, await enqueue(one), events),
-  });
   const countInTime: CountRequest = (client) => withDeadline(countRequest(redis, keys, client), REDIS_DEADLINE_MS);
   const app = buildApp({
     metrics,
-    submit: createSubmit({ ...submission, enqueue: async (one) => told(one, await enqueue(one), events) }),
-    submitRaw,
-    submitAll: createSubmitAll({
-      ...submission,
-      enqueueAll: async (all) => (await enqueueAll(all)).map((outcome, i) => told(all[i], outcome, events)),
-    }),
-    prepare: createPrepare(submission),
-    prepareRaw: createPrepareRaw({ ...submission, headerValues }),
+    outbox,
     compose,
-    directory,
+    messageBytesMax: Math.max(...directory().mailboxes.map(({ limits }) => limits.messageSizeBytesMax)),
     messages: inTime(messages),
     mailboxAdmin: mailboxesInTime(mailboxAdmin),
     ready: () => readiness(redis),
@@ -145,7 +139,7 @@ export async function openApi({ config, location, keys, log, metrics, ...options
     smtpIn = await openSmtpInRole({
       config: () => current,
       directory,
-      submit: submitRaw,
+      submit: outbox.submit,
       countRequest: countInTime,
       log,
       metrics,
@@ -196,11 +190,6 @@ function newId(seed?: string): string {
   if (seed === undefined) return randomUUID();
   const hex = createHash('sha256').update(seed).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
-
-function told(submission: Submission | undefined, outcome: EnqueueOutcome, events: MailEvents): EnqueueOutcome {
-  if (submission && outcome.kind === 'queued') events.accepted(submission.message);
-  return outcome;
 }
 
 /** A mailboxAdmin that says within a second that Redis is away. What works on many messages takes its time. */

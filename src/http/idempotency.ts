@@ -24,11 +24,11 @@ export function readIdempotency(request: FastifyRequest, body: unknown): Idempot
     const message = 'Give 1 to 255 visible ASCII characters, bare or in double quotes, such as a UUID.';
     throw new RequestError('invalid-message', { errors: [{ field: 'Idempotency-Key', message }] });
   }
-  return { key: quoted?.replace(/\\(["\\])/g, '$1') ?? text, fingerprint: fingerprintOf(request, body) };
+  return { key: quoted?.replace(/\\(["\\])/g, '$1') ?? text, digest: digestOf(request, body) };
 }
 
 /** The same for the same request: its URL and what its body says. */
-function fingerprintOf({ url }: FastifyRequest, body: unknown): string {
+function digestOf({ url }: FastifyRequest, body: unknown): string {
   const hash = createHash('sha256').update(`${url}\n`);
   hash.update(Buffer.isBuffer(body) ? body : JSON.stringify(body));
   return hash.digest('base64url');

@@ -54,6 +54,11 @@ export function wellShaped(object: object, { properties }: TObject): Record<stri
   return Object.fromEntries(Object.entries(object).filter(fits));
 }
 
+/** Whether a value of JSON is an object. */
+export function isObject(value: unknown): value is object {
+  return typeOf(value) === 'object';
+}
+
 function misshapen(value: unknown, shape: Shape, httpPart = ''): RequestError {
   const errors = new FieldErrors();
   const root = httpPart === 'querystring' ? '?' : '';

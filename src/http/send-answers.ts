@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { newState } from '../core/message/message.ts';
 import type { Refusal } from '../core/submit/submission.ts';
-import type { SubmitOutcome } from '../core/submit/submit.ts';
+import type { SubmitOutcome } from '../core/submit/outbox.ts';
 import { REPLAYED } from './idempotency.ts';
 import { makeProblem, type ProblemCode, type ProblemDetails, sendProblem } from './problems.ts';
 import type { BatchResult, SendAnswer } from './schemas/send.ts';

@@ -1,17 +1,9 @@
-/**
- * All that is wrong with a draft whose shape is wrong in places: the fields that have their shape are judged as well,
- * so that a sender mends everything at once.
- */
-import type { Draft } from '../core/message/draft.ts';
+/** All that is wrong with a mail whose shape is wrong in places, so that its sender can fix everything at once. */
 import type { FieldError } from '../core/message/field-errors.ts';
-import type { Directory } from '../core/mailbox/mailbox.ts';
-import { createPrepare } from '../core/submit/submission.ts';
-import { SendRequest } from './schemas/send.ts';
-import { wellShaped } from './schema-check.ts';
+import type { Checked, Draft } from '../core/submit/submission.ts';
+import type { Received } from './bodies.ts';
 
-export type FindErrors = (body: unknown, shapeErrors: readonly FieldError[]) => Promise<readonly FieldError[]>;
-
-/** Fields of which one is enough; the first is named when there is none, which a misshapen other one makes untrue. */
+/** Of these fields one is enough. Core names the first when there is none, which a misshapen other one makes untrue. */
 const ONE_IS_ENOUGH = [
   ['to', 'cc', 'bcc'],
   ['text', 'html', 'calendar', 'attachments'],
@@ -19,25 +11,15 @@ const ONE_IS_ENOUGH = [
 
 const ERRORS_MAX = 100;
 
-export function openFindErrors(directory: Directory): FindErrors {
-  const classify = createPrepare({
-    directory: () => directory,
-    newId: () => '',
-    now: () => new Date(),
-    messageTtlMs: 1,
-  });
-  return async (body, shapeErrors) => {
-    if (!isObject(body)) return shapeErrors;
-    // Each field is checked anew: of very many errors some were not noted.
-    const outcome = classify(wellShaped(body, SendRequest) as Draft, { name: '' });
-    const more = 'errors' in outcome ? outcome.errors : [];
-    const excused = excusedFields(shapeErrors);
-    return [...shapeErrors, ...more.filter(({ field }) => !excused.has(field))].slice(0, ERRORS_MAX);
-  };
-}
-
-function isObject(body: unknown): body is object {
-  return typeof body === 'object' && body !== null && !Array.isArray(body);
+/** What is wrong with the mail's shape, and with the values of its other fields. */
+export function allErrors(
+  { draft, shapeErrors }: Omit<Received, 'body'>,
+  check: (draft: Draft) => Checked,
+): readonly FieldError[] {
+  const checked = check(draft);
+  const more = 'errors' in checked ? checked.errors : [];
+  const excused = excusedFields(shapeErrors);
+  return [...shapeErrors, ...more.filter(({ field }) => !excused.has(field))].slice(0, ERRORS_MAX);
 }
 
 function excusedFields(shapeErrors: readonly FieldError[]): ReadonlySet<string> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { SendRequest } from '../../src/http/schemas/send.ts';
-import { openTestApp } from '../helpers/app.ts';
+import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
 
 const MAIL = { to: 'someone@example.com', text: 'Hello!' };
 
@@ -179,6 +179,22 @@ describe('several errors', () => {
     const errors = await errorsOf({ ...MAIL, to: Array.from({ length: 5_000 }, () => 5), subject: 5, metadata: 5 });
     expect(errors).toHaveLength(100);
   });
+});
+
+test('errors name only mailboxes that the key may use, whatever the shape of the body', async () => {
+  const key = { ...apiKey('shop', 'its-key'), mailboxes: ['shop@contoso.com'] };
+  const mailboxes = [MAILBOX, { ...MAILBOX, id: 'shop@contoso.com', address: 'shop@contoso.com' }];
+  const { app } = openTestApp({ keys: [key], mailboxes });
+  for (const extra of [{}, { subject: 5 }]) {
+    const { body } = await app.inject({
+      method: 'POST',
+      url: '/send',
+      headers: { authorization: 'Bearer its-key' },
+      payload: { ...MAIL, mailbox: 'other@contoso.com', ...extra },
+    });
+    expect(body).toContain('shop@contoso.com');
+    expect(body).not.toContain(MAILBOX.id);
+  }
 });
 
 describe('a body that is no object', () => {

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { EnqueueOutcome } from '../../src/core/submit/submit.ts';
+import type { EnqueueOutcome } from '../../src/core/submit/outbox.ts';
 import { listenTestApp } from '../helpers/app.ts';
 
 const BODY = '{"to":"a@example.com","text":"x"}';

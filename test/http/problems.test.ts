@@ -70,7 +70,7 @@ const ROWS: readonly (readonly [
   ['unsupported-media-type', { method: 'POST', url: '/mailboxes/x/pause', ...TEXT }],
   ['invalid-message', { ...SEND, payload: {} }],
   ['invalid-message', { ...SEND, url: '/send/batch?dryRun=true', payload: { messages: [MAIL] } }],
-  ['internal', SEND, { submit: () => Promise.reject(new Error('x')) }],
+  ['internal', SEND, { outbox: { submit: () => Promise.reject(new Error('x')) } }],
   ['queue-unanswered', SEND, { enqueue: async () => ({ kind: 'unanswered', cause: new Error('x') }) }],
   ['queue-unavailable', SEND, { enqueue: async () => ({ kind: 'unavailable', cause: new Error('x') }) }],
   ['queue-unavailable', { url: '/messages/x' }, { messages: { find: () => Promise.reject(new Error('x')) } }],

@@ -157,7 +157,7 @@ describe('POST /send', () => {
   });
 
   test('tells nothing of an unknown error, and logs it whole under the request id', async () => {
-    const { app, log } = openTestApp({ submit: () => Promise.reject(new Error('secret detail')) });
+    const { app, log } = openTestApp({ outbox: { submit: () => Promise.reject(new Error('secret detail')) } });
     const response = await app.inject({
       method: 'POST',
       url: '/send',

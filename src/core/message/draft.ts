@@ -8,7 +8,7 @@ import { headerProblem } from './headers.ts';
 import { RECIPIENTS_MAX } from '../mailbox/mailbox.ts';
 import type { Attachment, Calendar, Level, WrittenContent } from './message.ts';
 
-export interface Draft {
+export interface WrittenDraft {
   readonly from?: AddressInput;
   readonly to?: AddressList;
   readonly cc?: AddressList;
@@ -70,7 +70,7 @@ const CONTENT_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:\s*;\s*[\w!#$&
 const CONTENT_ID = /^[^\s<>()[\]\\,;:"]{1,200}$/;
 
 /** Reads a draft; the errors are all there are, not the first. `read` is worth something only without errors. */
-export function readDraft(draft: Draft): { readonly read: ReadDraft; readonly errors: readonly FieldError[] } {
+export function readDraft(draft: WrittenDraft): { readonly read: ReadDraft; readonly errors: readonly FieldError[] } {
   const errors = new FieldErrors();
   const from = draft.from === undefined ? undefined : readAddress(draft.from, 'from', errors);
   const recipients = readRecipients(draft, errors);
@@ -86,13 +86,13 @@ export function readDraft(draft: Draft): { readonly read: ReadDraft; readonly er
 
 /** What a sender says of the sending, whatever form the mail has. */
 export function readPlan(
-  { priority = 'normal', mailbox, metadata = {} }: Pick<Draft, 'priority' | 'mailbox' | 'metadata'>,
+  { priority = 'normal', mailbox, metadata = {} }: Pick<WrittenDraft, 'priority' | 'mailbox' | 'metadata'>,
   errors: FieldErrors,
 ): Pick<ReadDraft, 'priority' | 'mailbox' | 'metadata'> {
   return { priority, ...(mailbox !== undefined && { mailbox }), metadata: readMetadata(metadata, errors) };
 }
 
-function readRecipients(draft: Draft, errors: FieldErrors): Pick<ReadDraft, 'to' | 'cc' | 'bcc'> {
+function readRecipients(draft: WrittenDraft, errors: FieldErrors): Pick<ReadDraft, 'to' | 'cc' | 'bcc'> {
   const to = readAddressList(draft.to, 'to', errors);
   const cc = readAddressList(draft.cc, 'cc', errors);
   const bcc = readAddressList(draft.bcc, 'bcc', errors);
@@ -150,7 +150,7 @@ function readMetadata(metadata: Readonly<Record<string, string>>, errors: FieldE
   return Object.fromEntries(pairs);
 }
 
-function readContent(draft: Draft, errors: FieldErrors): WrittenContent {
+function readContent(draft: WrittenDraft, errors: FieldErrors): WrittenContent {
   const attachments = (draft.attachments ?? []).map((attachment, index) =>
     readAttachment(attachment, `attachments[${index}]`, errors),
   );

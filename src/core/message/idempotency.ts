@@ -3,7 +3,7 @@ export interface Idempotency {
   /** The client's own. */
   readonly key: string;
   /** The same for the same request. */
-  readonly fingerprint: string;
+  readonly digest: string;
   /** The message's place in a request for several. */
   readonly index?: number;
 }

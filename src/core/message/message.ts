@@ -141,14 +141,25 @@ export function sendThrough(message: Message, mailbox: { readonly id: string; re
   return { ...message, mailbox: mailbox.id, from: { ...from, address: mailbox.address } };
 }
 
+type Addressed = Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo'>;
+
+/** A message never changes, and five steps of its accept ask for its recipients: they are found once. */
+const recipientsFound = new WeakMap<Addressed, readonly string[]>();
+
 /** The SMTP envelope's recipients, each once, in the order of To, Cc, Bcc. */
-export function recipientsOf({ to, cc, bcc, envelopeTo }: Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo'>): string[] {
+export function recipientsOf(message: Addressed): readonly string[] {
+  const found = recipientsFound.get(message) ?? findRecipients(message);
+  recipientsFound.set(message, found);
+  return found;
+}
+
+function findRecipients({ to, cc, bcc, envelopeTo }: Addressed): readonly string[] {
   const addresses = envelopeTo ?? [...to, ...cc, ...bcc].map(({ address }) => address);
   return [...new Map(addresses.map((address) => [addressKey(address), address])).values()];
 }
 
 /** The state of a message that has just been accepted. */
-export function newState(message: Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo' | 'sendAt'>): MessageState {
+export function newState(message: Addressed & Pick<Message, 'sendAt'>): MessageState {
   const recipients = recipientsOf(message).map((address) => ({ address, status: 'pending' }) as const);
   return { status: message.sendAt ? 'scheduled' : 'queued', attempts: [], recipients };
 }

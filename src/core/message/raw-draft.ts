@@ -1,6 +1,6 @@
 /** A ready mail as a draft: who it is from and to, and what is added to it. */
 import { addressKey, formatAddress, parseAddress } from './address.ts';
-import { type Draft, type ReadDraft, readPlan } from './draft.ts';
+import { type ReadDraft, readPlan, type WrittenDraft } from './draft.ts';
 import { type FieldError, FieldErrors } from './field-errors.ts';
 import { RECIPIENTS_MAX } from '../mailbox/mailbox.ts';
 import { type Message, type RawContent, recipientsOf } from './message.ts';
@@ -9,7 +9,7 @@ import type { Idempotency } from './idempotency.ts';
 import type { ScheduleDraft } from './schedule.ts';
 
 /** A ready mail and how it is to be sent. */
-export interface RawDraft extends ScheduleDraft, Pick<Draft, 'mailbox' | 'priority' | 'metadata'> {
+export interface RawDraft extends ScheduleDraft, Pick<WrittenDraft, 'mailbox' | 'priority' | 'metadata'> {
   /** RFC 5322; of any line ends. */
   readonly bytes: Buffer;
   /** The envelope's recipients; undefined: those of To, Cc and Bcc. */
@@ -50,15 +50,17 @@ export function readRawDraft(
     return [];
   });
   const { from, to, cc, bcc, subject } = message;
-  const recipients = { to, cc, bcc, ...(envelopeTo && { envelopeTo }) };
-  checkRecipients(recipientsOf(recipients).length, errors);
   const read = {
     ...(from && { from }),
-    ...recipients,
+    to,
+    cc,
+    bcc,
+    ...(envelopeTo && { envelopeTo }),
     subject,
     ...readPlan(draft, errors),
     raw: { message, ...(draft.trace && { trace: draft.trace }) },
   };
+  checkRecipients(recipientsOf(read).length, errors);
   return { read, errors: errors.all };
 }
 
@@ -79,11 +81,12 @@ export function withoutFrom({ from, raw, ...read }: ReadRawDraft): ReadRawDraft 
 }
 
 /** How a repeat of the mail is known; undefined without a Message-ID, or for a client that marks its repeats itself. */
-export function repeatOf({ digest }: RawDraft, { raw: { message }, ...read }: ReadRawDraft): Idempotency | undefined {
-  if (digest === undefined || message.messageId === undefined) return undefined;
+export function repeatOf({ digest }: RawDraft, read: ReadRawDraft): Idempotency | undefined {
+  const { messageId } = read.raw.message;
+  if (digest === undefined || messageId === undefined) return undefined;
   const recipients = recipientsOf(read).map(addressKey).sort();
   // With the digest in the key, other bytes are another mail: scripts use a Message-ID again.
-  return { key: JSON.stringify(['Message-ID', message.messageId, recipients, digest]), fingerprint: digest };
+  return { key: JSON.stringify(['Message-ID', messageId, recipients, digest]), digest };
 }
 
 /** The mail, and the fields that it lacks. RFC 6409 8.2, 8.3 */

@@ -2,38 +2,46 @@
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import type { Draft } from '../../core/message/draft.ts';
-import type { SubmitOutcome } from '../../core/submit/submit.ts';
-import { openFindErrors } from '../validate.ts';
+import type { SubmitOutcome } from '../../core/submit/outbox.ts';
+import type { Checked, Draft, Refusal } from '../../core/submit/submission.ts';
+import { receiveWritten } from '../bodies.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { RequestError } from '../problems.ts';
 import { IDEMPOTENCY_HEADERS, idempotentAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { BATCH_ANSWER_EXAMPLE } from '../schemas/examples.ts';
 import { BATCH_MAX, BatchAnswer, BatchRequest, BatchShape, SendRequest } from '../schemas/send.ts';
 import { answerBatch } from '../send-answers.ts';
-import { compileShape, shapeErrors } from '../schema-check.ts';
+import { compileShape, isObject, shapeErrors } from '../schema-check.ts';
+import { allErrors } from '../validate.ts';
 import { bodyBytesMax, type SendDependencies } from './send.ts';
 
-export function batchRoute(app: FastifyInstance, { submitAll, directory }: SendDependencies): void {
-  const bodyLimit = bodyBytesMax(directory().mailboxes);
-  const fit = Compile(SendRequest);
+export function batchRoute(app: FastifyInstance, { outbox, messageBytesMax }: SendDependencies): void {
+  const bodyLimit = bodyBytesMax(messageBytesMax);
   const options = { schema, validatorCompiler: compileBatch, bodyLimit, config: { scope: 'send' } as const };
   app.post('/send/batch', options, async (request, reply) => {
     const { messages } = request.body as BatchShape;
+    const { client } = request;
     checkLength(messages);
     const idempotency = readIdempotency(request, request.body);
-    const findErrors = openFindErrors(directory());
-    const misshapen = new Map<number, SubmitOutcome>();
-    for (const [index, message] of messages.entries()) {
-      if (fit.Check(message)) continue;
-      misshapen.set(index, { kind: 'invalid', errors: await findErrors(message, shapeErrors(message, SendRequest)) });
-    }
-    const drafts = messages.filter((_, index) => !misshapen.has(index)) as Draft[];
-    const outcomes = (await submitAll(drafts, request.client, idempotency)).values();
-    const all = messages.map((_, index) => misshapen.get(index) ?? (outcomes.next().value as SubmitOutcome));
+    const read = messages.map((message) => readMessage(message, (draft) => outbox.check(draft, client)));
+    const drafts = read.flatMap((one) => (one.kind === 'invalid' ? [] : [one]));
+    const outcomes = (await outbox.submitBatch(drafts, client, idempotency)).values();
+    const all = read.map((one) => (one.kind === 'invalid' ? one : (outcomes.next().value as SubmitOutcome)));
     return answerBatch(request, reply, all);
   });
 }
+
+const FIT = Compile(SendRequest);
+
+/** The draft, or all that is wrong when its shape is. */
+function readMessage(message: unknown, check: (draft: Draft) => Checked): Draft | Invalid {
+  const shape = FIT.Check(message) ? [] : shapeErrors(message, SendRequest);
+  if (!isObject(message)) return { kind: 'invalid', errors: shape };
+  const received = receiveWritten(message, shape);
+  return shape.length === 0 ? received.draft : { kind: 'invalid', errors: allErrors(received, check) };
+}
+
+type Invalid = Extract<Refusal, { kind: 'invalid' }>;
 
 /** The request as it is documented, but for the messages, which don't refuse each other. */
 const compileBatch: FastifySchemaCompiler<TSchema> = (route) =>

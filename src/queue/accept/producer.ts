@@ -5,7 +5,7 @@ import type { QueueDepth } from '../../core/admin/mailbox-admin.ts';
 import type { Mailbox } from '../../core/mailbox/mailbox.ts';
 import { type Message, type MessageStatus, queueOf, type RecipientState } from '../../core/message/message.ts';
 import type { Submission } from '../../core/submit/submission.ts';
-import type { EnqueueAll, EnqueueOutcome } from '../../core/submit/submit.ts';
+import type { EnqueueAll, EnqueueOutcome } from '../../core/submit/outbox.ts';
 import { type AcceptRequest, acceptAll } from './accept.ts';
 import { ACCEPT_SCRIPTS } from './scripts.ts';
 import type { BodyCipher } from '../records/body-cipher.ts';
@@ -25,7 +25,6 @@ import { makeRedisClock } from '../redis/clock.ts';
 
 export interface Producer {
   readonly enqueueAll: EnqueueAll;
-  readonly enqueue: (submission: Submission) => Promise<EnqueueOutcome>;
   /** Cancels a message that no worker has; false when one has it, or it is over. */
   cancel(stored: StoredMessage): Promise<boolean>;
   /** Has a message tried anew that failed, expired or waits for a person, until `expiresAt`. */
@@ -78,11 +77,8 @@ export function openProducer(options: ProducerOptions): Producer {
     itemsMax: TOGETHER_MESSAGES_MAX,
   });
   const dependencies = { ...options, scripts: defineLua(redis, RECORD_SCRIPTS), queueOf: openQueueOf, accept };
-  const enqueue = (submissions: readonly Submission[]) => enqueueInTime(submissions, dependencies);
   return {
-    enqueueAll: enqueue,
-    enqueue: async (submission) =>
-      (await enqueue([submission]))[0] ?? { kind: 'unavailable', cause: new Error('No answer.') },
+    enqueueAll: (submissions) => enqueueInTime(submissions, dependencies),
     cancel: (stored) => cancel(stored, dependencies),
     retry: (stored, expiresAt) => retry(stored, expiresAt, dependencies),
     depth: async (mailbox) => {
