@@ -3,12 +3,11 @@ import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.ts';
-import type { MailboxAdmin } from '../core/admin/mailbox-admin.ts';
-import type { MessageAdmin } from '../core/admin/message-admin.ts';
 import type { CountRequest } from '../core/submit/request-rate.ts';
 import { createOutbox } from '../core/submit/outbox.ts';
 import { openMailboxAdmin } from './mailbox-admin.ts';
 import { directoryOf } from './directory.ts';
+import { inTime } from './in-time.ts';
 import { mailEvents } from '../observe/message-events.ts';
 import { buildApp, type SandboxMessages } from '../http/app.ts';
 import type { Logger } from '../observe/log.ts';
@@ -60,6 +59,20 @@ export interface ApiOptions {
 /** How long a question to Redis may take before the API says that Redis is away. */
 const REDIS_DEADLINE_MS = 1_000;
 const LIST_DEADLINE_MS = 5_000;
+/** What works on many messages, or asks Exchange, takes its time. */
+const MESSAGE_DEADLINES_MS = {
+  find: REDIS_DEADLINE_MS,
+  list: LIST_DEADLINE_MS,
+  cancel: REDIS_DEADLINE_MS,
+  retry: REDIS_DEADLINE_MS,
+};
+const MAILBOX_DEADLINES_MS = {
+  list: REDIS_DEADLINE_MS,
+  pools: REDIS_DEADLINE_MS,
+  find: REDIS_DEADLINE_MS,
+  pause: REDIS_DEADLINE_MS,
+  resume: REDIS_DEADLINE_MS,
+};
 const CONNECT_DEADLINE_MS = 5_000;
 
 /** Opens the API. When Redis is away it starts without it, and says 503 until there is one. */
@@ -117,8 +130,8 @@ export async function openApi({ config, location, keys, log, metrics, ...options
     outbox,
     compose,
     messageBytesMax: Math.max(...directory().mailboxes.map(({ limits }) => limits.messageSizeBytesMax)),
-    messages: inTime(messages),
-    mailboxAdmin: mailboxesInTime(mailboxAdmin),
+    messages: inTime(messages, MESSAGE_DEADLINES_MS),
+    mailboxAdmin: inTime(mailboxAdmin, MAILBOX_DEADLINES_MS),
     ready: () => readiness(redis),
     keys: () => current.apiKeys,
     countRequest: countInTime,
@@ -190,29 +203,6 @@ function newId(seed?: string): string {
   if (seed === undefined) return randomUUID();
   const hex = createHash('sha256').update(seed).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
-
-/** A mailboxAdmin that says within a second that Redis is away. What works on many messages takes its time. */
-function inTime({ find, list, cancel, retry, retryAll }: MessageAdmin): MessageAdmin {
-  return {
-    find: (id) => withDeadline(find(id), REDIS_DEADLINE_MS),
-    list: (query) => withDeadline(list(query), LIST_DEADLINE_MS),
-    cancel: (id) => withDeadline(cancel(id), REDIS_DEADLINE_MS),
-    retry: (id) => withDeadline(retry(id), REDIS_DEADLINE_MS),
-    retryAll,
-  };
-}
-
-/** The same of mailboxes; a diagnosis talks with Exchange and takes its time. */
-function mailboxesInTime({ list, pools, find, verify, pause, resume }: MailboxAdmin): MailboxAdmin {
-  return {
-    list: () => withDeadline(list(), REDIS_DEADLINE_MS),
-    pools: () => withDeadline(pools(), REDIS_DEADLINE_MS),
-    find: (id) => withDeadline(find(id), REDIS_DEADLINE_MS),
-    verify,
-    pause: (id) => withDeadline(pause(id), REDIS_DEADLINE_MS),
-    resume: (id) => withDeadline(resume(id), REDIS_DEADLINE_MS),
-  };
 }
 
 async function readiness(redis: RedisClient): Promise<{ ok: boolean; checks: { redis: string } }> {

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { QueueUnavailableError, UnreadableMessageError } from '../core/admin/errors.ts';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import {
   makeProblem,
@@ -45,11 +46,13 @@ const CLIENT_ERRORS: Readonly<Record<string, ProblemCode>> = {
 
 /** Fastify's error handler. */
 export function answerError(
-  error: FastifyError | RequestError,
+  error: FastifyError | RequestError | QueueUnavailableError | UnreadableMessageError,
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
   if (error instanceof RequestError) return sendProblem(request, reply, error.code, error.details);
+  if (error instanceof QueueUnavailableError) return unavailable(error, request, reply);
+  if (error instanceof UnreadableMessageError) return unreadable(error, request, reply);
   const code = FASTIFY_ERRORS[error.code];
   switch (code) {
     case 'body-too-large':
@@ -82,6 +85,19 @@ function unsupported(request: FastifyRequest, reply: FastifyReply): FastifyReply
   const given = request.headers['content-type'];
   const detail = `The body ${given ? `is ${given.slice(0, 100)}` : 'has no Content-Type'}; send application/json${request.url.startsWith('/send') && !request.url.startsWith('/send/') ? ', multipart/form-data or message/rfc822' : ''}.`;
   return sendProblem(request, reply, 'unsupported-media-type', { detail });
+}
+
+function unavailable(error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  request.log.error({ err: error }, 'the queue is unavailable');
+  return sendProblem(request, reply, 'queue-unavailable', { detail: 'Redis did not answer. Try again later.' });
+}
+
+function unreadable(error: UnreadableMessageError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  request.log.error({ err: error }, 'the record of a message is damaged');
+  const detail =
+    `The record of message ${error.messageId} in Redis is damaged, so relay365 neither sends nor cancels it. An ` +
+    'administrator can restore it from a backup of Redis. The log has the reason under the requestId.';
+  return sendProblem(request, reply, 'message-unreadable', { detail });
 }
 
 function unexpected(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -125,6 +125,13 @@ export const PROBLEMS = {
     title: 'Internal error',
     meaning: 'A fault of relay365. Its log tells it under the `requestId`.',
   },
+  'message-unreadable': {
+    status: 500,
+    title: 'Message record damaged',
+    meaning:
+      'The record of this message in Redis is damaged, so it is neither sent nor canceled. An administrator can restore ' +
+      'the record from a backup; the log has the reason under the `requestId`.',
+  },
   'queue-unavailable': {
     status: 503,
     title: 'Queue unavailable',

@@ -43,7 +43,7 @@ export type TestAppOptions = Partial<Omit<AppDependencies, 'keys' | 'messages' |
   readonly keys?: readonly ApiKey[];
 };
 
-const NO_DESK: MailboxAdmin = {
+export const NO_MAILBOXES: MailboxAdmin = {
   list: async () => [],
   pools: async () => [],
   find: async () => undefined,
@@ -55,8 +55,8 @@ const NO_DESK: MailboxAdmin = {
 const NO_MESSAGES: MessageAdmin = {
   find: async () => undefined,
   list: async () => ({ items: [] }),
-  cancel: async () => false,
-  retry: async () => 'content-gone',
+  cancel: async () => undefined,
+  retry: async () => undefined,
   retryAll: async () => 0,
 };
 
@@ -89,7 +89,7 @@ export function openTestApp({
     metrics: { text: async () => '', contentType: 'text/plain' },
     compose,
     messageBytesMax: Math.max(...mailboxes.map(({ limits }) => limits.messageSizeBytesMax)),
-    mailboxAdmin: NO_DESK,
+    mailboxAdmin: NO_MAILBOXES,
     messages: { ...NO_MESSAGES, ...messages },
     ready: async () => ({ ok: true, checks: { redis: 'ok' } }),
     keys: () => keys,

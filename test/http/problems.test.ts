@@ -1,8 +1,9 @@
 import type { InjectOptions } from 'fastify';
 import { describe, expect, test } from 'vitest';
+import { QueueUnavailableError, UnreadableMessageError } from '../../src/core/admin/errors.ts';
 import { PROBLEMS, type ProblemCode } from '../../src/http/problems.ts';
 import { apiKey, listenTestApp, MAILBOX, openTestApp, talk, type TestAppOptions } from '../helpers/app.ts';
-import { MESSAGE, STATE } from '../helpers/message.ts';
+import { adminOf, MESSAGE, STATE } from '../helpers/message.ts';
 
 const MAIL = { to: 'a@example.com', text: 'Hello!' };
 const SEND = { method: 'POST', url: '/send', payload: MAIL } as const;
@@ -21,7 +22,8 @@ interface Case {
 }
 
 /** A message that failed, and whose content is gone. */
-const FAILED: TestAppOptions = { messages: { find: async () => ({ message: MESSAGE, state: STATE }) } };
+const FAILED: TestAppOptions = { messages: adminOf({ message: MESSAGE, state: STATE }) };
+const failing = (error: Error): TestAppOptions => ({ messages: { find: () => Promise.reject(error) } });
 const LIMITED: TestAppOptions = {
   keys: [{ ...apiKey('a', 'b'), requestsPerMinute: 2 }],
   countRequest: async () => ({ count: 3, leftMs: 20_000 }),
@@ -73,7 +75,8 @@ const ROWS: readonly (readonly [
   ['internal', SEND, { outbox: { submit: () => Promise.reject(new Error('x')) } }],
   ['queue-unanswered', SEND, { enqueue: async () => ({ kind: 'unanswered', cause: new Error('x') }) }],
   ['queue-unavailable', SEND, { enqueue: async () => ({ kind: 'unavailable', cause: new Error('x') }) }],
-  ['queue-unavailable', { url: '/messages/x' }, { messages: { find: () => Promise.reject(new Error('x')) } }],
+  ['queue-unavailable', { url: '/messages/x' }, failing(new QueueUnavailableError('x'))],
+  ['message-unreadable', { url: '/messages/x' }, failing(new UnreadableMessageError('x'))],
   ['wrong-state', { method: 'DELETE', url: '/messages/x' }, FAILED],
   ['wrong-state', { method: 'POST', url: '/messages/x/retry' }, FAILED],
   ['idempotency-key-reused', SEND, { enqueue: async () => ({ kind: 'key-reused' }) }],

@@ -18,52 +18,31 @@ const Params = Type.Object({
 });
 
 export function mailboxRoutes(app: FastifyInstance, { mailboxAdmin }: MailboxDependencies): void {
-  app.get('/mailboxes', { schema: listSchema, config: { scope: 'read' } }, (request, reply) =>
-    answered(request, reply, async () => {
-      const [mailboxes, pools] = await Promise.all([mailboxAdmin.list(), mailboxAdmin.pools()]);
-      return reply.send({ items: mailboxes.map(view), pools: pools.map(poolView) });
-    }),
-  );
-  app.get('/mailboxes/:id', { schema: oneSchema, config: { scope: 'read' } }, (request, reply) =>
-    answered(request, reply, async () => tell(request, reply, mailboxAdmin)),
+  app.get('/mailboxes', { schema: listSchema, config: { scope: 'read' } }, async (_request, reply) => {
+    const [mailboxes, pools] = await Promise.all([mailboxAdmin.list(), mailboxAdmin.pools()]);
+    return reply.send({ items: mailboxes.map(view), pools: pools.map(poolView) });
+  });
+  app.get('/mailboxes/:id', { schema: oneSchema, config: { scope: 'read' } }, async (request, reply) =>
+    tell(request, reply, mailboxAdmin),
   );
   for (const action of ['pause', 'resume'] as const) {
-    app.post(`/mailboxes/:id/${action}`, { schema: schemas[action], config: { scope: 'admin' } }, (request, reply) =>
-      answered(request, reply, async () => {
-        const id = idOf(request);
-        if (!(await mailboxAdmin.find(id))) return notFound(request, reply);
-        await mailboxAdmin[action](id);
-        request.log.warn({ audit: action, mailbox: id, client: request.client.name }, `mailbox ${action}d`);
-        return tell(request, reply, mailboxAdmin);
-      }),
-    );
-  }
-  app.post('/mailboxes/:id/verify', { schema: verifySchema, config: { scope: 'admin' } }, (request, reply) =>
-    answered(request, reply, async () => {
+    const options = { schema: schemas[action], config: { scope: 'admin' } as const };
+    app.post(`/mailboxes/:id/${action}`, options, async (request, reply) => {
       const id = idOf(request);
-      const diagnosis = await mailboxAdmin.verify(id);
-      if (!diagnosis) return notFound(request, reply);
-      request.log.info(
-        { audit: 'verify', mailbox: id, client: request.client.name, ok: diagnosis.ok },
-        'mailbox verified',
-      );
-      return reply.send(checkupView(diagnosis));
-    }),
-  );
-}
-
-/** Redis is all that these routes can fail for. */
-async function answered(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  act: () => Promise<FastifyReply>,
-): Promise<FastifyReply> {
-  try {
-    return await act();
-  } catch (error) {
-    request.log.error({ err: error }, 'the mailboxes can not be looked at');
-    return sendProblem(request, reply, 'queue-unavailable', { detail: 'The mailboxes can not be looked at now.' });
+      if (!(await mailboxAdmin.find(id))) return notFound(request, reply);
+      await mailboxAdmin[action](id);
+      request.log.warn({ audit: action, mailbox: id, client: request.client.name }, `mailbox ${action}d`);
+      return tell(request, reply, mailboxAdmin);
+    });
   }
+  app.post('/mailboxes/:id/verify', { schema: verifySchema, config: { scope: 'admin' } }, async (request, reply) => {
+    const id = idOf(request);
+    const diagnosis = await mailboxAdmin.verify(id);
+    if (!diagnosis) return notFound(request, reply);
+    const { ok } = diagnosis;
+    request.log.info({ audit: 'verify', mailbox: id, client: request.client.name, ok }, 'mailbox verified');
+    return reply.send(checkupView(diagnosis));
+  });
 }
 
 function idOf(request: FastifyRequest): string {

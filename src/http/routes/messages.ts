@@ -2,8 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { FieldError } from '../../core/message/field-errors.ts';
-import type { FoundMessage, MessageAdmin } from '../../core/admin/message-admin.ts';
-import { maySee } from '../keys.ts';
+import type { FoundMessage, MessageAdmin, MessageSelector } from '../../core/admin/message-admin.ts';
 import { readListQuery, readRetryQuery, writeCursor } from '../message-queries.ts';
 import { messageView } from '../message-view.ts';
 import { RequestError, sendProblem } from '../problems.ts';
@@ -23,56 +22,44 @@ const Params = Type.Object({
 const ID = /^[\w-]{1,64}$/;
 
 export function messageRoutes(app: FastifyInstance, { messages }: MessageDependencies): void {
-  const list = {
-    schema: listSchema,
-    validatorCompiler: compileQuery,
-    attachValidation: true,
-    config: { scope: 'read' },
-  } as const;
-  app.get('/messages', list, (request, reply) =>
-    answered(request, reply, async () => {
-      const { scopes, name } = request.client;
-      const query = readListQuery(request.query as object, attachedErrors(request));
-      const page = await messages.list({ ...query, ...(!scopes.includes('admin') && { client: name }) });
-      const nextCursor = page.next && writeCursor(page.next);
-      return reply.send({ items: page.items.map(messageView), ...(nextCursor && { nextCursor }) });
-    }),
+  app.get('/messages', { ...listOptions, schema: listSchema }, async (request, reply) => {
+    const query = readListQuery(request.query as object, attachedErrors(request));
+    const page = await messages.list({ ...query, ...visibleTo(request.client) });
+    const nextCursor = page.next && writeCursor(page.next);
+    return reply.send({ items: page.items.map(messageView), ...(nextCursor && { nextCursor }) });
+  });
+  app.get('/messages/:id', { schema: getSchema, config: { scope: 'read' } }, async (request, reply) =>
+    reply.send(messageView(known(await messages.find(selected(request))))),
   );
-  app.get('/messages/:id', { schema: getSchema, config: { scope: 'read' } }, (request, reply) =>
-    answered(request, reply, async () => reply.send(messageView(await find(request, messages)))),
-  );
-  app.delete('/messages/:id', { schema: cancelSchema, config: { scope: 'send' } }, (request, reply) =>
-    answered(request, reply, async () => {
-      const { message } = await find(request, messages);
-      const canceled = await messages.cancel(message.id);
-      const now = await find(request, messages);
-      if (!canceled) return wrongState(request, reply, now, 'Only what waits can be canceled.');
-      return reply.send(messageView(now));
-    }),
-  );
-  app.post('/messages/:id/retry', { schema: retrySchema, config: { scope: 'send' } }, (request, reply) =>
-    answered(request, reply, async () => {
-      const { message } = await find(request, messages);
-      const outcome = await messages.retry(message.id);
-      if (outcome !== 'queued') return notRetried(request, reply, outcome, await find(request, messages));
-      request.log.info({ message: message.id, client: request.client.name }, 'message queued again');
-      return reply.code(202).send(messageView(await find(request, messages)));
-    }),
-  );
-  const retryAll = { schema: retryAllSchema, attachValidation: true, config: { scope: 'admin' } } as const;
-  app.post('/messages/retry', retryAll, (request, reply) =>
-    answered(request, reply, async () => {
-      const query = readRetryQuery(request.query as object, [...attachedErrors(request), ...bodyErrors(request)]);
-      const retried = await messages.retryAll(query);
-      request.log.warn({ audit: 'retry', ...query, retried, client: request.client.name }, 'messages queued again');
-      return reply.code(202).send({ retried });
-    }),
-  );
+  app.delete('/messages/:id', { schema: cancelSchema, config: { scope: 'send' } }, async (request, reply) => {
+    const { outcome, found } = known(await messages.cancel(selected(request)));
+    if (outcome === 'wrong-state') return wrongState(request, reply, found, 'Only what waits can be canceled.');
+    return reply.send(messageView(found));
+  });
+  app.post('/messages/:id/retry', { schema: retrySchema, config: { scope: 'send' } }, async (request, reply) => {
+    const { outcome, found } = known(await messages.retry(selected(request)));
+    if (outcome !== 'queued') return notRetried(request, reply, outcome, found);
+    request.log.info({ message: found.message.id, client: request.client.name }, 'message queued again');
+    return reply.code(202).send(messageView(found));
+  });
+  app.post('/messages/retry', { ...retryAllOptions, schema: retryAllSchema }, async (request, reply) => {
+    const query = readRetryQuery(request.query as object, [...attachedErrors(request), ...bodyErrors(request)]);
+    const retried = await messages.retryAll(query);
+    request.log.warn({ audit: 'retry', ...query, retried, client: request.client.name }, 'messages queued again');
+    return reply.code(202).send({ retried });
+  });
 }
 
 /** The query as it is documented, but for the numbers in it, which come as strings. */
 const compileQuery: FastifySchemaCompiler<TSchema> = (route) =>
   compileShape(route.schema === ListQuery ? { ...route, schema: ListShape } : route);
+
+const listOptions = {
+  validatorCompiler: compileQuery,
+  attachValidation: true,
+  config: { scope: 'read' },
+} as const;
+const retryAllOptions = { attachValidation: true, config: { scope: 'admin' } } as const;
 
 /** A filter that stands in the body would be overlooked, and everything that failed sent again. */
 function bodyErrors({ body }: FastifyRequest): readonly FieldError[] {
@@ -83,27 +70,26 @@ function bodyErrors({ body }: FastifyRequest): readonly FieldError[] {
   ];
 }
 
-/** What is no refusal of ours is Redis's: it is all that these routes can fail for. */
-async function answered(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  act: () => Promise<FastifyReply>,
-): Promise<FastifyReply> {
-  try {
-    return await act();
-  } catch (error) {
-    if (error instanceof RequestError) throw error;
-    request.log.error({ err: error }, 'the messages can not be looked at');
-    return sendProblem(request, reply, 'queue-unavailable', { detail: 'The messages can not be looked at now.' });
-  }
+/** A client sees its own messages, and one with `admin` all. */
+function visibleTo({ scopes, name }: FastifyRequest['client']): { readonly client?: string } {
+  return scopes.includes('admin') ? {} : { client: name };
 }
 
-/** Another client's message is as good as none: its id must not be told from one that does not exist. */
-async function find(request: FastifyRequest, messages: MessageAdmin): Promise<FoundMessage> {
-  const { id } = request.params as Static<typeof Params>;
-  const found = ID.test(id) ? await messages.find(id) : undefined;
-  if (found && maySee(request.client, found.message)) return found;
-  throw new RequestError('message-not-found', { detail: 'There is no message with this id, or not any more.' });
+/** @throws RequestError when the id cannot be one. */
+function selected({ params, client }: FastifyRequest): MessageSelector {
+  const { id } = params as Static<typeof Params>;
+  if (!ID.test(id)) throw notFound();
+  return { id, ...visibleTo(client) };
+}
+
+/** @throws RequestError when there is no such message. Another client's gets the same answer as one that does not exist. */
+function known<T>(answer: T | undefined): T {
+  if (answer === undefined) throw notFound();
+  return answer;
+}
+
+function notFound(): RequestError {
+  return new RequestError('message-not-found', { detail: 'There is no message with this id, or not any more.' });
 }
 
 function wrongState(request: FastifyRequest, reply: FastifyReply, found: FoundMessage, what: string): FastifyReply {
@@ -121,7 +107,7 @@ function notRetried(
   return sendProblem(request, reply, 'wrong-state', { detail: 'The content of the message is not kept any more.' });
 }
 
-const oneRefusals = guardedAnswers('message-not-found', 'url-too-long', 'queue-unavailable');
+const oneRefusals = guardedAnswers('message-not-found', 'url-too-long', 'message-unreadable', 'queue-unavailable');
 
 const listSchema = {
   operationId: 'listMessages',
@@ -149,7 +135,13 @@ const getSchema = {
   response: { 200: jsonAnswer('The mail as it stands.', MessageAnswer, MESSAGE_EXAMPLE), ...oneRefusals },
 };
 
-const changeRefusals = bodilessAnswers('message-not-found', 'url-too-long', 'wrong-state', 'queue-unavailable');
+const changeRefusals = bodilessAnswers(
+  'message-not-found',
+  'url-too-long',
+  'wrong-state',
+  'message-unreadable',
+  'queue-unavailable',
+);
 
 const cancelSchema = {
   operationId: 'cancelMessage',
