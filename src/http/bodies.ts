@@ -4,11 +4,12 @@ import type { TSchema } from 'typebox';
 import type { WrittenDraft } from '../core/message/draft.ts';
 import type { FieldError } from '../core/message/field-errors.ts';
 import type { RawDraft } from '../core/message/raw-draft.ts';
-import type { Draft } from '../core/submit/submission.ts';
+import type { Checked, Draft } from '../core/submit/submission.ts';
 import { readForm, readForms } from './forms.ts';
 import { RequestError } from './problems.ts';
 import { attachedErrors, compileShape, isObject, shapeErrors, wellShaped } from './schema-check.ts';
-import { SendQuery, SendRequest } from './schemas/send.ts';
+import { SendRequest } from './schemas/send.ts';
+import { SendQuery } from './schemas/send-forms.ts';
 
 const JSON_TYPE = 'application/json';
 export const RFC822 = 'message/rfc822';
@@ -83,4 +84,26 @@ function refuseRawQuery({ query }: FastifyRequest): void {
     message: `Is for ${RFC822} alone: give it in the body.`,
   }));
   if (errors.length > 0) throw new RequestError('invalid-message', { errors });
+}
+
+/** Of these fields one is enough. Core names the first when there is none, which a misshapen other one makes untrue. */
+const ONE_IS_ENOUGH = [
+  ['to', 'cc', 'bcc'],
+  ['text', 'html', 'calendar', 'attachments'],
+];
+
+const ERRORS_MAX = 100;
+
+/** What is wrong with the mail's shape, and with the values of its other fields: its sender can fix all of it at once. */
+export function allErrors({ draft, shapeErrors }: Received, check: (draft: Draft) => Checked): readonly FieldError[] {
+  const checked = check(draft);
+  const more = 'errors' in checked ? checked.errors : [];
+  const excused = excusedFields(shapeErrors);
+  return [...shapeErrors, ...more.filter(({ field }) => !excused.has(field))].slice(0, ERRORS_MAX);
+}
+
+function excusedFields(shapeErrors: readonly FieldError[]): ReadonlySet<string> {
+  const wrong = new Set(shapeErrors.map(({ field }) => field.split(/[.[]/, 1)[0] ?? ''));
+  const excused = ONE_IS_ENOUGH.filter((group) => group.some((field) => wrong.has(field))).map(([first = '']) => first);
+  return new Set(excused);
 }

@@ -2,7 +2,7 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { PROBLEMS, type ProblemCode, problemType } from './problems.ts';
-import { DESCRIPTION_HERE } from './schemas/described.ts';
+import { DESCRIPTION_HERE } from './schemas/send.ts';
 
 const DESCRIPTION = `One way to send mail through Microsoft 365 from any program.
 

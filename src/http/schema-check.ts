@@ -3,8 +3,8 @@
  * ones by name. TypeBox decides whether a value fits; the words are ours, because for a field that may be a string, an
  * object or a list a validator's own errors complain of all three.
  */
-import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
-import type { TObject, TSchema } from 'typebox';
+import type { FastifyRequest, FastifySchemaCompiler, FastifyTypeProvider } from 'fastify';
+import type { Static, TObject, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Check } from 'typebox/value';
 import { type FieldError, FieldErrors } from '../core/message/field-errors.ts';
@@ -25,6 +25,11 @@ interface Shape {
 
 /** The place that an error of the body as a whole is told at. */
 const WHOLE_BODY = 'body';
+
+/** Gives a route's handler the types of the schemas that its request has passed: `app.withTypeProvider<SchemaTypes>()`. */
+export interface SchemaTypes extends FastifyTypeProvider {
+  readonly validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
+}
 
 /** Fastify's validator: a request that does not fit gets a `RequestError` with the errors of all its fields. */
 export const compileShape: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {

@@ -5,7 +5,8 @@ import type { Refusal } from '../core/submit/submission.ts';
 import type { SubmitOutcome } from '../core/submit/outbox.ts';
 import { REPLAYED } from './idempotency.ts';
 import { makeProblem, type ProblemCode, type ProblemDetails, sendProblem } from './problems.ts';
-import type { BatchResult, SendAnswer } from './schemas/send.ts';
+import type { BatchResult } from './schemas/batch.ts';
+import type { SendAnswer } from './schemas/send.ts';
 
 type Accepted = Extract<SubmitOutcome, { kind: 'accepted' }>;
 type Refused = Exclude<SubmitOutcome, Accepted> | Refusal;

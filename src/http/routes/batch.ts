@@ -4,25 +4,26 @@ import { type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { SubmitOutcome } from '../../core/submit/outbox.ts';
 import type { Checked, Draft, Refusal } from '../../core/submit/submission.ts';
-import { receiveWritten } from '../bodies.ts';
+import { allErrors, receiveWritten } from '../bodies.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { RequestError } from '../problems.ts';
 import { IDEMPOTENCY_HEADERS, idempotentAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { BATCH_ANSWER_EXAMPLE } from '../schemas/examples.ts';
-import { BATCH_MAX, BatchAnswer, BatchRequest, BatchShape, SendRequest } from '../schemas/send.ts';
+import { BATCH_MAX, BatchAnswer, BatchRequest, BatchShape } from '../schemas/batch.ts';
+import { SendRequest } from '../schemas/send.ts';
 import { answerBatch } from '../send-answers.ts';
-import { compileShape, isObject, shapeErrors } from '../schema-check.ts';
-import { allErrors } from '../validate.ts';
+import { compileShape, isObject, type SchemaTypes, shapeErrors } from '../schema-check.ts';
 import { bodyBytesMax, type SendDependencies } from './send.ts';
 
-export function batchRoute(app: FastifyInstance, { outbox, messageBytesMax }: SendDependencies): void {
+export function batchRoute(instance: FastifyInstance, { outbox, messageBytesMax }: SendDependencies): void {
+  const app = instance.withTypeProvider<SchemaTypes>();
   const bodyLimit = bodyBytesMax(messageBytesMax);
   const options = { schema, validatorCompiler: compileBatch, bodyLimit, config: { scope: 'send' } as const };
   app.post('/send/batch', options, async (request, reply) => {
-    const { messages } = request.body as BatchShape;
-    const { client } = request;
+    const { client, body } = request;
+    const { messages } = body;
     checkLength(messages);
-    const idempotency = readIdempotency(request, request.body);
+    const idempotency = readIdempotency(request, body);
     const read = messages.map((message) => readMessage(message, (draft) => outbox.check(draft, client)));
     const drafts = read.flatMap((one) => (one.kind === 'invalid' ? [] : [one]));
     const outcomes = (await outbox.submitBatch(drafts, client, idempotency)).values();

@@ -5,6 +5,7 @@ import { type Diagnosis, STEP_TITLES } from '../../core/admin/checkup.ts';
 import type { MailboxAdmin, MailboxReport, PoolReport } from '../../core/admin/mailbox-admin.ts';
 import type { Blocked } from '../../core/mailbox/status.ts';
 import { sendProblem } from '../problems.ts';
+import type { SchemaTypes } from '../schema-check.ts';
 import { bodilessAnswers, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { CHECKUP_EXAMPLE, MAILBOX_EXAMPLE, POOL_EXAMPLE } from '../schemas/examples.ts';
 import { CheckupAnswer, MailboxAnswer, MailboxList, type PoolAnswer } from '../schemas/mailbox.ts';
@@ -17,26 +18,27 @@ const Params = Type.Object({
   id: Type.String({ description: "The mailbox's address.", examples: [MAILBOX_EXAMPLE.id] }),
 });
 
-export function mailboxRoutes(app: FastifyInstance, { mailboxAdmin }: MailboxDependencies): void {
+export function mailboxRoutes(instance: FastifyInstance, { mailboxAdmin }: MailboxDependencies): void {
+  const app = instance.withTypeProvider<SchemaTypes>();
   app.get('/mailboxes', { schema: listSchema, config: { scope: 'read' } }, async (_request, reply) => {
     const [mailboxes, pools] = await Promise.all([mailboxAdmin.list(), mailboxAdmin.pools()]);
     return reply.send({ items: mailboxes.map(view), pools: pools.map(poolView) });
   });
   app.get('/mailboxes/:id', { schema: oneSchema, config: { scope: 'read' } }, async (request, reply) =>
-    tell(request, reply, mailboxAdmin),
+    answer(request, reply, await mailboxAdmin.find(idOf(request.params))),
   );
   for (const action of ['pause', 'resume'] as const) {
     const options = { schema: schemas[action], config: { scope: 'admin' } as const };
     app.post(`/mailboxes/:id/${action}`, options, async (request, reply) => {
-      const id = idOf(request);
+      const id = idOf(request.params);
       if (!(await mailboxAdmin.find(id))) return notFound(request, reply);
       await mailboxAdmin[action](id);
       request.log.warn({ audit: action, mailbox: id, client: request.client.name }, `mailbox ${action}d`);
-      return tell(request, reply, mailboxAdmin);
+      return answer(request, reply, await mailboxAdmin.find(id));
     });
   }
   app.post('/mailboxes/:id/verify', { schema: verifySchema, config: { scope: 'admin' } }, async (request, reply) => {
-    const id = idOf(request);
+    const id = idOf(request.params);
     const diagnosis = await mailboxAdmin.verify(id);
     if (!diagnosis) return notFound(request, reply);
     const { ok } = diagnosis;
@@ -45,12 +47,11 @@ export function mailboxRoutes(app: FastifyInstance, { mailboxAdmin }: MailboxDep
   });
 }
 
-function idOf(request: FastifyRequest): string {
-  return (request.params as Static<typeof Params>).id.toLowerCase();
+function idOf({ id }: Static<typeof Params>): string {
+  return id.toLowerCase();
 }
 
-async function tell(request: FastifyRequest, reply: FastifyReply, mailboxAdmin: MailboxAdmin): Promise<FastifyReply> {
-  const report = await mailboxAdmin.find(idOf(request));
+function answer(request: FastifyRequest, reply: FastifyReply, report: MailboxReport | undefined): FastifyReply {
   return report ? reply.send(view(report)) : notFound(request, reply);
 }
 

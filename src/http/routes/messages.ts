@@ -9,7 +9,7 @@ import { RequestError, sendProblem } from '../problems.ts';
 import { bodilessAnswers, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { CANCELED_EXAMPLE, MESSAGE_EXAMPLE, QUEUED_EXAMPLE } from '../schemas/examples.ts';
 import { ListQuery, ListShape, MessageAnswer, MessageList, RetryAnswer, RetryQuery } from '../schemas/message.ts';
-import { attachedErrors, compileShape } from '../schema-check.ts';
+import { attachedErrors, compileShape, type SchemaTypes } from '../schema-check.ts';
 
 export interface MessageDependencies {
   readonly messages: MessageAdmin;
@@ -21,7 +21,8 @@ const Params = Type.Object({
 /** Every id that was ever given out looks so; the store is not asked for others. */
 const ID = /^[\w-]{1,64}$/;
 
-export function messageRoutes(app: FastifyInstance, { messages }: MessageDependencies): void {
+export function messageRoutes(instance: FastifyInstance, { messages }: MessageDependencies): void {
+  const app = instance.withTypeProvider<SchemaTypes>();
   app.get('/messages', { ...listOptions, schema: listSchema }, async (request, reply) => {
     const query = readListQuery(request.query as object, attachedErrors(request));
     const page = await messages.list({ ...query, ...visibleTo(request.client) });
@@ -29,15 +30,15 @@ export function messageRoutes(app: FastifyInstance, { messages }: MessageDepende
     return reply.send({ items: page.items.map(messageView), ...(nextCursor && { nextCursor }) });
   });
   app.get('/messages/:id', { schema: getSchema, config: { scope: 'read' } }, async (request, reply) =>
-    reply.send(messageView(known(await messages.find(selected(request))))),
+    reply.send(messageView(known(await messages.find(selected(request.params, request.client))))),
   );
   app.delete('/messages/:id', { schema: cancelSchema, config: { scope: 'send' } }, async (request, reply) => {
-    const { outcome, found } = known(await messages.cancel(selected(request)));
+    const { outcome, found } = known(await messages.cancel(selected(request.params, request.client)));
     if (outcome === 'wrong-state') return wrongState(request, reply, found, 'Only what waits can be canceled.');
     return reply.send(messageView(found));
   });
   app.post('/messages/:id/retry', { schema: retrySchema, config: { scope: 'send' } }, async (request, reply) => {
-    const { outcome, found } = known(await messages.retry(selected(request)));
+    const { outcome, found } = known(await messages.retry(selected(request.params, request.client)));
     if (outcome !== 'queued') return notRetried(request, reply, outcome, found);
     request.log.info({ message: found.message.id, client: request.client.name }, 'message queued again');
     return reply.code(202).send(messageView(found));
@@ -76,8 +77,7 @@ function visibleTo({ scopes, name }: FastifyRequest['client']): { readonly clien
 }
 
 /** @throws RequestError when the id cannot be one. */
-function selected({ params, client }: FastifyRequest): MessageSelector {
-  const { id } = params as Static<typeof Params>;
+function selected({ id }: Static<typeof Params>, client: FastifyRequest['client']): MessageSelector {
   if (!ID.test(id)) throw notFound();
   return { id, ...visibleTo(client) };
 }

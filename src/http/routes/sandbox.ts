@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { sendProblem } from '../problems.ts';
+import type { SchemaTypes } from '../schema-check.ts';
 import { contentAnswer, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { RAW_EXAMPLES, SANDBOX_EXAMPLE } from '../schemas/examples.ts';
 
@@ -32,13 +33,14 @@ const Params = Type.Object({ n: Type.String({ description: 'The number from the 
 type SandboxMessage = Readonly<Omit<Static<typeof SandboxMessageSchema>, 'to'>> & { readonly to: readonly string[] };
 
 /** The routes are always there, so that the document is the same everywhere; without a sandbox they say why not. */
-export function sandboxRoutes(app: FastifyInstance, sandbox: SandboxMessages | undefined): void {
+export function sandboxRoutes(instance: FastifyInstance, sandbox: SandboxMessages | undefined): void {
+  const app = instance.withTypeProvider<SchemaTypes>();
   app.get('/sandbox/messages', { schema: listSchema, config: { scope: 'read' } }, async (request, reply) =>
     sandbox ? reply.send({ items: sandbox.list() }) : noSandbox(request, reply),
   );
   app.get('/sandbox/messages/:n.eml', { schema: rawSchema, config: { scope: 'read' } }, async (request, reply) => {
     if (!sandbox) return noSandbox(request, reply);
-    const { n } = request.params as Static<typeof Params>;
+    const { n } = request.params;
     const raw = /^\d{1,9}$/.test(n) ? sandbox.raw(Number(n)) : undefined;
     if (!raw) return sendProblem(request, reply, 'not-found', { detail: 'The sandbox has no such mail.' });
     // As a download: a browser must not show a mail's HTML as a page of this origin.

@@ -5,14 +5,14 @@ import type { Compose } from '../../core/deliver/attempt.ts';
 import { type Message, recipientsOf } from '../../core/message/message.ts';
 import type { Outbox } from '../../core/submit/outbox.ts';
 import type { Checked } from '../../core/submit/submission.ts';
-import { acceptBodies, compileJson, receiveMail, RFC822 } from '../bodies.ts';
+import { acceptBodies, allErrors, compileJson, receiveMail, RFC822 } from '../bodies.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { RequestError } from '../problems.ts';
 import { DRY_RUN_EXAMPLE, SEND_ANSWER_EXAMPLE } from '../schemas/examples.ts';
 import { IDEMPOTENCY_HEADERS, idempotentAnswer, guardedAnswers, withMediaType } from '../schemas/answers.ts';
-import { DryRunAnswer, SEND_BODY, SendAnswer, SendQuery } from '../schemas/send.ts';
+import { DryRunAnswer, SendAnswer } from '../schemas/send.ts';
+import { SEND_BODY, SendQuery } from '../schemas/send-forms.ts';
 import { answerOne, refuse } from '../send-answers.ts';
-import { allErrors } from '../validate.ts';
 
 export interface SendDependencies {
   readonly outbox: Outbox;
