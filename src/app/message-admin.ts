@@ -147,7 +147,7 @@ async function list(
   return { items: await Promise.all(items), ...(page.next && { next: page.next }) };
 }
 
-/** A mailbox in a pool has messages in the pool's queue as well. */
+/** A mailbox of a pool also has messages in the pool's queue. */
 function isOneQueue(mailbox: string, { pools }: Directory): boolean {
   return !pools.some(({ members }) => members.some(({ id }) => id === mailbox));
 }

@@ -38,7 +38,7 @@ export interface AppDependencies
     MailboxDependencies,
     MetricsDependencies,
     HealthDependencies {
-  /** Without any, only this machine is served. */
+  /** Without keys, only this machine is served. */
   readonly keys: () => readonly ApiKey[];
   readonly countRequest: CountRequest;
   readonly sandbox?: SandboxMessages;
@@ -51,7 +51,7 @@ export interface AppDependencies
   readonly receiving?: Partial<ReceivingLimits>;
 }
 
-/** What a slow client gets, in milliseconds. */
+/** How slow a client may be, in milliseconds. */
 export interface Timeouts {
   /** For the request's headers. */
   readonly headersMs: number;
@@ -83,7 +83,7 @@ export function buildApp(dependencies: AppDependencies): FastifyInstance {
   app.setValidatorCompiler(compileShape);
   app.setErrorHandler(answerError);
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, 'not-found', { detail: whatThereIs(request) }),
+    sendProblem(request, reply, 'not-found', { detail: notFoundDetail(request) }),
   );
   setHeaders(app);
   logAnswers(app);
@@ -121,12 +121,12 @@ function inContext(app: FastifyInstance, add: (context: FastifyInstance) => void
   });
 }
 
-function whatThereIs({ server, url }: FastifyRequest): string {
+function notFoundDetail({ server, url }: FastifyRequest): string {
   const [, path] = /^([^?]+)\/(?:\?|$)/.exec(url) ?? [];
   const isOther =
     path !== undefined &&
     server.supportedMethods.some((method) => server.hasRoute({ method: method as HTTPMethods, url: path }));
-  return isOther ? `There is ${path}, without the slash at its end.` : 'See /docs for what there is.';
+  return isOther ? `Did you mean ${path}, without the trailing slash?` : 'See /docs for all URLs.';
 }
 
 function serverOptions(timeouts: Timeouts): FastifyHttpOptions<Server> {

@@ -1,4 +1,4 @@
-/** The three forms in which `POST /send` takes a mail: JSON, a form with files, or ready made. */
+/** The three forms of a message for `POST /send`: JSON, a form with files, and a raw MIME message. */
 import type { FastifyInstance, FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { WrittenDraft } from '../core/message/draft.ts';
@@ -17,30 +17,30 @@ export const RFC822 = 'message/rfc822';
 /** Parameters that `message/rfc822` has in the query, and the other forms in the body. */
 const RAW_PARAMETERS: readonly (keyof SendQuery)[] = ['to', 'mailbox', 'priority', 'sendAt', 'expiresAt'];
 
-/** A mail as it came. */
+/** A message as it came in. */
 export interface Received {
   /** Its fields that have the right shape. */
   readonly draft: Draft;
-  /** The same for the same request, whatever is wrong with it. */
+  /** For the digest of the request: the same for the same request. */
   readonly body: unknown;
   /** What has the wrong shape. */
   readonly shapeErrors: readonly FieldError[];
 }
 
-/** To be called in the context of the route that takes mails. */
+/** To be called in the context of the route that takes these bodies. */
 export function acceptBodies(app: FastifyInstance, bytesMax: number): void {
   readForms(app, bytesMax);
   app.addContentTypeParser(RFC822, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 }
 
-/** JSON and the query have a shape; the other bodies are read first. */
+/** Only JSON and the query can be checked by Fastify; the other bodies are read first. */
 export const compileJson: FastifySchemaCompiler<TSchema> = (route) => {
   const { contentType } = route as { contentType?: string };
   return contentType === undefined || contentType === JSON_TYPE ? compileShape(route) : (value: unknown) => ({ value });
 };
 
 /** @throws RequestError when the query is wrong, or the body can't be read. */
-export async function receiveMail(request: FastifyRequest, bytesMax: number): Promise<Received> {
+export async function receiveMessage(request: FastifyRequest, bytesMax: number): Promise<Received> {
   // Without a Content-Type and a length nothing has looked at the body.
   if (request.body === undefined && !request.isMultipart())
     throw new RequestError('invalid-json', { detail: 'The body is empty.' });
@@ -53,7 +53,7 @@ export async function receiveMail(request: FastifyRequest, bytesMax: number): Pr
   return receiveWritten(fields, [...errors, ...shapeErrors(fields, SendRequest)]);
 }
 
-/** A mail in fields. @throws RequestError when it is no object. */
+/** A message in fields. @throws RequestError when it is not an object. */
 export function receiveWritten(body: unknown, shape: readonly FieldError[]): Received {
   if (!isObject(body)) throw new RequestError('invalid-message', { errors: shape });
   const fields = (shape.length > 0 ? wellShaped(body, SendRequest) : body) as WrittenDraft;
@@ -62,7 +62,7 @@ export function receiveWritten(body: unknown, shape: readonly FieldError[]): Rec
 
 function receiveRaw(bytes: Buffer, query: unknown, shape: readonly FieldError[]): Received {
   if (bytes.length === 0)
-    throw new RequestError('invalid-message', { errors: [{ field: 'body', message: 'Is empty.' }] });
+    throw new RequestError('invalid-message', { errors: [{ field: 'body', message: 'The body is empty.' }] });
   const { to, mailbox, priority, sendAt, expiresAt } = wellShaped(query as object, SendQuery) as SendQuery;
   const draft: Draft = {
     kind: 'raw',
@@ -76,17 +76,17 @@ function receiveRaw(bytes: Buffer, query: unknown, shape: readonly FieldError[])
   return { draft, body: bytes, shapeErrors: shape };
 }
 
-/** What a ready mail has in the query stands in the body of the others. */
+/** What a raw message has in the query is in the body of the others. */
 function refuseRawQuery({ query }: FastifyRequest): void {
   const given = RAW_PARAMETERS.filter((name) => Object.hasOwn(query as object, name));
   const errors = given.map((name) => ({
     field: `?${name}`,
-    message: `Is for ${RFC822} alone: give it in the body.`,
+    message: `Only for ${RFC822}. Give it in the body instead.`,
   }));
   if (errors.length > 0) throw new RequestError('invalid-message', { errors });
 }
 
-/** Of these fields one is enough. Core names the first when there is none, which a misshapen other one makes untrue. */
+/** One field of each group is enough. When another one of the group is misshapen, it is wrong to ask for the first. */
 const ONE_IS_ENOUGH = [
   ['to', 'cc', 'bcc'],
   ['text', 'html', 'calendar', 'attachments'],
@@ -94,7 +94,7 @@ const ONE_IS_ENOUGH = [
 
 const ERRORS_MAX = 100;
 
-/** What is wrong with the mail's shape, and with the values of its other fields: its sender can fix all of it at once. */
+/** What is wrong with the message's shape, and with the values of its other fields: all can be fixed at once. */
 export function allErrors({ draft, shapeErrors }: Received, check: (draft: Draft) => Checked): readonly FieldError[] {
   const checked = check(draft);
   const more = 'errors' in checked ? checked.errors : [];

@@ -87,7 +87,7 @@ describe('DELETE /messages/{id}', () => {
     expect([status, body.type, body.detail]).toEqual([
       409,
       'urn:relay365:problem:wrong-state',
-      'The message is sent. Only what waits can be canceled.',
+      'The message is sent. Only a waiting message can be canceled.',
     ]);
     expect((await request('DELETE', '/messages/nothing')).status).toBe(404);
   });

@@ -1,4 +1,4 @@
-/** What a person sees of messages, and can do with them. */
+/** What an administrator sees of messages, and can do with them. */
 import type { Message, MessageState, MessageStatus } from '../message/message.ts';
 import type { Blocked } from '../mailbox/status.ts';
 
@@ -7,7 +7,7 @@ export interface FoundMessage {
   readonly state: MessageState;
   /** How its mailbox or pool stands; sHown while the message waits for it. */
   readonly mailboxStatus?: Blocked;
-  /** When its turn comes, while it waits for it. */
+  /** When it will probably be sent, while it waits. */
   readonly estimatedAt?: Date;
 }
 
@@ -40,7 +40,7 @@ export interface MessagePage {
   readonly next?: MessagePlace;
 }
 
-/** Which failed and expired messages are meant. */
+/** Selects failed and expired messages. */
 export interface FailureQuery {
   readonly mailbox?: string;
   /** Finished then or later. */

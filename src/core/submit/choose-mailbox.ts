@@ -1,4 +1,4 @@
-/** Which mailbox or pool sends a message: the one that it names, else the one that owns its From, else the first. */
+/** Which mailbox or pool sends a message: the one that it names, else the one that owns its From, otherwise the first. */
 import { type Client, maySendFrom, mayUseMailbox } from './client.ts';
 import { type Directory, type Mailbox, maySendAs, ownerOf, poolAsMailbox } from '../mailbox/mailbox.ts';
 import type { ReadDraft } from '../message/draft.ts';
@@ -26,17 +26,17 @@ export function chooseMailbox(
 }
 
 function unknownMailbox(mailboxes: readonly Mailbox[]): NotChosen {
-  const message = `No such mailbox; there are: ${mailboxes.map(({ id }) => id).join(', ')}.`;
+  const message = `Unknown mailbox. Known mailboxes: ${mailboxes.map(({ id }) => id).join(', ')}.`;
   return { kind: 'unknown', errors: [{ field: 'mailbox', message }] };
 }
 
 function senderNotAllowed(mailboxes: readonly Mailbox[]): NotChosen {
   const allowed = mailboxes.flatMap(({ address, sendAs }) => [address, ...sendAs]);
-  const message = `No mailbox here may send as this address. Leave from out, or use one of: ${allowed.join(', ')}.`;
+  const message = `No mailbox may send as this address. Leave from out, or use one of: ${allowed.join(', ')}.`;
   return { kind: 'sender-not-allowed', errors: [{ field: 'from', message }] };
 }
 
 function keyNotAllowed({ senders = [] }: Client): NotChosen {
-  const message = `This API key may not send as this address, but as: ${senders.join(', ')}.`;
+  const message = `This API key may only send as: ${senders.join(', ')}.`;
   return { kind: 'sender-not-allowed', errors: [{ field: 'from', message }] };
 }

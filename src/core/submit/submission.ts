@@ -111,13 +111,13 @@ function tooLarge({ message: { sizeBytes } }: Submission, { id, limits }: Mailbo
   return { kind: 'too-large', sizeBytes, sizeBytesMax: messageSizeBytesMax, mailbox: id };
 }
 
-/** It would wait for room until it expires, and all others behind it. */
+/** It would wait until it expires, and block all messages behind it. */
 function tooMany({ message, through }: Submission): Refusal | undefined {
   const count = recipientsOf(message).length;
   const limits = through.map(({ limits: { recipientsPerDay } }) => recipientsPerDay || Number.POSITIVE_INFINITY);
   const max = Math.max(...limits);
   if (count <= max) return undefined;
-  const problem = `There are ${count} recipients, and the mailbox may have ${max} in a day.`;
+  const problem = `The message has ${count} recipients. Its mailbox is limited to ${max} recipients in 24 hours.`;
   return { kind: 'invalid', errors: [{ field: 'to', message: problem }] };
 }
 

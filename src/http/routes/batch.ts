@@ -1,4 +1,4 @@
-/** `POST /send/batch`: up to 100 messages in one request, each judged alone. */
+/** `POST /send/batch`: up to 100 messages in one request, each checked on its own. */
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -44,31 +44,35 @@ function readMessage(message: unknown, check: (draft: Draft) => Checked): Draft 
 
 type Invalid = Extract<Refusal, { kind: 'invalid' }>;
 
-/** The request as it is documented, but for the messages, which don't refuse each other. */
+/** The request as it is documented, except that an invalid message does not refuse the others. */
 const compileBatch: FastifySchemaCompiler<TSchema> = (route) =>
   compileShape(route.schema === BatchRequest ? { ...route, schema: BatchShape } : route);
 
-/** There is none, and who writes `?dryRun=true` here must not have the mails sent. */
+/** No parameters: with `?dryRun=true` ignored, the messages would be sent. */
 const NoQuery = Type.Object({}, { additionalProperties: false });
 
 function checkLength({ length }: readonly unknown[]): void {
   if (length >= 1 && length <= BATCH_MAX) return;
-  const message = `${length} messages; give 1 to ${BATCH_MAX}.`;
+  const message = `The batch has ${length} messages. It must have 1 to ${BATCH_MAX}.`;
   throw new RequestError('invalid-message', { errors: [{ field: 'messages', message }] });
 }
 
 const schema = {
   operationId: 'sendBatch',
   tags: ['Messages'],
-  summary: 'Send many mails',
+  summary: 'Send many messages',
   description:
-    `Up to ${BATCH_MAX} mails in one request. Each is judged alone: one that is wrong has its \`error\` in the place of an ` +
-    '`id`, and the others are queued, all of them or, with 503, none. An `Idempotency-Key` stands for the whole request.',
+    `Up to ${BATCH_MAX} messages in one request. Each is checked on its own: an invalid one gets an \`error\` instead of an ` +
+    '`id`. The others are queued, all of them or, with 503, none. An `Idempotency-Key` covers the whole request.',
   headers: IDEMPOTENCY_HEADERS,
   querystring: NoQuery,
   body: BatchRequest,
   response: {
-    202: idempotentAnswer('What became of each, in the order of the request.', BatchAnswer, BATCH_ANSWER_EXAMPLE),
+    202: idempotentAnswer(
+      'The result of each message, in the order of the request.',
+      BatchAnswer,
+      BATCH_ANSWER_EXAMPLE,
+    ),
     ...guardedAnswers(
       'invalid-json',
       'request-timeout',

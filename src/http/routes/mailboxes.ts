@@ -1,4 +1,4 @@
-/** `/mailboxes`: how each stands with Exchange, why, what mends it; and to pause or resume it. */
+/** `/mailboxes`: the status of each, the reason and the fix; and to pause, resume or verify it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { type Diagnosis, STEP_TITLES } from '../../core/admin/checkup.ts';
@@ -56,7 +56,7 @@ function answer(request: FastifyRequest, reply: FastifyReply, report: MailboxRep
 }
 
 function notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return sendProblem(request, reply, 'mailbox-not-found', { detail: 'GET /mailboxes lists those that there are.' });
+  return sendProblem(request, reply, 'mailbox-not-found', { detail: 'GET /mailboxes lists all mailboxes.' });
 }
 
 function view({ mailbox, mailboxStatus, queue, pools }: MailboxReport): MailboxAnswer {
@@ -67,7 +67,7 @@ function view({ mailbox, mailboxStatus, queue, pools }: MailboxReport): MailboxA
     address,
     sendAs: [...sendAs],
     pools: [...pools],
-    ...restrainedView(mailboxStatus),
+    ...blockedView(mailboxStatus),
     usage: {
       connections: { used: usage.connections, limit: limits.connections },
       messagesPerMinute: { used: usage.messagesPerMinute, limit: limits.messagesPerMinute },
@@ -78,10 +78,10 @@ function view({ mailbox, mailboxStatus, queue, pools }: MailboxReport): MailboxA
 }
 
 function poolView({ name, mailboxes, mailboxStatus, queue }: PoolReport): PoolAnswer {
-  return { name, mailboxes: [...mailboxes], ...restrainedView(mailboxStatus), queue: { ...queue } };
+  return { name, mailboxes: [...mailboxes], ...blockedView(mailboxStatus), queue: { ...queue } };
 }
 
-function restrainedView({
+function blockedView({
   state,
   since,
   until,
@@ -100,17 +100,17 @@ function checkupView({ checkedAt, steps, ...rest }: Diagnosis): CheckupAnswer {
   return { ...rest, checkedAt: checkedAt.toISOString(), steps: titled };
 }
 
-const one = { 200: jsonAnswer('The mailbox as it stands.', MailboxAnswer, MAILBOX_EXAMPLE) };
+const one = { 200: jsonAnswer('The mailbox.', MailboxAnswer, MAILBOX_EXAMPLE) };
 const oneRefusals = guardedAnswers('mailbox-not-found', 'url-too-long', 'queue-unavailable');
 const changeRefusals = bodilessAnswers('mailbox-not-found', 'url-too-long', 'queue-unavailable');
 
 const listSchema = {
   operationId: 'listMailboxes',
   tags: ['Mailboxes'],
-  summary: 'All mailboxes',
+  summary: 'List mailboxes',
   description:
-    'How each mailbox stands: open, throttled, held or paused, why, what mends it, and what it has used of its limits; ' +
-    'and how many messages wait for each and for each pool.',
+    'The status of each mailbox (open, throttled, held or paused), the reason and how to fix it, how much of its limits is ' +
+    'used, and how many messages wait for each mailbox and pool.',
   response: {
     200: jsonAnswer('All mailboxes.', MailboxList, { items: [MAILBOX_EXAMPLE], pools: [POOL_EXAMPLE] }),
     ...guardedAnswers('queue-unavailable'),
@@ -120,8 +120,8 @@ const listSchema = {
 const oneSchema = {
   operationId: 'getMailbox',
   tags: ['Mailboxes'],
-  summary: 'One mailbox',
-  description: 'As in the list.',
+  summary: 'Get a mailbox',
+  description: 'The same as in the list.',
   params: Params,
   response: { ...one, ...oneRefusals },
 };
@@ -131,12 +131,12 @@ const verifySchema = {
   tags: ['Mailboxes'],
   summary: 'Check a mailbox from DNS to MAIL FROM',
   description:
-    'The doctor: walks the chain from the configuration over DNS, port, TLS and certificate, token and consent to the ' +
-    'login and the right to send, says what is wrong and what mends it, and sends no mail. Takes up to a minute. Needs ' +
-    'the scope `admin`.',
+    'The doctor: checks the configuration, DNS, the connection, TLS and its certificate, the token and its consent, the ' +
+    'login and the permission to send. Says what is wrong and how to fix it, and sends no message. Takes up to a minute. ' +
+    'Requires the scope `admin`.',
   params: Params,
   response: {
-    200: jsonAnswer('What was found; `ok` says whether mails can go out.', CheckupAnswer, CHECKUP_EXAMPLE),
+    200: jsonAnswer('The diagnosis; `ok` says whether messages can be sent.', CheckupAnswer, CHECKUP_EXAMPLE),
     ...changeRefusals,
   },
 };
@@ -145,17 +145,17 @@ const schemas = {
   pause: {
     operationId: 'pauseMailbox',
     tags: ['Mailboxes'],
-    summary: 'Stop sending through a mailbox',
+    summary: 'Pause a mailbox',
     description:
-      'Messages under way are finished, the others wait until the mailbox is resumed. Needs the scope `admin`.',
+      'Messages in progress are finished. The others wait until the mailbox is resumed. Requires the scope `admin`.',
     params: Params,
     response: { ...one, ...changeRefusals },
   },
   resume: {
     operationId: 'resumeMailbox',
     tags: ['Mailboxes'],
-    summary: 'Send through a mailbox again',
-    description: 'Ends a pause. A mailbox that is held or throttled is tried at once. Needs the scope `admin`.',
+    summary: 'Resume a mailbox',
+    description: 'Ends a pause. A mailbox that is held or throttled is tried at once. Requires the scope `admin`.',
     params: Params,
     response: { ...one, ...changeRefusals },
   },

@@ -1,4 +1,4 @@
-/** `/messages`: what became of messages; to cancel one, or have it tried anew. */
+/** `/messages`: what became of messages; to cancel them or try them again. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { FieldError } from '../../core/message/field-errors.ts';
@@ -18,7 +18,7 @@ export interface MessageDependencies {
 const Params = Type.Object({
   id: Type.String({ description: 'From the answer of `POST /send`.', examples: [MESSAGE_EXAMPLE.id] }),
 });
-/** Every id that was ever given out looks so; the store is not asked for others. */
+/** Every id has this form; the store is not asked for others. */
 const ID = /^[\w-]{1,64}$/;
 
 export function messageRoutes(instance: FastifyInstance, { messages }: MessageDependencies): void {
@@ -34,7 +34,7 @@ export function messageRoutes(instance: FastifyInstance, { messages }: MessageDe
   );
   app.delete('/messages/:id', { schema: cancelSchema, config: { scope: 'send' } }, async (request, reply) => {
     const { outcome, found } = known(await messages.cancel(selected(request.params, request.client)));
-    if (outcome === 'wrong-state') return wrongState(request, reply, found, 'Only what waits can be canceled.');
+    if (outcome === 'wrong-state') return wrongState(request, reply, found, 'Only a waiting message can be canceled.');
     return reply.send(messageView(found));
   });
   app.post('/messages/:id/retry', { schema: retrySchema, config: { scope: 'send' } }, async (request, reply) => {
@@ -62,12 +62,15 @@ const listOptions = {
 } as const;
 const retryAllOptions = { attachValidation: true, config: { scope: 'admin' } } as const;
 
-/** A filter that stands in the body would be overlooked, and everything that failed sent again. */
+/** A filter in the body would be ignored, and everything that failed would be sent again. */
 function bodyErrors({ body }: FastifyRequest): readonly FieldError[] {
   if (body === undefined || body === null) return [];
   if (typeof body === 'object' && Object.keys(body).length === 0) return [];
   return [
-    { field: 'body', message: 'Is not read here: choose by the query, like ?mailbox=noreply@contoso.com&code=535.' },
+    {
+      field: 'body',
+      message: 'No body is accepted. Filter with query parameters, like ?mailbox=noreply@contoso.com&code=535.',
+    },
   ];
 }
 
@@ -89,7 +92,7 @@ function known<T>(answer: T | undefined): T {
 }
 
 function notFound(): RequestError {
-  return new RequestError('message-not-found', { detail: 'There is no message with this id, or not any more.' });
+  return new RequestError('message-not-found', { detail: 'No message with this id exists, or it has been removed.' });
 }
 
 function wrongState(request: FastifyRequest, reply: FastifyReply, found: FoundMessage, what: string): FastifyReply {
@@ -102,9 +105,9 @@ function notRetried(
   outcome: 'wrong-state' | 'content-gone',
   found: FoundMessage,
 ): FastifyReply {
-  const what = 'Only what failed, has expired or waits for a person can be tried anew.';
+  const what = 'Only a message that failed, expired or has an unknown outcome can be tried again.';
   if (outcome === 'wrong-state') return wrongState(request, reply, found, what);
-  return sendProblem(request, reply, 'wrong-state', { detail: 'The content of the message is not kept any more.' });
+  return sendProblem(request, reply, 'wrong-state', { detail: 'The content of the message is no longer stored.' });
 }
 
 const oneRefusals = guardedAnswers('message-not-found', 'url-too-long', 'message-unreadable', 'queue-unavailable');
@@ -112,10 +115,10 @@ const oneRefusals = guardedAnswers('message-not-found', 'url-too-long', 'message
 const listSchema = {
   operationId: 'listMessages',
   tags: ['Messages'],
-  summary: 'Mails, newest first',
+  summary: 'List messages',
   description:
-    'The mails of this key (with the scope `admin`: of all keys), by the time of their accept. A page may have fewer mails ' +
-    'than asked for, and even none, while there are more: go on as long as there is a `nextCursor`.',
+    'The messages of this API key (of all keys with the scope `admin`), newest first. A page may hold fewer messages than ' +
+    '`limit`, or none, while there are more: continue as long as there is a `nextCursor`.',
   querystring: ListQuery,
   response: {
     200: jsonAnswer('One page.', MessageList, {
@@ -129,10 +132,10 @@ const listSchema = {
 const getSchema = {
   operationId: 'getMessage',
   tags: ['Messages'],
-  summary: 'What became of a mail',
-  description: 'The status of a mail with every attempt, what Exchange replied, what it means and what mends it.',
+  summary: 'Get a message',
+  description: 'The status of a message and every attempt: what Exchange replied, what it means and how to fix it.',
   params: Params,
-  response: { 200: jsonAnswer('The mail as it stands.', MessageAnswer, MESSAGE_EXAMPLE), ...oneRefusals },
+  response: { 200: jsonAnswer('The message.', MessageAnswer, MESSAGE_EXAMPLE), ...oneRefusals },
 };
 
 const changeRefusals = bodilessAnswers(
@@ -146,12 +149,12 @@ const changeRefusals = bodilessAnswers(
 const cancelSchema = {
   operationId: 'cancelMessage',
   tags: ['Messages'],
-  summary: 'Cancel a mail',
+  summary: 'Cancel a message',
   description:
-    'Cancels a mail that waits: for its time, its turn, its mailbox or its next attempt. Needs the scope `send`.',
+    'Cancels a message that waits for its `sendAt`, its mailbox or its next attempt. Requires the scope `send`.',
   params: Params,
   response: {
-    200: jsonAnswer('It is canceled, and no worker will take it.', MessageAnswer, CANCELED_EXAMPLE),
+    200: jsonAnswer('The message is canceled and will not be sent.', MessageAnswer, CANCELED_EXAMPLE),
     ...changeRefusals,
   },
 };
@@ -159,22 +162,23 @@ const cancelSchema = {
 const retrySchema = {
   operationId: 'retryMessage',
   tags: ['Messages'],
-  summary: 'Have a mail tried anew',
+  summary: 'Try a message again',
   description:
-    'Queues a mail again that failed or expired, for the recipients that did not get it; or one that is `held` because ' +
-    'nobody knows whether Exchange took it. It has its whole time again. Needs the scope `send`.',
+    'Queues a failed or expired message again, for the recipients that have not received it; or a message that is `held` ' +
+    'because it is unknown whether Exchange accepted it. Its time to expiry starts again. Requires the scope `send`.',
   params: Params,
-  response: { 202: jsonAnswer('It is queued.', MessageAnswer, QUEUED_EXAMPLE), ...changeRefusals },
+  response: { 202: jsonAnswer('The message is queued.', MessageAnswer, QUEUED_EXAMPLE), ...changeRefusals },
 };
 
 const retryAllSchema = {
   operationId: 'retryMessages',
   tags: ['Messages'],
-  summary: 'Have many mails tried anew',
-  description: 'Queues failed and expired mails again, of all keys, by what they failed for. Needs the scope `admin`.',
+  summary: 'Try many messages again',
+  description:
+    'Queues failed and expired messages of all API keys again, filtered by the query. Requires the scope `admin`.',
   querystring: RetryQuery,
   response: {
-    202: jsonAnswer('They are queued.', RetryAnswer, { retried: 17 }),
+    202: jsonAnswer('The messages are queued.', RetryAnswer, { retried: 17 }),
     ...bodilessAnswers('invalid-message', 'queue-unavailable'),
   },
 };

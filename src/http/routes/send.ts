@@ -1,11 +1,11 @@
-/** `POST /send`: takes a message into the queue, or says everything that is wrong with it. */
+/** `POST /send`: queues a message, or says everything that is wrong with it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import type { Compose } from '../../core/deliver/attempt.ts';
 import { type Message, recipientsOf } from '../../core/message/message.ts';
 import type { Outbox } from '../../core/submit/outbox.ts';
 import type { Checked } from '../../core/submit/submission.ts';
-import { acceptBodies, allErrors, compileJson, receiveMail, RFC822 } from '../bodies.ts';
+import { acceptBodies, allErrors, compileJson, receiveMessage, RFC822 } from '../bodies.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { RequestError } from '../problems.ts';
 import { DRY_RUN_EXAMPLE, SEND_ANSWER_EXAMPLE } from '../schemas/examples.ts';
@@ -21,16 +21,16 @@ export interface SendDependencies {
   readonly messageBytesMax: number;
 }
 
-/** Base64 in JSON takes no more room than in a composed mail; text may take more where JSON escapes it. */
+/** Base64 in JSON is no larger than in a composed message; text may be larger where JSON escapes it. */
 const BODY_PER_MESSAGE_BYTE = 1.5;
-const BODY_BYTES_BESIDES = 1024 ** 2;
+const BODY_BYTES_EXTRA = 1024 ** 2;
 
 export function sendRoute(app: FastifyInstance, { outbox, compose, messageBytesMax }: SendDependencies): void {
   const bodyLimit = bodyBytesMax(messageBytesMax);
   acceptBodies(app, bodyLimit);
   const options = { links, attachValidation: true, bodyLimit, config: { scope: 'send' } as const };
   app.post('/send', { ...options, schema, validatorCompiler: compileJson }, async (request, reply) => {
-    const received = await receiveMail(request, bodyLimit);
+    const received = await receiveMessage(request, bodyLimit);
     const { draft, body, shapeErrors } = received;
     const { client } = request;
     if (shapeErrors.length > 0)
@@ -47,27 +47,27 @@ function isDryRun({ query }: FastifyRequest): boolean {
 const schema = {
   operationId: 'sendMessage',
   tags: ['Messages'],
-  summary: 'Send a mail',
+  summary: 'Send a message',
   description:
-    'Puts a mail into the queue of its mailbox. 202 means that the queue has it, and it will be tried until Exchange ' +
-    'takes it or refuses it for good; `GET /messages/{id}` tells which.\n\n' +
-    'With an `Idempotency-Key`, the same request sent again within 24 hours gives the first answer again and no second ' +
-    'mail. With `?dryRun=true` everything is checked and nothing queued; `Accept: message/rfc822` then gives the mail as ' +
-    'Exchange would get it.\n\n' +
-    'A mail may come as JSON, as a form with files, or ready made as `message/rfc822`, which goes out as it is but for Bcc ' +
-    'and what it lacks of Date, Message-ID and From.',
+    'Puts a message into the queue of its mailbox. 202 means that the message is queued. It is tried until Exchange ' +
+    'accepts it or rejects it for good, or until it expires; `GET /messages/{id}` shows which.\n\n' +
+    'With an `Idempotency-Key`, the same request sent again within 24 hours gets the first answer again, and no second ' +
+    'message is queued. With `?dryRun=true` everything is checked and nothing is queued; add `Accept: message/rfc822` to ' +
+    'get the message as Exchange would.\n\n' +
+    'The body is JSON, a form with files, or a raw MIME message as `message/rfc822`. A raw message is sent unchanged, except ' +
+    'that Bcc is removed, and Date, Message-ID and From are added where they are missing.',
   headers: IDEMPOTENCY_HEADERS,
   querystring: SendQuery,
   body: SEND_BODY,
   response: {
     200: withMediaType(
-      'A dry run: the mail would be taken.',
+      'A dry run: the message would be queued.',
       { schema: DryRunAnswer, example: DRY_RUN_EXAMPLE },
       RFC822,
-      'The composed mail.',
+      'The composed message.',
     ),
-    202: idempotentAnswer('The mail is queued.', SendAnswer, SEND_ANSWER_EXAMPLE, {
-      Location: 'Where to ask what became of it: `/messages/{id}`.',
+    202: idempotentAnswer('The message is queued.', SendAnswer, SEND_ANSWER_EXAMPLE, {
+      Location: 'The URL of the message: `/messages/{id}`.',
     }),
     ...guardedAnswers(
       'invalid-json',
@@ -87,12 +87,12 @@ const schema = {
   },
 };
 
-/** OpenAPI's way to say what the answer's id is for. */
+/** OpenAPI's way to say what the id in the answer is for. */
 const links = { 202: { message: { operationId: 'getMessage', parameters: { id: '$response.body#/id' } } } };
 
 /** What the largest message needs as JSON. */
 export function bodyBytesMax(messageBytesMax: number): number {
-  return Math.ceil(messageBytesMax * BODY_PER_MESSAGE_BYTE) + BODY_BYTES_BESIDES;
+  return Math.ceil(messageBytesMax * BODY_PER_MESSAGE_BYTE) + BODY_BYTES_EXTRA;
 }
 
 async function answerDryRun(

@@ -6,24 +6,24 @@ import { described, SendAnswer, SendRequest } from './send.ts';
 
 export const BATCH_MAX = 100;
 
-/** Where the schema is a part of another, its examples would be taken for those of the whole. */
+/** As a part of another schema, its examples would be taken for those of the whole. */
 function withoutExamples(schema: TSchema & { 'x-examples'?: unknown }): TSchema {
   const { 'x-examples': _, ...rest } = schema;
   return rest;
 }
 
-/** A batch as it is documented; `BatchShape` is what is checked of it as a whole. */
+/** A batch as it is documented; `BatchShape` is what Fastify checks of it. */
 export const BatchRequest = Type.Object(
   {
     messages: described(
       Type.Unsafe<unknown[]>({ type: 'array', items: withoutExamples(SendRequest) }),
-      `1 to ${BATCH_MAX} mails, each as for \`POST /send\`.`,
+      `1 to ${BATCH_MAX} messages, each as for \`POST /send\`.`,
     ),
   },
   {
     title: 'BatchRequest',
     additionalProperties: false,
-    'x-examples': { two: { summary: 'Two mails', value: BATCH_EXAMPLE } },
+    'x-examples': { two: { summary: 'Two messages', value: BATCH_EXAMPLE } },
   },
 );
 

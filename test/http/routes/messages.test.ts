@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { QueueUnavailableError, UnreadableMessageError } from '../../src/core/admin/errors.ts';
-import type { MessageSelector } from '../../src/core/admin/message-admin.ts';
-import type { MessageState } from '../../src/core/message/message.ts';
-import { apiKey, MAILBOX, NO_MAILBOXES, openTestApp } from '../helpers/app.ts';
-import { adminOf, MESSAGE, STATE } from '../helpers/message.ts';
+import { QueueUnavailableError, UnreadableMessageError } from '../../../src/core/admin/errors.ts';
+import type { MessageSelector } from '../../../src/core/admin/message-admin.ts';
+import type { MessageState } from '../../../src/core/message/message.ts';
+import { apiKey, MAILBOX, NO_MAILBOXES, openTestApp } from '../../helpers/app.ts';
+import { adminOf, MESSAGE, STATE } from '../../helpers/message.ts';
 
 describe('GET /messages/{id}', () => {
   test.each([
