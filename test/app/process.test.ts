@@ -71,7 +71,7 @@ describe('npm start', () => {
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     const process = startProcess('src/start.ts', { PORT: String(port), DATA_DIR: temporaryFolder() });
-    expect(await process.line(/fatal/)).toMatch(`127.0.0.1:${port} is taken by another program`);
+    expect(await process.line(/fatal/)).toMatch(`127.0.0.1:${port} is in use by another program`);
     expect(await process.ended).toBe(1);
     server.close();
   });

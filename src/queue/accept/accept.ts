@@ -6,7 +6,7 @@ import { positionAhead, type Backlog } from '../../core/mailbox/eta.ts';
 import type { Mailbox } from '../../core/mailbox/mailbox.ts';
 import { queueOf } from '../../core/message/message.ts';
 import type { Submission } from '../../core/submit/submission.ts';
-import type { EnqueueOutcome } from '../../core/submit/submit.ts';
+import type { EnqueueOutcome } from '../../core/submit/outbox.ts';
 import type { AcceptAnswer, AcceptedMessage, ACCEPT_SCRIPTS } from './scripts.ts';
 import type { BodyCipher } from '../records/body-cipher.ts';
 import { encodeContent } from '../records/codec.ts';
@@ -83,7 +83,7 @@ function acceptedMessage(
     jobData: JSON.stringify(jobData(message)),
     idempotencyKey: used?.message ?? '',
     requestKey: used?.request ?? '',
-    digest: idempotency?.fingerprint ?? '',
+    digest: idempotency?.digest ?? '',
     keptMs: keptMs(message),
     latestMs,
   };

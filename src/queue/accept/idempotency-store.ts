@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Submission } from '../../core/submit/submission.ts';
-import type { EnqueueOutcome } from '../../core/submit/submit.ts';
+import type { EnqueueOutcome } from '../../core/submit/outbox.ts';
 import { delayOf } from '../jobs/job.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Records } from '../records/records.ts';

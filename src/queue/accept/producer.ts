@@ -5,7 +5,7 @@ import type { QueueDepth } from '../../core/admin/mailbox-admin.ts';
 import type { Mailbox } from '../../core/mailbox/mailbox.ts';
 import { type Message, type MessageStatus, queueOf, type RecipientState } from '../../core/message/message.ts';
 import type { Submission } from '../../core/submit/submission.ts';
-import type { EnqueueAll, EnqueueOutcome } from '../../core/submit/submit.ts';
+import type { EnqueueAll, EnqueueOutcome } from '../../core/submit/outbox.ts';
 import { type AcceptRequest, acceptAll } from './accept.ts';
 import { ACCEPT_SCRIPTS } from './scripts.ts';
 import type { BodyCipher } from '../records/body-cipher.ts';
@@ -25,11 +25,10 @@ import { makeRedisClock } from '../redis/clock.ts';
 
 export interface Producer {
   readonly enqueueAll: EnqueueAll;
-  readonly enqueue: (submission: Submission) => Promise<EnqueueOutcome>;
-  /** Cancels a message that no worker has; false when one has it, or it is over. */
-  cancel(stored: StoredMessage): Promise<boolean>;
-  /** Has a message tried anew that failed, expired or waits for a person, until `expiresAt`. */
-  retry(stored: StoredMessage, expiresAt: Date): Promise<'queued' | 'wrong-state' | 'content-gone'>;
+  /** Cancels a message that no worker has, and answers with it; undefined when one has it, or it is final. */
+  cancel(stored: StoredMessage): Promise<StoredMessage | undefined>;
+  /** Queues a message again that failed, expired or waits for a person, until `expiresAt`, and answers with it. */
+  retry(stored: StoredMessage, expiresAt: Date): Promise<StoredMessage | 'wrong-state' | 'content-gone'>;
   /** How many messages are in a mailbox's queue. */
   depth(mailbox: string): Promise<QueueDepth>;
   /** When the turn of a message that waits comes; undefined when it does not wait. */
@@ -78,11 +77,8 @@ export function openProducer(options: ProducerOptions): Producer {
     itemsMax: TOGETHER_MESSAGES_MAX,
   });
   const dependencies = { ...options, scripts: defineLua(redis, RECORD_SCRIPTS), queueOf: openQueueOf, accept };
-  const enqueue = (submissions: readonly Submission[]) => enqueueInTime(submissions, dependencies);
   return {
-    enqueueAll: enqueue,
-    enqueue: async (submission) =>
-      (await enqueue([submission]))[0] ?? { kind: 'unavailable', cause: new Error('No answer.') },
+    enqueueAll: (submissions) => enqueueInTime(submissions, dependencies),
     cancel: (stored) => cancel(stored, dependencies),
     retry: (stored, expiresAt) => retry(stored, expiresAt, dependencies),
     depth: async (mailbox) => {
@@ -146,17 +142,19 @@ function bytesOf(submissions: readonly Submission[]): number {
 async function cancel(
   { message, state, ticket }: StoredMessage,
   { records, queueOf: openQueueOf }: Dependencies,
-): Promise<boolean> {
+): Promise<StoredMessage | undefined> {
+  const finishedAt = new Date();
   const recipients = state.recipients.map(
     (recipient): RecipientState => (recipient.status === 'pending' ? { ...recipient, status: 'canceled' } : recipient),
   );
-  const canceled = await records.endIdle(message.id, { status: 'canceled', recipients, endedAt: new Date() });
+  const canceled = await records.endIdle(message.id, { status: 'canceled', recipients, endedAt: finishedAt });
   // The ticket would bring a worker to a message that is over; without it, the queue's depth tells the truth.
-  if (canceled)
-    await openQueueOf(queueOf(message))
-      .remove(ticket)
-      .catch(() => 0);
-  return canceled;
+  if (!canceled) return undefined;
+  await openQueueOf(queueOf(message))
+    .remove(ticket)
+    .catch(() => 0);
+  const { nextAttemptAt: _, ...rest } = state;
+  return { message, ticket, state: { ...rest, status: 'canceled', recipients, finishedAt } };
 }
 
 /** `held` is the record's own: nobody knows whether it was sent, and a person has to say. */
@@ -166,11 +164,13 @@ async function retry(
   { message, state }: StoredMessage,
   expiresAt: Date,
   { scripts, keys }: Dependencies,
-): Promise<'queued' | 'wrong-state' | 'content-gone'> {
+): Promise<StoredMessage | 'wrong-state' | 'content-gone'> {
   // A ticket for a message in another state could bring it to a worker before its time, or to two at once.
   if (!RETRIABLE.includes(state.status)) return 'wrong-state';
   const { sendAt: _past, ...rest } = message;
   const again: Message = { ...rest, expiresAt };
+  const retriedAt = new Date();
+  const jobId = retryJobId(message.id, state.attempts.length);
   const recipients = state.recipients.map(
     (recipient): RecipientState =>
       recipient.status === 'sent' ? recipient : { address: recipient.address, status: 'pending' },
@@ -180,15 +180,17 @@ async function retry(
     args: {
       prefix: keys.prefix,
       id: message.id,
-      nowMs: Date.now(),
+      nowMs: retriedAt.getTime(),
       message: encodeMessage(again),
       recipients: JSON.stringify(recipients),
       expiresAtMs: expiresAt.getTime(),
       queue: queueOf(again),
-      jobId: retryJobId(message.id, state.attempts.length),
+      jobId,
       priority: PRIORITIES[again.priority],
       jobData: JSON.stringify(jobData(again)),
     },
   });
-  return taken === 1 ? 'queued' : taken === 0 ? 'wrong-state' : 'content-gone';
+  if (taken !== 1) return taken === 0 ? 'wrong-state' : 'content-gone';
+  const { finishedAt: _finished, nextAttemptAt: _next, ...known } = state;
+  return { message: again, ticket: jobId, state: { ...known, status: 'queued', recipients, retriedAt } };
 }
