@@ -1,15 +1,9 @@
 /** The seats of a mailbox, shared by workers and visitors: never more than there are, and each gets its own. */
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
 import type { Keys } from '../../../src/queue/redis/keys.ts';
 import type { RedisClient } from '../../../src/queue/redis/client.ts';
 import { openLeases, takeGuestLease } from '../../../src/queue/limits/leases.ts';
-import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
-
-let redis: TestRedis;
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
+import { test } from '../../helpers/redis.ts';
 
 const MAILBOX = 'a@contoso.com';
 const OTHER = 'b@contoso.com';
@@ -38,9 +32,7 @@ const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
-test('a worker gets its seats whatever somebody has written beside them', async () => {
-  const client = connectTo(redis);
-  const keys = testKeys();
+test('a worker gets its seats whatever somebody has written beside them', async ({ client, keys }) => {
   await client.hset(keys.leaseClock, 'shows', 'nonsense', 'atMs', '');
   await client.hset(keys.seats(MAILBOX), 'stranger', 'nonsense');
   const open = openWorker(client, keys, 'w', 3);
@@ -48,33 +40,32 @@ test('a worker gets its seats whatever somebody has written beside them', async 
 });
 
 describe('a visitor', () => {
-  test.each([
+  test.for([
     [1, 1],
     [3, 8],
-  ])('gets one of the connections (%i), whatever the workers (%i) have', async (limit, count) => {
-    const client = connectTo(redis);
-    const keys = testKeys();
-    const workers = Array.from({ length: count }, (_, n) => openWorker(client, keys, `w${n}`, limit));
-    const openTo = (id: string) => workers.reduce((sum, open) => sum + (open[id] ?? 0), 0);
-    await until(() => openTo(MAILBOX) === limit && openTo(OTHER) === limit);
-    const seat = await takeGuestLease({
-      redis: client,
-      keys,
-      visitor: 'doctor-1',
-      mailbox: { id: MAILBOX, connections: limit },
-      onError: () => undefined,
-    });
-    expect(seat).toBeDefined();
-    expect(openTo(MAILBOX)).toBeLessThanOrEqual(limit - 1);
-    // It visits one mailbox and takes nothing from the others.
-    expect(openTo(OTHER)).toBe(limit);
-    await seat?.release();
-    await until(() => openTo(MAILBOX) === limit);
-  });
+  ] as const)(
+    'gets one of the connections (%i), whatever the workers (%i) have',
+    async ([limit, count], { client, keys }) => {
+      const workers = Array.from({ length: count }, (_, n) => openWorker(client, keys, `w${n}`, limit));
+      const openTo = (id: string) => workers.reduce((sum, open) => sum + (open[id] ?? 0), 0);
+      await until(() => openTo(MAILBOX) === limit && openTo(OTHER) === limit);
+      const seat = await takeGuestLease({
+        redis: client,
+        keys,
+        visitor: 'doctor-1',
+        mailbox: { id: MAILBOX, connections: limit },
+        onError: () => undefined,
+      });
+      expect(seat).toBeDefined();
+      expect(openTo(MAILBOX)).toBeLessThanOrEqual(limit - 1);
+      // It visits one mailbox and takes nothing from the others.
+      expect(openTo(OTHER)).toBe(limit);
+      await seat?.release();
+      await until(() => openTo(MAILBOX) === limit);
+    },
+  );
 
-  test('waits while another one has the only connection', async () => {
-    const client = connectTo(redis);
-    const keys = testKeys();
+  test('waits while another one has the only connection', async ({ client, keys }) => {
     const visit = (visitor: string) =>
       takeGuestLease({
         redis: client,

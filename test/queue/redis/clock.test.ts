@@ -1,13 +1,7 @@
 /** A worker whose clock is wrong: what it puts off comes when it should, whoever takes it up then. */
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { startTestRedis, type TestRedis } from '../../helpers/redis.ts';
+import { expect, onTestFinished } from 'vitest';
+import { test } from '../../helpers/redis.ts';
 import { isFinal, openTestService } from '../../helpers/service.ts';
-
-let redis: TestRedis;
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
 
 /** Sets this process's clock apart from the true one; timers go on. Answers with what sets it right. */
 function setClock(offsetMs: number): () => void {
@@ -24,22 +18,25 @@ function setClock(offsetMs: number): () => void {
   return setRight;
 }
 
-test.each([
+test.for([
   ['ahead', 600_000],
   ['behind', -600_000],
-])('a mail that was deferred while the clock was %s is tried again in time', async (_title, offsetMs) => {
-  const service = await openTestService({ location: redis.location, env: { RETRY_DELAYS_SECONDS: '2' } });
-  service.sandbox.exchange.script({ stage: 'end', reply: '451 4.3.2 Please try again later' });
-  const setRight = setClock(offsetMs);
-  const id = await service.send();
-  await service.until(id, ({ attempts }) => attempts.length > 0);
-  setRight();
-  const seenAt = Date.now();
-  const message = await service.until(id, isFinal);
-  expect([message.status, message.attempts.length]).toEqual(['sent', 2]);
-  // The status may have been another by then: BullMQ brings a ticket early to a worker whose clock is ahead.
-  const deferred = service.log.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'deferred');
-  const nextInMs = Date.parse(deferred.nextAttemptAt) - seenAt;
-  expect(nextInMs).toBeGreaterThan(-10_000);
-  expect(nextInMs).toBeLessThan(10_000);
-});
+] as const)(
+  'a mail that was deferred while the clock was %s is tried again in time',
+  async ([_title, offsetMs], { redis }) => {
+    const service = await openTestService({ location: redis.location, env: { RETRY_DELAYS_SECONDS: '2' } });
+    service.sandbox.exchange.script({ stage: 'end', reply: '451 4.3.2 Please try again later' });
+    const setRight = setClock(offsetMs);
+    const id = await service.send();
+    await service.until(id, ({ attempts }) => attempts.length > 0);
+    setRight();
+    const seenAt = Date.now();
+    const message = await service.until(id, isFinal);
+    expect([message.status, message.attempts.length]).toEqual(['sent', 2]);
+    // The status may have been another by then: BullMQ brings a ticket early to a worker whose clock is ahead.
+    const deferred = service.log.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'deferred');
+    const nextInMs = Date.parse(deferred.nextAttemptAt) - seenAt;
+    expect(nextInMs).toBeGreaterThan(-10_000);
+    expect(nextInMs).toBeLessThan(10_000);
+  },
+);
