@@ -1,6 +1,7 @@
 /** Admits messages as a worker does when it claims them. */
 import type { Transition } from '../../src/core/deliver/transition.ts';
-import type { LimitedMailbox, Throttle } from '../../src/queue/limits/throttle.ts';
+import type { LimitedMailbox } from '../../src/queue/limits/status.ts';
+import type { Throttle } from '../../src/queue/limits/throttle.ts';
 import { makeBodyCipher } from '../../src/queue/records/body-cipher.ts';
 import { encodeMessage } from '../../src/queue/records/codec.ts';
 import type { RedisClient } from '../../src/queue/redis/client.ts';

@@ -180,7 +180,6 @@ async function retry(
     args: {
       prefix: keys.prefix,
       id: message.id,
-      nowMs: Date.now(),
       message: encodeMessage(again),
       recipients: JSON.stringify(recipients),
       expiresAtMs: expiresAt.getTime(),

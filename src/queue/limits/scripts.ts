@@ -20,7 +20,8 @@ export const HEARTBEAT_MS = 2_000;
 
 /** What Lua scripts that read or write leases know from here. */
 export const LEASE_CONSTANTS = {
-  HEARTBEAT_MS,
+  /** Two heartbeats: one may be late. */
+  LEASE_CLOCK_RUN_MS_MAX: 2 * HEARTBEAT_MS,
   /** A mailbox that had too many connections gets one back after each such time. */
   CONNECTION_BACK_MS: 5 * 60_000,
   /** A worker that has not renewed its leases for so long, by any clock, has no connection any more. */
@@ -66,6 +67,22 @@ export const THROTTLE_SCRIPTS = {
     },
     [isNew: number, untilMs: number, state: 'held' | 'throttled', waitMs: number]
   >(new URL('block.lua', import.meta.url), { constants: LEASE_CONSTANTS }),
+};
+
+type NoArgs = Readonly<Record<string, never>>;
+
+export const STATUS_SCRIPTS = {
+  status: luaScript<
+    ThrottleKeys & { leases: string; leaseClock: string },
+    NoArgs,
+    [connections: number, messages: number, recipients: number, underWay: number, fields: string[]]
+  >(new URL('status.lua', import.meta.url)),
+  room: luaScript<
+    { mailboxes: readonly { status: string; sent: string; underWay: string }[] },
+    NoArgs,
+    readonly [used: number, works: 0 | 1, isBlocked: 0 | 1][]
+  >(new URL('room.lua', import.meta.url)),
+  pause: luaScript<{ mailboxStatus: string }, NoArgs, null>(new URL('pause.lua', import.meta.url)),
 };
 
 export const LEASE_SCRIPTS = {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { RunAttempt } from '../../core/deliver/attempt.ts';
 import type { UnknownPolicy } from '../../core/deliver/transition.ts';
-import type { LimitedMailbox, Throttle } from '../limits/throttle.ts';
+import type { LimitedMailbox, StatusReader } from '../limits/status.ts';
 import type { Semaphore } from './semaphore.ts';
 
 export interface Route {
@@ -17,7 +17,7 @@ export interface Route {
 /** Most room in the limit of messages first. A message with a sticky key keeps to one mailbox while that one works. */
 export async function rankRoutes(
   routes: readonly Route[],
-  throttle: Pick<Throttle, 'room'>,
+  throttle: Pick<StatusReader, 'room'>,
   stickyKey: number | undefined,
 ): Promise<readonly Route[]> {
   if (routes.length === 1) return routes;
