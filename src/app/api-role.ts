@@ -16,7 +16,7 @@ import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { openMessageAdmin } from './message-admin.ts';
 import { makeBodyCipher } from '../queue/records/body-cipher.ts';
-import { withDeadline } from '../queue/redis/deadline.ts';
+import { withTimeout } from '../lib/async.ts';
 import { openThrottle, WINDOW_MS } from '../queue/limits/throttle.ts';
 import type { Keys } from '../queue/redis/keys.ts';
 import { findOrphanedQueues } from '../queue/upkeep/orphaned-queues.ts';
@@ -25,7 +25,7 @@ import { openProducer } from '../queue/accept/producer.ts';
 import { openRecords } from '../queue/records/records.ts';
 import { openRedis, type RedisClient, type RedisLocation } from '../queue/redis/client.ts';
 import { countRequest } from '../queue/accept/request-counter.ts';
-import { takeGuestLease } from '../queue/limits/leases.ts';
+import { takeGuestLease } from '../queue/limits/guest-lease.ts';
 import { redisErrors } from '../observe/redis-report.ts';
 import { compose } from '../smtp/compose.ts';
 import { headerValues } from '../smtp/header-values.ts';
@@ -96,13 +96,13 @@ export async function openApi({ config, location, keys, log, metrics, ...options
     config: () => current,
     orphanedQueues: () => findOrphanedQueues(redis, keys, directory()),
     takeGuestLease: ({ id, limits: { connections } }) =>
-      takeGuestLease({ redis, keys, visitor: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
+      takeGuestLease({ redis, keys, guest: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
   });
   metrics.begin(namesOf(config));
   metrics.watchFleet({
-    mailboxes: () => withDeadline(mailboxAdmin.list(), REDIS_DEADLINE_MS),
-    pools: () => withDeadline(mailboxAdmin.pools(), REDIS_DEADLINE_MS),
-    waiting: () => withDeadline(load.waiting(), REDIS_DEADLINE_MS),
+    mailboxes: () => withTimeout(mailboxAdmin.list(), REDIS_DEADLINE_MS),
+    pools: () => withTimeout(mailboxAdmin.pools(), REDIS_DEADLINE_MS),
+    waiting: () => withTimeout(load.waiting(), REDIS_DEADLINE_MS),
     limits: config.queueLimits,
   });
   const submitRaw = createSubmitRaw({
@@ -110,7 +110,7 @@ export async function openApi({ config, location, keys, log, metrics, ...options
     headerValues,
     enqueue: async (one) => told(one, await enqueue(one), events),
   });
-  const countInTime: CountRequest = (client) => withDeadline(countRequest(redis, keys, client), REDIS_DEADLINE_MS);
+  const countInTime: CountRequest = (client) => withTimeout(countRequest(redis, keys, client), REDIS_DEADLINE_MS);
   const app = buildApp({
     metrics,
     submit: createSubmit({ ...submission, enqueue: async (one) => told(one, await enqueue(one), events) }),
@@ -206,10 +206,10 @@ function told(submission: Submission | undefined, outcome: EnqueueOutcome, event
 /** A mailboxAdmin that says within a second that Redis is away. What works on many messages takes its time. */
 function inTime({ find, list, cancel, retry, retryAll }: MessageAdmin): MessageAdmin {
   return {
-    find: (id) => withDeadline(find(id), REDIS_DEADLINE_MS),
-    list: (query) => withDeadline(list(query), LIST_DEADLINE_MS),
-    cancel: (id) => withDeadline(cancel(id), REDIS_DEADLINE_MS),
-    retry: (id) => withDeadline(retry(id), REDIS_DEADLINE_MS),
+    find: (id) => withTimeout(find(id), REDIS_DEADLINE_MS),
+    list: (query) => withTimeout(list(query), LIST_DEADLINE_MS),
+    cancel: (id) => withTimeout(cancel(id), REDIS_DEADLINE_MS),
+    retry: (id) => withTimeout(retry(id), REDIS_DEADLINE_MS),
     retryAll,
   };
 }
@@ -217,18 +217,18 @@ function inTime({ find, list, cancel, retry, retryAll }: MessageAdmin): MessageA
 /** The same of mailboxes; a diagnosis talks with Exchange and takes its time. */
 function mailboxesInTime({ list, pools, find, verify, pause, resume }: MailboxAdmin): MailboxAdmin {
   return {
-    list: () => withDeadline(list(), REDIS_DEADLINE_MS),
-    pools: () => withDeadline(pools(), REDIS_DEADLINE_MS),
-    find: (id) => withDeadline(find(id), REDIS_DEADLINE_MS),
+    list: () => withTimeout(list(), REDIS_DEADLINE_MS),
+    pools: () => withTimeout(pools(), REDIS_DEADLINE_MS),
+    find: (id) => withTimeout(find(id), REDIS_DEADLINE_MS),
     verify,
-    pause: (id) => withDeadline(pause(id), REDIS_DEADLINE_MS),
-    resume: (id) => withDeadline(resume(id), REDIS_DEADLINE_MS),
+    pause: (id) => withTimeout(pause(id), REDIS_DEADLINE_MS),
+    resume: (id) => withTimeout(resume(id), REDIS_DEADLINE_MS),
   };
 }
 
 async function readiness(redis: RedisClient): Promise<{ ok: boolean; checks: { redis: string } }> {
   try {
-    await withDeadline(redis.ping(), REDIS_DEADLINE_MS);
+    await withTimeout(redis.ping(), REDIS_DEADLINE_MS);
     return { ok: true, checks: { redis: 'ok' } };
   } catch (error) {
     return { ok: false, checks: { redis: `Redis can't be reached: ${(error as Error).message}` } };

@@ -93,11 +93,11 @@ export async function openWorker({
     },
     config,
   );
-  const seats = openLeases({
+  const leases = openLeases({
     redis,
     keys,
     worker,
-    mailboxes: () => workers.mailboxWorkers().map(({ seated }) => seated),
+    mailboxes: () => workers.mailboxWorkers().map(({ leased }) => leased),
     onError,
   });
   const expiry = openExpiry({
@@ -121,7 +121,7 @@ export async function openWorker({
   return {
     reload: async (changed) => {
       directory = directoryOf(changed);
-      await workers.reload(changed, seats.leave);
+      await workers.reload(changed, leases.leave);
       credentials.watch(changed.mailboxes);
       metrics.begin(changed.mailboxes.map(({ mailbox }) => mailbox.id));
       log.info({ mailboxes: changed.mailboxes.map(({ mailbox }) => mailbox.id) }, 'configuration taken over');
@@ -130,7 +130,7 @@ export async function openWorker({
     close: async () => {
       credentials.close();
       await workers.close(config.shutdownTimeoutMs);
-      await seats.close();
+      await leases.close();
       await expiry.close();
       await tickets.close();
       time.close();

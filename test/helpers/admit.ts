@@ -9,7 +9,7 @@ import type { Keys } from '../../src/queue/redis/keys.ts';
 import { type Attempts, openAttempts } from '../../src/queue/work/attempts.ts';
 import type { Claim, Wait } from '../../src/queue/work/claim.ts';
 import type { Route } from '../../src/queue/work/routes.ts';
-import { makeSemaphore } from '../../src/queue/work/semaphore.ts';
+import { makeSemaphore } from '../../src/lib/async.ts';
 import { MESSAGE } from './message.ts';
 
 const RETENTION_MS = 60_000;

@@ -3,6 +3,7 @@
  * request's says what it was, so that another one with the same key finds no room beside it, whatever its length.
  */
 import { createHash } from 'node:crypto';
+import { DAY_MS } from '../../lib/units.ts';
 import type { Submission } from '../../core/submit/submission.ts';
 import type { EnqueueOutcome } from '../../core/submit/submit.ts';
 import { delayOf } from '../jobs/job.ts';
@@ -17,7 +18,7 @@ export interface UsedKey {
 }
 
 /** How long an Idempotency-Key is kept, from the time of sending on. */
-const KEPT_MS = 24 * 3_600_000;
+const KEPT_MS = DAY_MS;
 
 /** The hashes of a message and of its request; of a request for one message they are the same. */
 export function usedKeysOf(

@@ -10,9 +10,9 @@ import { type AcceptRequest, acceptAll } from './accept.ts';
 import { ACCEPT_SCRIPTS } from './scripts.ts';
 import type { BodyCipher } from '../records/body-cipher.ts';
 import { encodeMessage, type StoredMessage } from '../records/codec.ts';
-import { withDeadline } from '../redis/deadline.ts';
+import { makeBatcher, withTimeout } from '../../lib/async.ts';
+import { KILOBYTE, MEGABYTE } from '../../lib/units.ts';
 import { forecast } from './eta.ts';
-import { makeBatcher } from './batcher.ts';
 import { jobData, retryJobId } from '../jobs/job.ts';
 import type { Keys } from '../redis/keys.ts';
 import { PRIORITIES } from '../jobs/priorities.ts';
@@ -55,7 +55,7 @@ export interface ProducerOptions {
 const DEADLINE_MS = 1_000;
 const DEADLINE_MS_PER_MEGABYTE = 200;
 /** Messages that come at the same time are written together, up to so many: larger ones don't hold up the others. */
-const TOGETHER_BYTES_MAX = 256 * 1024;
+const TOGETHER_BYTES_MAX = 256 * KILOBYTE;
 const TOGETHER_MESSAGES_MAX = 100;
 /** What is left of it for the way back: so late, Redis begins with nothing that was asked of it. */
 const ANSWER_MS = 250;
@@ -120,7 +120,7 @@ async function enqueueInTime(
   const [first] = submissions;
   if (!first) return [];
   const wanted = { messages: submissions.length, bytes: bytesOf(submissions) };
-  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(wanted.bytes / 1024 ** 2);
+  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(wanted.bytes / MEGABYTE);
   let sent = false;
   const onSent = () => {
     sent = true;
@@ -132,7 +132,7 @@ async function enqueueInTime(
     return 'kind' in outcome ? submissions.map(() => outcome) : outcome;
   };
   try {
-    return await withDeadline(enqueue(), deadlineMs);
+    return await withTimeout(enqueue(), deadlineMs);
   } catch (cause) {
     const kind = sent && !(cause instanceof ReplyError) ? 'unanswered' : 'unavailable';
     return submissions.map(() => ({ kind, cause }));

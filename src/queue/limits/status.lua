@@ -12,17 +12,25 @@
 --   underWay
 --   recipientCounts
 --   leases
+--   openConnections
 --   leaseClock
--- Returns {connections, messages in the window, recipients in 24 h, messages under way, the fields of mailboxStatus, flat}.
+-- Returns {open connections, reserved ones, messages in the window, recipients in 24 h, messages under way, the fields of
+-- mailboxStatus, flat}.
 local now = redisTime()
 -- Unlike for the workers it runs on without a heartbeat: when no worker is left, no connection is.
 local clock = readLeaseClock(leaseClock, now, math.huge)
 
-local connections = 0
-for _, lease in ipairs(redis.call('HVALS', leases)) do
-  local count, expiry = parseLease(lease)
-  if expiry > clock then connections = connections + count end
+local open, reserved = 0, 0
+local entries = redis.call('HGETALL', leases)
+for i = 1, #entries, 2 do
+  local count, expiry = parseLease(entries[i + 1])
+  if expiry > clock then
+    -- A guest has its connection open; so may a worker of a version that does not report it.
+    local using = tonumber(redis.call('HGET', openConnections, entries[i]) or count)
+    open = open + using
+    reserved = reserved + math.max(0, count - using)
+  end
 end
 local recipients = recipientsInADay(recipientCounts, math.floor(now / 60000))
-return {connections, sentInWindow(sent, now), recipients, redis.call('HLEN', underWay),
+return {open, reserved, sentInWindow(sent, now), recipients, redis.call('HLEN', underWay),
   redis.call('HGETALL', mailboxStatus)}

@@ -54,18 +54,20 @@ async function readMailboxStatus(
   keys: Keys,
   mailbox: string,
 ): Promise<MailboxStatus> {
-  const [connections, messagesPerMinute, recipientsPerDay, underWay, fields] = await scripts.status({
-    keys: {
-      mailboxStatus: keys.mailboxStatus(mailbox),
-      sent: keys.sent(mailbox),
-      underWay: keys.underWay(mailbox),
-      recipientCounts: keys.recipients(mailbox),
-      leases: keys.seats(mailbox),
-      leaseClock: keys.leaseClock,
-    },
-    args: {},
-  });
-  const usage: Usage = { connections, messagesPerMinute, recipientsPerDay, underWay };
+  const [connections, reservedConnections, messagesPerMinute, recipientsPerDay, underWay, fields] =
+    await scripts.status({
+      keys: {
+        mailboxStatus: keys.mailboxStatus(mailbox),
+        sent: keys.sent(mailbox),
+        underWay: keys.underWay(mailbox),
+        recipientCounts: keys.recipients(mailbox),
+        leases: keys.leases(mailbox),
+        openConnections: keys.openConnections(mailbox),
+        leaseClock: keys.leaseClock,
+      },
+      args: {},
+    });
+  const usage: Usage = { connections, reservedConnections, messagesPerMinute, recipientsPerDay, underWay };
   return { ...backoffOf(pairsOf(fields)), usage };
 }
 

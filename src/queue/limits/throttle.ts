@@ -2,6 +2,7 @@
  * Keeps Microsoft's limits for all workers together: admits a message only when its mailbox may send it now, and applies
  * each result. All of it is in Redis, so a worker that dies takes nothing with it.
  */
+import { MINUTE_MS } from '../../lib/units.ts';
 import type { Backoff, MailboxEffect } from '../../core/mailbox/status.ts';
 import {
   type AdmitArgs,
@@ -74,9 +75,9 @@ export interface ThrottleOptions {
 }
 
 /** Exchange's "30 messages in any 60 seconds". */
-export const WINDOW_MS = 60_000;
+export const WINDOW_MS = MINUTE_MS;
 /** The longest that an attempt can be under way (the reply to the final dot may take ten minutes), and some more. */
-const UNDER_WAY_MS_MAX = 15 * 60_000;
+const UNDER_WAY_MS_MAX = 15 * MINUTE_MS;
 
 export function openThrottle(options: ThrottleOptions): Throttle {
   const { redis, keys, worker = '', windowMs = WINDOW_MS, random = Math.random } = options;

@@ -8,7 +8,7 @@ import type { Blocked } from '../../core/mailbox/status.ts';
 import { expireWithoutAttempt } from '../../core/deliver/without-attempt.ts';
 import { CorruptRecordError, type StoredMessage } from '../records/codec.ts';
 import type { Records } from '../records/records.ts';
-import { openPeriodic, type Periodic } from './periodic.ts';
+import { openPeriodic, type Periodic } from '../../lib/async.ts';
 
 export interface ExpiryOptions {
   readonly records: Pick<Records, 'overdue' | 'find' | 'endIdle' | 'sweep' | 'forgetDeadline'>;

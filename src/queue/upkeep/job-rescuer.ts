@@ -9,7 +9,7 @@ import type { Keys } from '../redis/keys.ts';
 import { PRIORITIES } from '../jobs/priorities.ts';
 import type { Records } from '../records/records.ts';
 import type { RedisClient } from '../redis/client.ts';
-import { openPeriodic, type Periodic } from './periodic.ts';
+import { openPeriodic, type Periodic } from '../../lib/async.ts';
 import { defineLua, type LuaCalls } from '../redis/lua.ts';
 import { JOB_RESCUER_SCRIPTS } from './scripts.ts';
 

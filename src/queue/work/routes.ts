@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { RunAttempt } from '../../core/deliver/attempt.ts';
 import type { UnknownPolicy } from '../../core/deliver/transition.ts';
 import type { LimitedMailbox, StatusReader } from '../limits/status.ts';
-import type { Semaphore } from './semaphore.ts';
+import type { Semaphore } from '../../lib/async.ts';
 
 export interface Route {
   readonly mailbox: LimitedMailbox & { readonly address: string };
