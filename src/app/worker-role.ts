@@ -19,7 +19,7 @@ import { openRecords } from '../queue/records/records.ts';
 import { openRedis, type RedisLocation } from '../queue/redis/client.ts';
 import { openRedisTime } from '../queue/redis/clock.ts';
 import { openLeases, succeedOnlyWorker } from '../queue/limits/leases.ts';
-import { openTicketWatch } from '../queue/upkeep/job-rescuer.ts';
+import { openJobRescuer } from '../queue/upkeep/job-rescuer.ts';
 import { redisErrors, reportRedis } from '../observe/redis-report.ts';
 import { unlessStopped } from './run.ts';
 import { openMailboxWorker, type Shared, type MailboxWorker } from './mailbox-workers.ts';
@@ -109,7 +109,7 @@ export async function openWorker({
     onUnreadable: events.unreadable,
     onError,
   });
-  const tickets = openTicketWatch({ redis, keys, records, now, onMended: events.mended, onError });
+  const jobRescuer = openJobRescuer({ redis, keys, records, now, onRepaired: events.repaired, onError });
   const credentials = openCredentialWatch(config.mailboxes, log, metrics);
   const warnOfLeftBehind = async () => {
     for (const { name, queue } of await findOrphanedQueues(redis, keys, directory))
@@ -132,7 +132,7 @@ export async function openWorker({
       await workers.close(config.shutdownTimeoutMs);
       await leases.close();
       await expiry.close();
-      await tickets.close();
+      await jobRescuer.close();
       time.close();
       redis.disconnect();
     },

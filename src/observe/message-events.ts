@@ -12,8 +12,8 @@ export interface MailEvents {
   readonly completed: (message: Message, transition: Transition) => void;
   readonly interrupted: (message: Message, attempt: Attempt) => void;
   readonly unreadable: (id: string, reason: string) => void;
-  /** The message's ticket was lost or spoilt, and has been written anew. */
-  readonly mended: (message: Message) => void;
+  /** The message's job was lost or corrupt, and was written again. */
+  readonly repaired: (message: Message) => void;
   /** A mailbox was held or slowed down, or works again. */
   readonly mailbox: (mailbox: string, change: MailboxChange) => void;
 }
@@ -42,7 +42,7 @@ export function mailEvents(log: Logger, metrics: Metrics): MailEvents {
       log.warn({ ...ids(message), ...attemptFields(attempt) }, 'interrupted');
     },
     unreadable: (id, reason) => log.error({ id, reason }, 'unreadable'),
-    mended: (message) => log.error(ids(message), 'its ticket was lost or spoilt: written anew'),
+    repaired: (message) => log.error(ids(message), 'its job was lost or corrupt, and was written again'),
     mailbox: (mailbox, change) => {
       if (change.kind === 'opened') log.info({ mailbox }, 'mailbox open again');
       if (change.kind !== 'blocked' || !change.isNew) return;

@@ -18,7 +18,7 @@ import { PRIORITIES } from '../jobs/priorities.ts';
 import { newRecord, type Records } from '../records/records.ts';
 import type { RedisClient } from '../redis/client.ts';
 import { askTime, type RedisClock } from '../redis/clock.ts';
-import { agreeOnEstimate, asUsedKey, keptMs, replay, usedKeysOf } from './idempotency-store.ts';
+import { agreeOnEstimate, readEntry, keptMs, replay, idempotencyKeysOf } from './idempotency-store.ts';
 
 export interface AcceptDependencies {
   readonly redis: RedisClient;
@@ -69,7 +69,7 @@ function acceptedMessage(
   { keys, cipher }: AcceptDependencies,
 ): AcceptedMessage {
   const { message, content, idempotency } = submission;
-  const used = usedKeysOf(submission, keys);
+  const idempotencyKeys = idempotencyKeysOf(submission, keys);
   return {
     id: message.id,
     content: cipher.seal(message, encodeContent(content)),
@@ -81,8 +81,8 @@ function acceptedMessage(
     priority: PRIORITIES[message.priority],
     delayMs: delayOf(message),
     jobData: JSON.stringify(jobData(message)),
-    idempotencyKey: used?.message ?? '',
-    requestKey: used?.request ?? '',
+    idempotencyKey: idempotencyKeys?.message ?? '',
+    requestKey: idempotencyKeys?.request ?? '',
     digest: idempotency?.fingerprint ?? '',
     keptMs: keptMs(message),
     latestMs,
@@ -116,7 +116,7 @@ async function settle(
     case 'other':
       return { kind: 'key-reused' };
     case 'used':
-      return replay(submission, asUsedKey(answer.slice(1) as string[]) ?? gone(), dependencies);
+      return replay(submission, readEntry(answer.slice(1) as string[]) ?? gone(), dependencies);
     case 'written': {
       const { redis, keys } = dependencies;
       const [, high, normal, low, underWay] = answer;

@@ -1,4 +1,4 @@
-/** The accepting side of the queues: takes messages in, and lets people cancel them or have them tried anew. */
+/** The accepting side of the queues: writes messages, cancels them, and retries them. */
 import { Queue } from 'bullmq';
 import { ReplyError } from 'ioredis';
 import type { QueueDepth } from '../../core/admin/mailbox-admin.ts';
@@ -28,11 +28,11 @@ export interface Producer {
   readonly enqueue: (submission: Submission) => Promise<EnqueueOutcome>;
   /** Cancels a message that no worker has; false when one has it, or it is over. */
   cancel(stored: StoredMessage): Promise<boolean>;
-  /** Has a message tried anew that failed, expired or waits for a person, until `expiresAt`. */
+  /** Queues a message again that failed, expired or waits for a person, until `expiresAt`. */
   retry(stored: StoredMessage, expiresAt: Date): Promise<'queued' | 'wrong-state' | 'content-gone'>;
   /** How many messages are in a mailbox's queue. */
   depth(mailbox: string): Promise<QueueDepth>;
-  /** When the turn of a message that waits comes; undefined when it does not wait. */
+  /** When a message that waits is sent; undefined when it does not wait. */
   estimate(stored: StoredMessage, through: readonly Mailbox[]): Promise<Date | undefined>;
   /** Ends a wait of the queue's workers for their mailbox. */
   wake(queue: string): Promise<void>;
@@ -54,10 +54,10 @@ export interface ProducerOptions {
 /** How long Redis may take for a small message, and more for each further megabyte. */
 const DEADLINE_MS = 1_000;
 const DEADLINE_MS_PER_MEGABYTE = 200;
-/** Messages that come at the same time are written together, up to so many: larger ones don't hold up the others. */
+/** Messages that come at the same time are written together, up to this size: larger ones do not delay the others. */
 const TOGETHER_BYTES_MAX = 256 * KILOBYTE;
 const TOGETHER_MESSAGES_MAX = 100;
-/** What is left of it for the way back: so late, Redis begins with nothing that was asked of it. */
+/** The part of it for Redis's answer: what Redis has not begun by then, it does not begin. */
 const ANSWER_MS = 250;
 
 export function openProducer(options: ProducerOptions): Producer {
@@ -144,22 +144,22 @@ function bytesOf(submissions: readonly Submission[]): number {
 }
 
 async function cancel(
-  { message, state, ticket }: StoredMessage,
+  { message, state, jobId }: StoredMessage,
   { records, queueOf: openQueueOf }: Dependencies,
 ): Promise<boolean> {
   const recipients = state.recipients.map(
     (recipient): RecipientState => (recipient.status === 'pending' ? { ...recipient, status: 'canceled' } : recipient),
   );
   const canceled = await records.endIdle(message.id, { status: 'canceled', recipients, endedAt: new Date() });
-  // The ticket would bring a worker to a message that is over; without it, the queue's depth tells the truth.
+  // The job would bring a worker a message that is over, and it would count in the queue's depth.
   if (canceled)
     await openQueueOf(queueOf(message))
-      .remove(ticket)
+      .remove(jobId)
       .catch(() => 0);
   return canceled;
 }
 
-/** `held` is the record's own: nobody knows whether it was sent, and a person has to say. */
+/** A held message may have been sent: a person has to decide. */
 const RETRIABLE: readonly MessageStatus[] = ['failed', 'expired', 'held'];
 
 async function retry(
@@ -167,7 +167,7 @@ async function retry(
   expiresAt: Date,
   { scripts, keys }: Dependencies,
 ): Promise<'queued' | 'wrong-state' | 'content-gone'> {
-  // A ticket for a message in another state could bring it to a worker before its time, or to two at once.
+  // A job for a message in another state could bring it to a worker before its time, or to two at once.
   if (!RETRIABLE.includes(state.status)) return 'wrong-state';
   const { sendAt: _past, ...rest } = message;
   const again: Message = { ...rest, expiresAt };
