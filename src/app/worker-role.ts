@@ -10,14 +10,15 @@ import type { Metrics } from '../observe/metrics.ts';
 import { makeBodyCipher } from '../queue/records/body-cipher.ts';
 import { openAttempts } from '../queue/work/attempts.ts';
 import { type Consumer, openConsumer } from '../queue/work/consumer.ts';
-import { openExpiry } from '../queue/upkeep/expirer.ts';
+import { openExpirer } from '../queue/upkeep/expirer.ts';
+import { openPruner } from '../queue/upkeep/pruner.ts';
 import { openThrottle } from '../queue/limits/throttle.ts';
 import type { Keys } from '../queue/redis/keys.ts';
 import { findOrphanedQueues } from '../queue/upkeep/orphaned-queues.ts';
 import type { Route } from '../queue/work/routes.ts';
 import { openRecords } from '../queue/records/records.ts';
 import { openRedis, type RedisLocation } from '../queue/redis/client.ts';
-import { openRedisTime } from '../queue/redis/clock.ts';
+import { openRedisTime } from '../queue/redis/redis-time.ts';
 import { openLeases, succeedOnlyWorker } from '../queue/limits/leases.ts';
 import { openJobRescuer } from '../queue/upkeep/job-rescuer.ts';
 import { redisErrors, reportRedis } from '../observe/redis-report.ts';
@@ -100,7 +101,7 @@ export async function openWorker({
     mailboxes: () => workers.mailboxWorkers().map(({ leased }) => leased),
     onError,
   });
-  const expiry = openExpiry({
+  const expirer = openExpirer({
     records,
     mailboxStatusOf: ({ message, state }) =>
       mailboxStatusFor(message, throughOf(message, state, directory), throttle.mailboxStatus),
@@ -109,6 +110,7 @@ export async function openWorker({
     onUnreadable: events.unreadable,
     onError,
   });
+  const pruner = openPruner({ redis, keys, now, onError });
   const jobRescuer = openJobRescuer({ redis, keys, records, now, onRepaired: events.repaired, onError });
   const credentials = openCredentialWatch(config.mailboxes, log, metrics);
   const warnOfLeftBehind = async () => {
@@ -131,9 +133,10 @@ export async function openWorker({
       credentials.close();
       await workers.close(config.shutdownTimeoutMs);
       await leases.close();
-      await expiry.close();
+      await expirer.close();
+      await pruner.close();
       await jobRescuer.close();
-      time.close();
+      await time.close();
       redis.disconnect();
     },
   };

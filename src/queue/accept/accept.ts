@@ -17,7 +17,8 @@ import type { LuaCalls } from '../redis/lua.ts';
 import { PRIORITIES } from '../jobs/priorities.ts';
 import { newRecord, type Records } from '../records/records.ts';
 import type { RedisClient } from '../redis/client.ts';
-import { askTime, type RedisClock } from '../redis/clock.ts';
+import type { RedisClock } from '../redis/clock.ts';
+import { askTime } from '../redis/redis-time.ts';
 import { agreeOnEstimate, readEntry, keptMs, replay, idempotencyKeysOf } from './idempotency-store.ts';
 
 export interface AcceptDependencies {
@@ -56,7 +57,7 @@ export async function acceptAll(
   const answering = scripts.accept({ keys: { index: keys.index }, args: { prefix: keys.prefix, messages } });
   const capacities = readCapacities(requests, dependencies);
   const [redisMs, ...answers] = await answering;
-  clock.tell(redisMs, sentAt);
+  clock.set(redisMs, sentAt);
   const capacityOf = await capacities;
   return Promise.all(
     requests.map(({ submission }, i) => settle(submission, answers[i] ?? gone(), capacityOf, dependencies)),
