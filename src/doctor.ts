@@ -14,7 +14,7 @@ import type { Diagnosis } from './core/admin/checkup.ts';
 import { environment } from './app/entry.ts';
 import { makeKeys, NAMESPACE } from './queue/redis/keys.ts';
 import { openRedis, type RedisClient, type RedisLocation } from './queue/redis/client.ts';
-import { takeGuestLease } from './queue/limits/leases.ts';
+import { takeGuestLease } from './queue/limits/guest-lease.ts';
 
 const REDIS_TIMEOUT_MS = 3_000;
 
@@ -34,7 +34,7 @@ async function diagnoseAll(): Promise<void> {
   const redis = config.redis && (await reachRedis(config.redis));
   const checkups: Diagnosis[] = [];
   for (const mailbox of mailboxes) {
-    const diagnosis = await diagnose(mailbox, seatOf(mailbox, redis), () => new Date());
+    const diagnosis = await diagnose(mailbox, guestLeaseOf(mailbox, redis), () => new Date());
     checkups.push(diagnosis);
     if (!values.json) process.stdout.write(checkupText(diagnosis, process.stdout));
   }
@@ -73,14 +73,14 @@ async function reachRedis(location: RedisLocation): Promise<RedisClient | undefi
 }
 
 /** With Redis, the doctor's connection counts against the mailbox's limit. */
-function seatOf({ mailbox }: MailboxConfig, redis: RedisClient | undefined): TakeGuestLease {
+function guestLeaseOf({ mailbox }: MailboxConfig, redis: RedisClient | undefined): TakeGuestLease {
   if (!redis) return NO_LEASE_NEEDED;
   const { id, limits } = mailbox;
   return () =>
     takeGuestLease({
       redis,
       keys: makeKeys(NAMESPACE),
-      visitor: `doctor-${randomUUID()}`,
+      guest: `doctor-${randomUUID()}`,
       mailbox: { id, connections: limits.connections },
       onError: () => undefined,
     });

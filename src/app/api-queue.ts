@@ -9,12 +9,12 @@ import { redisErrors } from '../observe/redis-report.ts';
 import { openProducer, type Producer } from '../queue/accept/producer.ts';
 import { type Backpressure, openBackpressure } from '../queue/accept/queue-limits.ts';
 import { countRequest } from '../queue/accept/request-counter.ts';
-import { takeGuestLease } from '../queue/limits/leases.ts';
+import { takeGuestLease } from '../queue/limits/guest-lease.ts';
 import { openThrottle, type Throttle, WINDOW_MS } from '../queue/limits/throttle.ts';
 import { makeBodyCipher } from '../queue/records/body-cipher.ts';
 import { openRecords, type Records } from '../queue/records/records.ts';
 import { openRedis, type RedisClient, type RedisLocation } from '../queue/redis/client.ts';
-import { withDeadline } from '../queue/redis/deadline.ts';
+import { withTimeout } from '../lib/async.ts';
 import type { Keys } from '../queue/redis/keys.ts';
 
 /** How long Redis may take for an answer before the API says that it is away. */
@@ -61,9 +61,9 @@ export function openApiQueue({ config, location, keys, log, windowMs = WINDOW_MS
     producer,
     throttle: openThrottle({ redis, keys }),
     load,
-    countRequest: (client) => withDeadline(countRequest(redis, keys, client), REDIS_DEADLINE_MS),
+    countRequest: (client) => withTimeout(countRequest(redis, keys, client), REDIS_DEADLINE_MS),
     takeGuestLease: ({ id, limits: { connections } }) =>
-      takeGuestLease({ redis, keys, visitor: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
+      takeGuestLease({ redis, keys, guest: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),
     connected: () => connected(redis),
     ready: () => readiness(redis),
     close: async () => {
@@ -80,7 +80,7 @@ async function connected(redis: RedisClient): Promise<void> {
 
 async function readiness(redis: RedisClient): ReturnType<ApiQueue['ready']> {
   try {
-    await withDeadline(redis.ping(), REDIS_DEADLINE_MS);
+    await withTimeout(redis.ping(), REDIS_DEADLINE_MS);
     return { ok: true, checks: { redis: 'ok' } };
   } catch (error) {
     return { ok: false, checks: { redis: `Redis can't be reached: ${(error as Error).message}` } };

@@ -7,7 +7,7 @@ import { createOutbox, type Outbox } from '../core/submit/outbox.ts';
 import { type AppDependencies, buildApp, type SandboxMessages } from '../http/app.ts';
 import { messageEvents } from '../observe/message-events.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import { withDeadline } from '../queue/redis/deadline.ts';
+import { withTimeout } from '../lib/async.ts';
 import { findOrphanedQueues } from '../queue/upkeep/orphaned-queues.ts';
 import { compose } from '../smtp/compose.ts';
 import { headerValues } from '../smtp/header-values.ts';
@@ -120,9 +120,9 @@ function openServices(queue: ApiQueue, config: () => Config, { log, metrics, ...
 function watchFleet({ load }: ApiQueue, { mailboxAdmin }: Services, { config, metrics }: ApiOptions): void {
   metrics.begin(namesOf(config));
   metrics.watchFleet({
-    mailboxes: () => withDeadline(mailboxAdmin.list(), REDIS_DEADLINE_MS),
-    pools: () => withDeadline(mailboxAdmin.pools(), REDIS_DEADLINE_MS),
-    waiting: () => withDeadline(load.waiting(), REDIS_DEADLINE_MS),
+    mailboxes: () => withTimeout(mailboxAdmin.list(), REDIS_DEADLINE_MS),
+    pools: () => withTimeout(mailboxAdmin.pools(), REDIS_DEADLINE_MS),
+    waiting: () => withTimeout(load.waiting(), REDIS_DEADLINE_MS),
     limits: config.queueLimits,
   });
 }

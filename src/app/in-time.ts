@@ -1,7 +1,7 @@
 /** The calls of an admin as HTTP needs them: each ends within a deadline, and rejects with an error that core knows. */
 import { QueueUnavailableError } from '../core/admin/errors.ts';
 import { isRedisAway } from '../queue/redis/away.ts';
-import { withDeadline } from '../queue/redis/deadline.ts';
+import { withTimeout } from '../lib/async.ts';
 
 type Call = (...args: never[]) => Promise<unknown>;
 
@@ -18,7 +18,7 @@ export function inTime<Calls extends Record<keyof Calls, Call>>(
 }
 
 function bound<T>(answer: Promise<T>, deadlineMs: number | undefined): Promise<T> {
-  return deadlineMs === undefined ? answer : withDeadline(answer, deadlineMs);
+  return deadlineMs === undefined ? answer : withTimeout(answer, deadlineMs);
 }
 
 async function explained<T>(answer: Promise<T>): Promise<T> {

@@ -71,7 +71,7 @@ export function openMailboxAdmin({
 
 /** A mailbox or pool that was removed from the configuration but has messages: without it, they would wait unseen. */
 function reportOrphanedQueue({ name, queue }: OrphanedQueue): MailboxReport {
-  const usage = { connections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 };
+  const usage = { connections: 0, reservedConnections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 };
   return {
     mailbox: { id: name, address: name, sendAs: [], limits: EXCHANGE_LIMITS },
     mailboxStatus: { ...notConfigured(name), usage },

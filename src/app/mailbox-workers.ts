@@ -3,7 +3,7 @@ import type { MailboxConfig } from '../config/mailbox-config.ts';
 import { createAttempt } from '../core/deliver/attempt.ts';
 import { openTokenSource } from '../entra/tokens.ts';
 import { type Consumer, type ConsumerOptions, openConsumer } from '../queue/work/consumer.ts';
-import { type Semaphore, makeSemaphore } from '../queue/work/semaphore.ts';
+import { type Semaphore, makeSemaphore } from '../lib/async.ts';
 import type { Route } from '../queue/work/routes.ts';
 import type { Throttle } from '../queue/limits/throttle.ts';
 import type { LeasedMailbox } from '../queue/limits/leases.ts';

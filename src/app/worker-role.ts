@@ -11,17 +11,18 @@ import type { Metrics } from '../observe/metrics.ts';
 import { makeBodyCipher } from '../queue/records/body-cipher.ts';
 import { type Attempts, openAttempts } from '../queue/work/attempts.ts';
 import { type Consumer, openConsumer } from '../queue/work/consumer.ts';
-import { openExpiry } from '../queue/upkeep/expirer.ts';
+import { openExpirer } from '../queue/upkeep/expirer.ts';
+import { openPruner } from '../queue/upkeep/pruner.ts';
 import { openThrottle, type Throttle } from '../queue/limits/throttle.ts';
 import type { Keys } from '../queue/redis/keys.ts';
 import { findOrphanedQueues } from '../queue/upkeep/orphaned-queues.ts';
 import type { Route } from '../queue/work/routes.ts';
 import { openRecords, type Records } from '../queue/records/records.ts';
 import { openRedis, type RedisClient, type RedisLocation } from '../queue/redis/client.ts';
-import { withDeadline } from '../queue/redis/deadline.ts';
-import { openRedisTime } from '../queue/redis/clock.ts';
+import { withTimeout } from '../lib/async.ts';
+import { openRedisTime } from '../queue/redis/redis-time.ts';
 import { type LeasedMailbox, openLeases, succeedOnlyWorker } from '../queue/limits/leases.ts';
-import { openTicketWatch } from '../queue/upkeep/job-rescuer.ts';
+import { openJobRescuer } from '../queue/upkeep/job-rescuer.ts';
 import { redisErrors, reportRedis } from '../observe/redis-report.ts';
 import { unlessStopped } from './run.ts';
 import { openMailboxWorker, type Shared, type MailboxWorker } from './mailbox-workers.ts';
@@ -131,7 +132,7 @@ async function openRole(
       await announce(changed, 'configuration reloaded');
     },
     isReady: () =>
-      withDeadline(redis.ping(), READY_TIMEOUT_MS).then(
+      withTimeout(redis.ping(), READY_TIMEOUT_MS).then(
         () => true,
         () => false,
       ),
@@ -148,7 +149,7 @@ interface UpkeepOptions extends QueueSide {
 /** What each worker does for all queues: it expires and prunes messages, and rescues lost jobs. */
 function openUpkeep(options: UpkeepOptions, stack: AsyncDisposableStack): void {
   const { redis, keys, records, throttle, now, events, directory, onError } = options;
-  const expirer = openExpiry({
+  const expirer = openExpirer({
     records,
     mailboxStatusOf: ({ message, state }) =>
       mailboxStatusFor(message, throughOf(message, state, directory()), throttle.mailboxStatus),
@@ -158,7 +159,8 @@ function openUpkeep(options: UpkeepOptions, stack: AsyncDisposableStack): void {
     onError,
   });
   stack.defer(expirer.close);
-  const rescuer = openTicketWatch({ redis, keys, records, now, onMended: events.jobRescued, onError });
+  stack.defer(openPruner({ redis, keys, now, onError }).close);
+  const rescuer = openJobRescuer({ redis, keys, records, now, onRepaired: events.jobRescued, onError });
   stack.defer(rescuer.close);
 }
 

@@ -61,8 +61,10 @@ export interface MailboxStatus extends Blocked {
 }
 
 export interface Usage {
-  /** Connections that the workers may have open now. */
+  /** Open connections, idle ones included. */
   readonly connections: number;
+  /** Connections that workers may open, and have not opened yet. */
+  readonly reservedConnections: number;
   /** Messages that Exchange accepted in the last minute. */
   readonly messagesPerMinute: number;
   /** Recipients that Exchange accepted in the last 24 hours. */

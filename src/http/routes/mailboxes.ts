@@ -69,7 +69,7 @@ function view({ mailbox, mailboxStatus, queue, pools }: MailboxReport): MailboxA
     pools: [...pools],
     ...blockedView(mailboxStatus),
     usage: {
-      connections: { used: usage.connections, limit: limits.connections },
+      connections: { used: usage.connections, reserved: usage.reservedConnections, limit: limits.connections },
       messagesPerMinute: { used: usage.messagesPerMinute, limit: limits.messagesPerMinute },
       recipientsPerDay: { used: usage.recipientsPerDay, limit: limits.recipientsPerDay },
     },

@@ -202,7 +202,7 @@ export const MAILBOX_EXAMPLE = {
     fix: 'Entra admin center > App registrations > the app > Certificates & secrets: create a new secret.',
   },
   usage: {
-    connections: { used: 3, limit: 3 },
+    connections: { used: 1, reserved: 2, limit: 3 },
     messagesPerMinute: { used: 12, limit: 30 },
     recipientsPerDay: { used: 480, limit: 10_000 },
   },

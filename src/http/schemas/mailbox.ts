@@ -8,6 +8,15 @@ const Use = Type.Object(
   { title: 'Use' },
 );
 
+const ConnectionUse = Type.Object(
+  {
+    used: Type.Integer({ description: 'Open connections, idle ones included.' }),
+    reserved: Type.Integer({ description: 'Connections that workers may open, and have not opened yet.' }),
+    limit: Type.Integer({ description: '0 = no limit.' }),
+  },
+  { title: 'ConnectionUse' },
+);
+
 const QueueDepth = Type.Object(
   {
     waiting: Type.Integer({ description: 'Messages that wait for their turn or for the mailbox.' }),
@@ -49,11 +58,11 @@ export const MailboxAnswer = Type.Object(
     pools: Type.Array(Type.String()),
     ...Blocked,
     usage: Type.Object(
-      { connections: Use, messagesPerMinute: Use, recipientsPerDay: Use },
+      { connections: ConnectionUse, messagesPerMinute: Use, recipientsPerDay: Use },
       {
         title: 'Usage',
         description:
-          'Of all workers together: connections, messages in the last minute, recipients in the last 24 hours.',
+          'Of all workers together: open connections, messages in the last minute, recipients in the last 24 hours.',
       },
     ),
     queue: QueueDepth,

@@ -1,4 +1,4 @@
-/** The accepting side of the queues: takes messages in, and lets people cancel them or have them tried anew. */
+/** The accepting side of the queues: writes messages, cancels them, and retries them. */
 import { Queue } from 'bullmq';
 import { ReplyError } from 'ioredis';
 import type { QueueDepth } from '../../core/admin/mailbox-admin.ts';
@@ -10,9 +10,9 @@ import { type AcceptRequest, acceptAll } from './accept.ts';
 import { ACCEPT_SCRIPTS } from './scripts.ts';
 import type { BodyCipher } from '../records/body-cipher.ts';
 import { encodeMessage, type StoredMessage } from '../records/codec.ts';
-import { withDeadline } from '../redis/deadline.ts';
+import { makeBatcher, withTimeout } from '../../lib/async.ts';
+import { KILOBYTE, MEGABYTE } from '../../lib/units.ts';
 import { forecast } from './eta.ts';
-import { makeBatcher } from './batcher.ts';
 import { jobData, retryJobId } from '../jobs/job.ts';
 import type { Keys } from '../redis/keys.ts';
 import { PRIORITIES } from '../jobs/priorities.ts';
@@ -31,7 +31,7 @@ export interface Producer {
   retry(stored: StoredMessage, expiresAt: Date): Promise<StoredMessage | 'wrong-state' | 'content-gone'>;
   /** How many messages are in a mailbox's queue. */
   depth(mailbox: string): Promise<QueueDepth>;
-  /** When the turn of a message that waits comes; undefined when it does not wait. */
+  /** When a message that waits is sent; undefined when it does not wait. */
   estimate(stored: StoredMessage, through: readonly Mailbox[]): Promise<Date | undefined>;
   /** Ends a wait of the queue's workers for their mailbox. */
   wake(queue: string): Promise<void>;
@@ -53,10 +53,10 @@ export interface ProducerOptions {
 /** How long Redis may take for a small message, and more for each further megabyte. */
 const DEADLINE_MS = 1_000;
 const DEADLINE_MS_PER_MEGABYTE = 200;
-/** Messages that come at the same time are written together, up to so many: larger ones don't hold up the others. */
-const TOGETHER_BYTES_MAX = 256 * 1024;
+/** Messages that come at the same time are written together, up to this size: larger ones do not delay the others. */
+const TOGETHER_BYTES_MAX = 256 * KILOBYTE;
 const TOGETHER_MESSAGES_MAX = 100;
-/** What is left of it for the way back: so late, Redis begins with nothing that was asked of it. */
+/** The part of it for Redis's answer: what Redis has not begun by then, it does not begin. */
 const ANSWER_MS = 250;
 
 export function openProducer(options: ProducerOptions): Producer {
@@ -116,7 +116,7 @@ async function enqueueInTime(
   const [first] = submissions;
   if (!first) return [];
   const wanted = { messages: submissions.length, bytes: bytesOf(submissions) };
-  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(wanted.bytes / 1024 ** 2);
+  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(wanted.bytes / MEGABYTE);
   let sent = false;
   const onSent = () => {
     sent = true;
@@ -128,7 +128,7 @@ async function enqueueInTime(
     return 'kind' in outcome ? submissions.map(() => outcome) : outcome;
   };
   try {
-    return await withDeadline(enqueue(), deadlineMs);
+    return await withTimeout(enqueue(), deadlineMs);
   } catch (cause) {
     const kind = sent && !(cause instanceof ReplyError) ? 'unanswered' : 'unavailable';
     return submissions.map(() => ({ kind, cause }));
@@ -140,7 +140,7 @@ function bytesOf(submissions: readonly Submission[]): number {
 }
 
 async function cancel(
-  { message, state, ticket }: StoredMessage,
+  { message, state, jobId }: StoredMessage,
   { records, queueOf: openQueueOf }: Dependencies,
 ): Promise<StoredMessage | undefined> {
   const finishedAt = new Date();
@@ -148,16 +148,16 @@ async function cancel(
     (recipient): RecipientState => (recipient.status === 'pending' ? { ...recipient, status: 'canceled' } : recipient),
   );
   const canceled = await records.endIdle(message.id, { status: 'canceled', recipients, endedAt: finishedAt });
-  // The ticket would bring a worker to a message that is over; without it, the queue's depth tells the truth.
   if (!canceled) return undefined;
+  // The job would bring a worker a message that is over, and it would count in the queue's depth.
   await openQueueOf(queueOf(message))
-    .remove(ticket)
+    .remove(jobId)
     .catch(() => 0);
   const { nextAttemptAt: _, ...rest } = state;
-  return { message, ticket, state: { ...rest, status: 'canceled', recipients, finishedAt } };
+  return { message, jobId, state: { ...rest, status: 'canceled', recipients, finishedAt } };
 }
 
-/** `held` is the record's own: nobody knows whether it was sent, and a person has to say. */
+/** A held message may have been sent: a person has to decide. */
 const RETRIABLE: readonly MessageStatus[] = ['failed', 'expired', 'held'];
 
 async function retry(
@@ -165,7 +165,7 @@ async function retry(
   expiresAt: Date,
   { scripts, keys }: Dependencies,
 ): Promise<StoredMessage | 'wrong-state' | 'content-gone'> {
-  // A ticket for a message in another state could bring it to a worker before its time, or to two at once.
+  // A job for a message in another state could bring it to a worker before its time, or to two at once.
   if (!RETRIABLE.includes(state.status)) return 'wrong-state';
   const { sendAt: _past, ...rest } = message;
   const again: Message = { ...rest, expiresAt };
@@ -180,7 +180,6 @@ async function retry(
     args: {
       prefix: keys.prefix,
       id: message.id,
-      nowMs: retriedAt.getTime(),
       message: encodeMessage(again),
       recipients: JSON.stringify(recipients),
       expiresAtMs: expiresAt.getTime(),
@@ -192,5 +191,5 @@ async function retry(
   });
   if (taken !== 1) return taken === 0 ? 'wrong-state' : 'content-gone';
   const { finishedAt: _finished, nextAttemptAt: _next, ...known } = state;
-  return { message: again, ticket: jobId, state: { ...known, status: 'queued', recipients, retriedAt } };
+  return { message: again, jobId, state: { ...known, status: 'queued', recipients, retriedAt } };
 }

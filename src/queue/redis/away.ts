@@ -3,7 +3,7 @@
  * these words (ioredis 6: Redis.js, cluster/index.js, redis/event_handler.js), some Node's errors of the network.
  */
 import { ReplyError } from 'ioredis';
-import { DeadlineError } from './deadline.ts';
+import { TimeoutError } from '../../lib/async.ts';
 
 const NAMES: readonly string[] = ['MaxRetriesPerRequestError', 'ClusterAllFailedError', 'AbortError'];
 const MESSAGES =
@@ -17,7 +17,7 @@ const REPLIES =
 /** Whether the error says that Redis is away or cannot work now. */
 export function isRedisAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error instanceof DeadlineError || NAMES.includes(error.name)) return true;
+  if (error instanceof TimeoutError || NAMES.includes(error.name)) return true;
   if (error instanceof ReplyError) return REPLIES.test(error.message);
   return MESSAGES.test(error.message) || ('code' in error && NETWORK_CODES.test(String(error.code)));
 }

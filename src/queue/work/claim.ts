@@ -15,7 +15,7 @@ import {
   readFound,
 } from '../records/codec.ts';
 import type { Route } from './routes.ts';
-import type { Slot } from './semaphore.ts';
+import type { Slot } from '../../lib/async.ts';
 
 /** The job that brought the message to this worker. */
 export interface ClaimedJob {

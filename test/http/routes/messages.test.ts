@@ -22,7 +22,7 @@ describe('GET /messages/{id}', () => {
       since: new Date('2026-12-01T08:00:00Z'),
       until: new Date('2026-12-01T09:05:00Z'),
       reason: { explanation: 'The client secret has expired.', fix: 'Make a new secret.' },
-      usage: { connections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 },
+      usage: { connections: 0, reservedConnections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 },
     };
     const { app } = openTestApp({
       messages: adminOf({ message: MESSAGE, state: STATE, mailboxStatus }),

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isRedisAway } from '../../../src/queue/redis/away.ts';
 import type { RedisClient } from '../../../src/queue/redis/client.ts';
-import { withDeadline } from '../../../src/queue/redis/deadline.ts';
+import { withTimeout } from '../../../src/lib/async.ts';
 import { connectTo, startTestRedis, type TestRedis } from '../../helpers/redis.ts';
 
 let redis: TestRedis;
@@ -43,7 +43,7 @@ describe('an outage', () => {
 
   test('is an answer that does not come in time', async () => {
     const client = await connected();
-    expect(isRedisAway(await errorOf(withDeadline(client.blpop('nothing', 0), 10)))).toBe(true);
+    expect(isRedisAway(await errorOf(withTimeout(client.blpop('nothing', 0), 10)))).toBe(true);
   });
 
   test('is a Redis without memory', async () => {
