@@ -47,8 +47,8 @@ const evil = 'a@example.com>\r\nRCPT TO:<evil@example.com';
 describe('a body', () => {
   test.each<[string, Tamper, RegExp]>([
     ['that vanished', (client, keys, id) => client.del(keys.body(id)), /not in Redis any more/],
-    ['that is no JSON', (client, keys, id) => client.set(keys.body(id), '{"text":'), /can't be read/],
-    ['that is no object', (client, keys, id) => client.set(keys.body(id), '5'), /can't be read/],
+    ['that is no JSON', (client, keys, id) => client.set(keys.body(id), '{"text":'), /cannot be read/],
+    ['that is no object', (client, keys, id) => client.set(keys.body(id), '5'), /cannot be read/],
     ['that is of another shape', (client, keys, id) => client.set(keys.body(id), '{"attachments":5}'), /composed|read/],
     ['that is of another type in Redis', (client, keys, id) => retype(client, keys.body(id)), /read/],
   ])('%s fails its mail, and says why', async (_title, tamper, explanation) => {
