@@ -10,7 +10,10 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const MAILBOX = { id: 'a@contoso.com', limits: { ...EXCHANGE_LIMITS, messagesPerMinute: 0, recipientsPerDay: 10 } };
 
-test('throttles the mailbox until enough recipients are a day old, and says when that is', async ({ client, keys }) => {
+test('the limit throttles the mailbox until enough recipients are a day old, and says when that is', async ({
+  client,
+  keys,
+}) => {
   const throttle = openThrottle({ redis: client, keys, worker: 'w', random: () => 1 });
   const admit = makeAdmit(client, keys, throttle);
   const took = async (message: string, recipients: number): Promise<void> => {
@@ -33,7 +36,9 @@ test('throttles the mailbox until enough recipients are a day old, and says when
   expect(Math.round(waitMs / MINUTE_MS - (DAY_MS - 60 * MINUTE_MS) / MINUTE_MS)).toBeLessThanOrEqual(1);
 });
 
-test('refuses at the door what no day has room for: it would hold up all others', async ({ redis }) => {
+test('a message with more recipients than a day allows is refused at once: it would block all others', async ({
+  redis,
+}) => {
   const service = await openTestService({
     location: redis.location,
     workers: 0,
