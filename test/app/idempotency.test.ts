@@ -173,8 +173,12 @@ describe('POST /send/batch', () => {
   });
 
   test.each([
-    [{ messages: [] }, 'messages', '0 messages; give 1 to 100.'],
-    [{ messages: Array.from({ length: 101 }, () => MAIL) }, 'messages', '101 messages; give 1 to 100.'],
+    [{ messages: [] }, 'messages', 'The batch has 0 messages. It must have 1 to 100.'],
+    [
+      { messages: Array.from({ length: 101 }, () => MAIL) },
+      'messages',
+      'The batch has 101 messages. It must have 1 to 100.',
+    ],
     [{ mails: [MAIL] }, 'messages', 'This field is required.'],
     [[MAIL], 'body', 'Must be an object with messages, not a list.'],
   ])('%# refuses what is no batch by name', async (body, field, message) => {

@@ -48,7 +48,7 @@ test('a message with more recipients than a day allows is refused at once: it wo
   const { status, body } = await service.request('POST', '/send', { to, text: 'Hello.' });
   expect([status, body.errors]).toEqual([
     422,
-    [{ field: 'to', message: 'There are 4 recipients, and the mailbox may have 3 in a day.' }],
+    [{ field: 'to', message: 'The message has 4 recipients. Its mailbox is limited to 3 recipients in 24 hours.' }],
   ]);
   expect((await service.request('POST', '/send', { to: to.slice(1), text: 'Hello.' })).status).toBe(202);
 });
