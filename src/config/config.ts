@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isErrno, messageOf } from '../lib/errors.ts';
 import { addressKey } from '../core/message/address.ts';
 import type { ApiKey, Scope } from '../core/submit/api-key.ts';
 import { EXCHANGE_LIMITS, type MailboxLimits } from '../core/mailbox/mailbox.ts';
@@ -110,8 +111,8 @@ function openFile({ CONFIG_FILE }: Values, faults: Fault[]): ConfigFile | undefi
     faults.push(...found);
     return file;
   } catch (error) {
-    if (CONFIG_FILE === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    faults.push({ where: 'CONFIG_FILE', message: `cannot be read: ${(error as Error).message}` });
+    if (CONFIG_FILE === undefined && isErrno(error, 'ENOENT')) return undefined;
+    faults.push({ where: 'CONFIG_FILE', message: `cannot be read: ${messageOf(error)}` });
     return undefined;
   }
 }

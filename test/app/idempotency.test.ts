@@ -288,7 +288,7 @@ describe('limits', () => {
     const { status, body } = await request('POST', '/send/batch', batch(6), as('its-key'));
     expect([status, body.detail]).toEqual([
       429,
-      'Of this key 5 messages may wait; 0 do, and 6 more would be too many.',
+      'Of this key at most 5 messages may wait; 0 wait, and 6 more would be too many.',
     ]);
     expect((await request('POST', '/send/batch', batch(5), as('its-key'))).status).toBe(202);
   });

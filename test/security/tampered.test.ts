@@ -1,6 +1,6 @@
 /**
- * Redis in the hands of somebody else, or of a fault: what can't be read fails alone and says why, what names another
- * sender or recipient does not break out of its envelope, and the next mail goes out.
+ * Data in Redis that a person or a fault has damaged: a message that cannot be read fails, and says why. One that names
+ * another sender or recipient stays in its envelope. The next message is sent.
  */
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import type { RedisClient } from '../../src/queue/redis/client.ts';
 import { connectTo, startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService, type TestService } from '../helpers/service.ts';
 
-/** A ticket that no worker could begin with comes back when its lock has ended, and the one after it was looked for. */
+/** A job that no worker could begin comes back when its lock has ended, after the next check for such jobs. */
 const LOCKS_END_MS_MAX = 90_000;
 
 let redis: TestRedis;
@@ -118,7 +118,7 @@ describe('a record', () => {
     ['next attempt has no time', ['nextAttemptAt', 'x']],
     ['mailbox is nonsense', ['through', '{']],
     ['queue is another', ['queue', 'other']],
-    ['ticket is another', ['ticket', 'other']],
+    ['job is another', ['ticket', 'other']],
   ])('whose %s sends its mail all the same', async (_title, fields) => {
     const { service, id } = await tamperWith((client, keys, id) => client.hset(keys.record(id), ...fields));
     expect((await service.until(id, isFinal)).status).toBe('sent');
@@ -178,7 +178,7 @@ describe('a record', () => {
   });
 });
 
-describe('a ticket', () => {
+describe('a job', () => {
   const queueOf = (service: TestService): Queue =>
     new Queue(service.sandbox.mailbox.address, {
       connection: connectTo(redis),
@@ -198,7 +198,7 @@ describe('a ticket', () => {
   });
 
   test.each<[string, string]>([
-    ['can not be parsed', '{'],
+    ['cannot be parsed', '{'],
     ['is null', 'null'],
     ['is a number', '5'],
   ])('whose data %s sends its mail all the same', async (_title, data) => {
@@ -211,7 +211,7 @@ describe('a ticket', () => {
     await untilNoJobs(service);
   });
 
-  test('that is spoilt in any way sends its mail once, and nothing of it is left', {
+  test('that is damaged in any way sends its message once, and is then gone', {
     timeout: LOCKS_END_MS_MAX,
   }, async () => {
     const service = await openTestService({
@@ -222,21 +222,21 @@ describe('a ticket', () => {
     const client = connectTo(redis);
     const keys = makeKeys(service.namespace);
     const ids: string[] = [];
-    for (const [subject, spoil] of Object.entries(SPOILT)) {
+    for (const [subject, damage] of Object.entries(DAMAGES)) {
       const id = await service.send({ subject });
-      await spoil(jobOf(client, keys, id));
+      await damage(jobOf(client, keys, id));
       ids.push(id);
     }
     await service.addWorker();
     for (const id of ids) expect((await service.until(id, isFinal)).status).toBe('sent');
     await untilNoJobs(service);
     const subjects = service.sandbox.exchange.messages.map(({ subject }) => subject);
-    expect(subjects.sort()).toEqual(Object.keys(SPOILT).sort());
+    expect(subjects.sort()).toEqual(Object.keys(DAMAGES).sort());
     const left = await client.keys(`${keys.prefix}:${service.sandbox.mailbox.address}:*`);
     expect(left.filter((key) => ids.some((id) => key.includes(id)))).toEqual([]);
   });
 
-  test('whose counts are spoilt while a worker has it does not keep others from being taken up', async () => {
+  test('whose counts are damaged while a worker has it does not block others', async () => {
     const service = await openTestService({ location: redis.location, workers: 0 });
     const client = connectTo(redis);
     const ids = await Promise.all([service.send(), service.send()]);
@@ -270,8 +270,8 @@ describe('a ticket', () => {
   });
 });
 
-/** The ticket of a message, in the hands of somebody who writes to Redis. */
-interface TicketInRedis {
+/** A message's job, for a person who writes to Redis. */
+interface JobInRedis {
   set(...fields: string[]): Promise<unknown>;
   remove(): Promise<unknown>;
   retype(): Promise<unknown>;
@@ -280,9 +280,9 @@ interface TicketInRedis {
   move(score: string): Promise<unknown>;
 }
 
-type Spoil = (ticket: TicketInRedis) => Promise<unknown>;
+type Damage = (job: JobInRedis) => Promise<unknown>;
 
-function jobOf(client: RedisClient, keys: Keys, id: string): TicketInRedis {
+function jobOf(client: RedisClient, keys: Keys, id: string): JobInRedis {
   const key = async (of: string) => `${keys.prefix}:${await client.hget(keys.record(id), 'queue')}:${of}`;
   return {
     set: async (...fields) => client.hset(await key(id), ...fields),
@@ -293,9 +293,9 @@ function jobOf(client: RedisClient, keys: Keys, id: string): TicketInRedis {
   };
 }
 
-/** What may become of a ticket. */
-const SPOILT: Readonly<Record<string, Spoil>> = {
-  'options can not be parsed': (job) => job.set('opts', '{'),
+/** How a job may be damaged. */
+const DAMAGES: Readonly<Record<string, Damage>> = {
+  'options cannot be parsed': (job) => job.set('opts', '{'),
   'options are null': (job) => job.set('opts', 'null'),
   "options are no JSON but Lua's": (job) => job.set('opts', '{"attempts":NaN}'),
   'options allow one attempt': (job) => job.set('opts', '{"attempts":1}'),

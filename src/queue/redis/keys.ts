@@ -6,7 +6,7 @@
 export interface Keys {
   /** BullMQ's prefix; a queue's keys are `{relay365}:MAILBOX:…`. */
   readonly prefix: string;
-  /** The hash that says what is known of a message. */
+  /** The hash of a message's record: see records/codec.ts. */
   record(id: string): string;
   /** The string that holds a message's content until it is sent. */
   body(id: string): string;
@@ -35,7 +35,7 @@ export interface Keys {
   /** The hashes of the connections that each worker may have to a mailbox, and of those that it has open. */
   leases(mailbox: string): string;
   openConnections(mailbox: string): string;
-  /** The throttle's keys of a mailbox: limits/scripts.ts says what they hold. */
+  /** The throttle's keys of a mailbox: limits/scripts.ts describes them. */
   mailboxStatus(mailbox: string): string;
   sent(mailbox: string): string;
   underWay(mailbox: string): string;
@@ -45,7 +45,7 @@ export interface Keys {
 /** The namespace of an installation; tests have one each. */
 export const NAMESPACE = 'relay365';
 
-/** `namespace` sets apart several installations (or tests) in one Redis. */
+/** `namespace` separates several installations (or tests) in one Redis. */
 export function makeKeys(namespace: string): Keys {
   const prefix = `{${namespace}}`;
   return {

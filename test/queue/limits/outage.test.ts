@@ -1,4 +1,4 @@
-/** Redis away for longer than all leases: nobody could renew one, so nobody may lose one for it. */
+/** Redis is away for longer than all leases last: no worker could renew one, so no worker may lose one for it. */
 import { expect, onTestFinished, test } from 'vitest';
 import { openLeases } from '../../../src/queue/limits/leases.ts';
 import { connectTo, startTestRedis, testKeys } from '../../helpers/redis.ts';
@@ -10,7 +10,7 @@ const until = async (isSo: () => boolean): Promise<void> => {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
-test('the workers have no more connections together than there are, when Redis comes back', async () => {
+test('the workers together do not open too many connections when Redis comes back', async () => {
   const redis = await startTestRedis();
   onTestFinished(redis.close);
   const keys = testKeys();
@@ -18,8 +18,8 @@ test('the workers have no more connections together than there are, when Redis c
   const workers = [0, 0, 0];
   let peak = 0;
   const openWorker = (_: number, n: number) => {
-    const onLeases = (seats: number) => {
-      workers[n] = seats;
+    const onLeases = (connections: number) => {
+      workers[n] = connections;
       peak = Math.max(
         peak,
         workers.reduce((sum, open) => sum + Math.max(open, 1), 0),
@@ -27,18 +27,18 @@ test('the workers have no more connections together than there are, when Redis c
     };
     const mailbox = { id: 'a@contoso.com', connections: 3, open: () => 1, onLeases, onLost: () => onLeases(0) };
     const mailboxes = () => [mailbox];
-    const seats = openLeases({ redis: connectTo(redis), keys, worker: `w${n}`, mailboxes, onError: () => undefined });
-    onTestFinished(seats.close);
+    const leases = openLeases({ redis: connectTo(redis), keys, worker: `w${n}`, mailboxes, onError: () => undefined });
+    onTestFinished(leases.close);
   };
   workers.forEach(openWorker);
-  await until(() => workers.every((seats) => seats === 1));
+  await until(() => workers.every((open) => open === 1));
   const info = await connectTo(redis).info('server');
   const pid = Number(/process_id:(\d+)/.exec(info)?.[1]);
   process.kill(pid, 'SIGSTOP');
   const frozenAt = performance.now();
-  await until(() => workers.every((seats) => seats === 0) && performance.now() - frozenAt > LEASE_MS);
+  await until(() => workers.every((open) => open === 0) && performance.now() - frozenAt > LEASE_MS);
   peak = 0;
   process.kill(pid, 'SIGCONT');
-  await until(() => workers.every((seats) => seats === 1));
+  await until(() => workers.every((open) => open === 1));
   expect(peak).toBe(3);
 }, 40_000);
