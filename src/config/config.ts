@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isErrno, messageOf } from '../lib/errors.ts';
+import { isLoopback } from '../lib/ip.ts';
 import { addressKey } from '../core/message/address.ts';
 import type { ApiKey, Scope } from '../core/submit/api-key.ts';
 import { EXCHANGE_LIMITS, type MailboxLimits } from '../core/mailbox/mailbox.ts';
@@ -183,7 +184,7 @@ function roleFaults(config: Config, role: Role): Fault[] {
   if (role !== 'all' && config.mailboxes.length === 0) {
     faults.push({ where: 'M365_MAILBOX', message: 'is required: the sandbox runs only with npm start' });
   }
-  if (isServing(role) && config.apiKeys.length === 0 && !isLoopback(config.listen.host)) {
+  if (isServing(role) && config.apiKeys.length === 0 && !isLoopbackHost(config.listen.host)) {
     faults.push({
       where: 'API_KEYS',
       message: `is required with HOST=${config.listen.host}: without a key anyone on that network could send as you. Set name:secret, or HOST=127.0.0.1`,
@@ -196,8 +197,8 @@ function isServing(role: Role): boolean {
   return role === 'all' || role === 'api';
 }
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || isLoopback(host);
 }
 
 function inMs([first, ...rest]: readonly [number, ...number[]]): [number, ...number[]] {

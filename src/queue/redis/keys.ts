@@ -23,6 +23,8 @@ export interface Keys {
   readonly queues: string;
   /** The hash of an Idempotency-Key: of its request (`fingerprint`) and of a message (`id`, `estimatedAt`). */
   idempotency(key: string): string;
+  /** The counts of wrong API keys, by network. */
+  readonly wrongKeys: string;
   /** The number of requests of a client in its window. */
   requests(client: string): string;
   /** The sorted set of unfinished messages by the end of their time. */
@@ -60,6 +62,7 @@ export function makeKeys(namespace: string): Keys {
     load: `${prefix}:load`,
     queues: `${prefix}:queues`,
     idempotency: (key) => `${prefix}:idempotency:${key}`,
+    wrongKeys: `${prefix}:wrong-keys`,
     requests: (client) => `${prefix}:requests:${client}`,
     deadlines: `${prefix}:deadlines`,
     workers: `${prefix}:workers`,
