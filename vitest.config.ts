@@ -21,6 +21,7 @@ export default defineConfig({
           name: 'side by side',
           include: ['test/**/*.test.ts'],
           exclude: ['**/node_modules/**', ...ALONE],
+          isolate: false,
           // Most of a test is waiting for a server or a process: three files keep two cores busy.
           maxWorkers: Math.ceil(availableParallelism() * 1.5),
           sequence: { groupOrder: 0 },

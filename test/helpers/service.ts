@@ -15,6 +15,7 @@ import { openMetrics } from '../../src/observe/metrics.ts';
 import { makeKeys } from '../../src/queue/redis/keys.ts';
 import type { RedisLocation } from '../../src/queue/redis/client.ts';
 import type { SmtpInLimits } from '../../src/smtp-in/limits.ts';
+import { makeServerCertificate, type ServerCertificate } from '../../src/sandbox/certificate.ts';
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import { openWorker, type WorkerRole } from '../../src/app/worker-role.ts';
 
@@ -88,10 +89,24 @@ export function sandboxEnv(sandbox: Sandbox): Record<string, string> {
 
 /** A sandbox until the test's end, whose certificate this process trusts. */
 export async function openTestSandbox(options?: SandboxOptions, atEnd: AtEnd = onTestFinished): Promise<Sandbox> {
-  const sandbox = await openSandbox(options);
+  const certificate = options?.certificate ?? (await sharedCertificate());
+  const sandbox = await openSandbox({ ...options, certificate });
   atEnd(sandbox.close);
-  tls.setDefaultCACertificates([...tls.getCACertificates('default'), sandbox.caCertificate]);
+  trust(sandbox.caCertificate);
   return sandbox;
+}
+
+let shared: Promise<ServerCertificate> | undefined;
+
+/** Making one and trusting it costs more than the rest of a sandbox. */
+function sharedCertificate(): Promise<ServerCertificate> {
+  shared ??= makeServerCertificate();
+  return shared;
+}
+
+function trust(caCertificate: string): void {
+  const trusted = tls.getCACertificates('default');
+  if (!trusted.includes(caCertificate)) tls.setDefaultCACertificates([...trusted, caCertificate]);
 }
 
 export async function openTestService(options: TestServiceOptions): Promise<TestService> {
