@@ -1,5 +1,5 @@
 /**
- * Redis in the hands of somebody else, or of a fault: what can't be read fails alone and says why, what names another
+ * Redis in the hands of somebody else, or of a fault: what cannot be read fails alone and says why, what names another
  * sender or recipient does not break out of its envelope, and the next mail goes out.
  */
 import { Queue } from 'bullmq';
@@ -47,8 +47,8 @@ const evil = 'a@example.com>\r\nRCPT TO:<evil@example.com';
 describe('a body', () => {
   test.each<[string, Tamper, RegExp]>([
     ['that vanished', (client, keys, id) => client.del(keys.body(id)), /not in Redis any more/],
-    ['that is no JSON', (client, keys, id) => client.set(keys.body(id), '{"text":'), /can't be read/],
-    ['that is no object', (client, keys, id) => client.set(keys.body(id), '5'), /can't be read/],
+    ['that is no JSON', (client, keys, id) => client.set(keys.body(id), '{"text":'), /cannot be read/],
+    ['that is no object', (client, keys, id) => client.set(keys.body(id), '5'), /cannot be read/],
     ['that is of another shape', (client, keys, id) => client.set(keys.body(id), '{"attachments":5}'), /composed|read/],
     ['that is of another type in Redis', (client, keys, id) => retype(client, keys.body(id)), /read/],
   ])('%s fails its mail, and says why', async (_title, tamper, explanation) => {
