@@ -15,6 +15,7 @@ import {
   temporaryFolder,
   type TestProcess,
 } from '../helpers/process.ts';
+import { untilTrue } from '../helpers/eventually.ts';
 import { startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { client, isFinal, openTestSandbox, sandboxEnv } from '../helpers/service.ts';
 
@@ -43,13 +44,13 @@ describe('npm start', () => {
     await before.request('POST', `${MAILBOX}/pause`);
     const ids = await Promise.all([1, 2, 3, 4, 5].map((n) => before.send({ subject: `Mail ${n}` })));
     // One that the worker looks at just now comes back when its lock ends: that is another test's.
-    while ((await before.request('GET', MAILBOX)).body.queue.underWay > 0);
+    await untilTrue(async () => (await before.request('GET', MAILBOX)).body.queue.underWay === 0);
     expect(await first.end(signal)).toBe(signal === 'SIGTERM' ? 0 : signal);
 
     const second = startProcess('src/start.ts', { PORT: '0', DATA_DIR: dataDir });
     const after = client({ url: await urlOf(second) });
     await after.request('POST', `${MAILBOX}/resume`);
-    const messages = await Promise.all(ids.map((id) => after.until(id, isFinal)));
+    const messages = await after.untilAll(ids, isFinal);
     expect(messages.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
     const { body } = await after.request('GET', '/sandbox/messages');
     expect(body.items).toHaveLength(5);
@@ -120,7 +121,7 @@ describe('the API', () => {
     expect((await request('GET', '/health/live')).status).toBe(200);
     expect(Date.now() - began).toBeLessThan(6_000);
     await own.start();
-    while ((await request('GET', '/health/ready')).status !== 200);
+    await untilTrue(async () => (await request('GET', '/health/ready')).status === 200);
     expect((await request('GET', `/messages/${id}`)).body.status).toBe('queued');
     await send();
     await own.close();
@@ -139,7 +140,7 @@ describe('API and workers apart', () => {
     expect((await until(await send(), isFinal)).status).toBe('sent');
     await own.stop();
     await own.start();
-    while ((await request('GET', '/health/ready')).status !== 200);
+    await untilTrue(async () => (await request('GET', '/health/ready')).status === 200);
     expect((await until(await send(), isFinal)).status).toBe('sent');
     expect(await Promise.all([...workers, api].map((process) => process.end()))).toEqual([0, 0, 0]);
     await own.close();
@@ -180,11 +181,11 @@ describe('API and workers apart', () => {
     const env = environmentOf(sandbox, own.location);
     const worker = startProcess('src/worker.ts', env);
     const api = startProcess('src/api.ts', env);
-    const { request, send } = client({ url: await urlOf(api) });
+    const { request, send, until } = client({ url: await urlOf(api) });
     await worker.line(/worker ready/);
     sandbox.exchange.script({ stage: 'end', delayMs: 1_000 });
     const id = await send();
-    while ((await request('GET', `/messages/${id}`)).body.status !== 'sending');
+    await until(id, ({ status }) => status === 'sending');
     expect(await worker.end()).toBe(0);
     expect((await request('GET', `/messages/${id}`)).body).toMatchObject({
       status: 'sent',
@@ -203,7 +204,7 @@ describe('API and workers apart', () => {
     const ids = async () => (await request('GET', '/mailboxes')).body.items.map(({ id }: { id: string }) => id);
     writeFileSync(file, 'mailboxes:\n  - address: second@contoso.com\n');
     api.child.kill('SIGHUP');
-    while ((await ids()).length < 2);
+    await untilTrue(async () => (await ids()).length === 2);
     expect(await ids()).toEqual([sandbox.mailbox.address, 'second@contoso.com']);
     writeFileSync(file, 'mailboxes:\n  - adress: third@contoso.com\n');
     api.child.kill('SIGHUP');

@@ -15,6 +15,7 @@ import { ENTRA_SAID, NETWORK_SAID } from '../core/replies/real-replies/entra.ts'
 import { MAILBOX_SAID } from '../core/replies/real-replies/mailbox.ts';
 import { MESSAGE_SAID } from '../core/replies/real-replies/message.ts';
 import type { Meaning } from '../core/replies/real-replies/real-reply.ts';
+import { eventually } from '../helpers/eventually.ts';
 import { startTestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService, type TestService } from '../helpers/service.ts';
 import { openPlainServer, WITHOUT_STARTTLS } from '../smtp/plain-server.ts';
@@ -128,11 +129,11 @@ async function expectRestrained({ meaning, address }: Scene, reply?: object): Pr
 }
 
 async function untilNotOpen(address: string): Promise<{ readonly state: string }> {
-  for (;;) {
-    const { body } = await service.request('GET', `/mailboxes/${address}`);
-    if (body.state !== 'open') return body;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const { body } = await eventually(
+    () => service.request('GET', `/mailboxes/${address}`),
+    (answer) => answer.body.state !== 'open',
+  );
+  return body;
 }
 
 const toldOf = ({ explanation, fix }: Meaning) => ({
@@ -193,7 +194,7 @@ describe('a reply for good fails the message, or the recipient, alone', () => {
   test.each(ofAction('fail'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
     play(scene, 1);
     const ids = [await service.send({ mailbox: scene.address }), await service.send({ mailbox: scene.address })];
-    const ended = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    const ended = await service.untilAll(ids, isFinal);
     const failed = ended.find(({ status }) => status === 'failed');
     expect(failed.attempts).toEqual([attempt('failed', scene.meaning, replyOf(said))]);
     expect(failed.recipients[0].status).toBe('failed');

@@ -18,6 +18,7 @@ import type { SmtpInLimits } from '../../src/smtp-in/limits.ts';
 import { makeServerCertificate, type ServerCertificate } from '../../src/sandbox/certificate.ts';
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import { openWorker, type WorkerRole } from '../../src/app/worker-role.ts';
+import { eventually, untilTrue } from './eventually.ts';
 
 export interface TestServiceOptions {
   readonly location: RedisLocation;
@@ -57,6 +58,9 @@ export interface TestService {
   /** Waits until the message is as wanted, and answers with it. */
   // biome-ignore lint/suspicious/noExplicitAny: what the API says is what a test looks into.
   until(id: string, isWanted: (message: any) => boolean): Promise<any>;
+  /** The same of many, one after the other: asking for all of them at once would slow them down. */
+  // biome-ignore lint/suspicious/noExplicitAny: what the API says is what a test looks into.
+  untilAll(ids: readonly string[], isWanted: (message: any) => boolean): Promise<any[]>;
   /** A further worker; the variables are its own, beside those of the service, and so may be its way to Redis. */
   addWorker(env?: Readonly<Record<string, string>>, location?: RedisLocation): Promise<WorkerRole>;
   reload(env: Readonly<Record<string, string>>): Promise<void>;
@@ -66,7 +70,6 @@ export interface TestService {
 
 const MAIL = { to: 'someone@example.com', subject: 'Hello', text: 'Hello there.' };
 const FINAL = ['sent', 'failed', 'expired', 'canceled'];
-const POLL_MS = 15;
 
 export const isFinal = ({ status }: { status: string }): boolean => FINAL.includes(status);
 
@@ -151,7 +154,7 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
 
 /** An API listens before it is connected to Redis, and answers 503 until then. */
 async function untilReady({ url }: ApiRole): Promise<void> {
-  while (!(await fetch(`${url}/health/ready`)).ok);
+  await untilTrue(async () => (await fetch(`${url}/health/ready`)).ok);
 }
 
 async function reload(
@@ -171,7 +174,7 @@ export function client({
 }: {
   readonly url: string;
   readonly key?: string;
-}): Pick<TestService, 'url' | 'request' | 'send' | 'until'> {
+}): Pick<TestService, 'url' | 'request' | 'send' | 'until' | 'untilAll'> {
   const request: TestService['request'] = async (method, path, body, headers = {}) => {
     const response = await fetch(`${url}${path}`, {
       method,
@@ -186,6 +189,13 @@ export function client({
     const isJson = /json/.test(response.headers.get('content-type') ?? '');
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
   };
+  const until: TestService['until'] = async (id, isWanted) => {
+    const { body } = await eventually(
+      () => request('GET', `/messages/${id}`),
+      (answer) => isWanted(answer.body),
+    );
+    return body;
+  };
   return {
     url,
     request,
@@ -194,12 +204,11 @@ export function client({
       if (status !== 202) throw new Error(`POST /send answered ${status}: ${JSON.stringify(body)}`);
       return body.id;
     },
-    until: async (id, isWanted) => {
-      for (;;) {
-        const { body } = await request('GET', `/messages/${id}`);
-        if (isWanted(body)) return body;
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      }
+    until,
+    untilAll: async (ids, isWanted) => {
+      const messages = [];
+      for (const id of ids) messages.push(await until(id, isWanted));
+      return messages;
     },
   };
 }

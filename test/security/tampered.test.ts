@@ -6,6 +6,7 @@ import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Keys, makeKeys } from '../../src/queue/redis/keys.ts';
 import type { RedisClient } from '../../src/queue/redis/client.ts';
+import { eventually } from '../helpers/eventually.ts';
 import { connectTo, startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService, type TestService } from '../helpers/service.ts';
 
@@ -327,9 +328,8 @@ async function untilNoJobs(service: TestService): Promise<void> {
     connection: connectTo(redis),
     prefix: makeKeys(service.namespace).prefix,
   });
-  for (;;) {
-    const counts = Object.values(await queue.getJobCounts());
-    if (counts.every((count) => count === 0)) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await eventually(
+    () => queue.getJobCounts(),
+    (counts) => Object.values(counts).every((count) => count === 0),
+  );
 }

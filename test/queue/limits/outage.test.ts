@@ -1,14 +1,11 @@
 /** Redis away for longer than all leases: nobody could renew one, so nobody may lose one for it. */
 import { expect, onTestFinished, test } from 'vitest';
 import { openLeases } from '../../../src/queue/limits/leases.ts';
+import { untilTrue } from '../../helpers/eventually.ts';
 import { connectTo, startTestRedis, testKeys } from '../../helpers/redis.ts';
 
 /** A lease in Redis, and some more. */
 const LEASE_MS = 13_000;
-
-const until = async (isSo: () => boolean): Promise<void> => {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 20));
-};
 
 test('the workers have no more connections together than there are, when Redis comes back', async () => {
   const redis = await startTestRedis();
@@ -31,14 +28,14 @@ test('the workers have no more connections together than there are, when Redis c
     onTestFinished(seats.close);
   };
   workers.forEach(openWorker);
-  await until(() => workers.every((seats) => seats === 1));
+  await untilTrue(() => workers.every((seats) => seats === 1));
   const info = await connectTo(redis).info('server');
   const pid = Number(/process_id:(\d+)/.exec(info)?.[1]);
   process.kill(pid, 'SIGSTOP');
   const frozenAt = performance.now();
-  await until(() => workers.every((seats) => seats === 0) && performance.now() - frozenAt > LEASE_MS);
+  await untilTrue(() => workers.every((seats) => seats === 0) && performance.now() - frozenAt > LEASE_MS);
   peak = 0;
   process.kill(pid, 'SIGCONT');
-  await until(() => workers.every((seats) => seats === 1));
+  await untilTrue(() => workers.every((seats) => seats === 1));
   expect(peak).toBe(3);
 }, 40_000);
