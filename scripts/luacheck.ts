@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ACCEPT_SCRIPTS } from '../src/queue/accept/scripts.ts';
-import { LEASE_SCRIPTS, THROTTLE_SCRIPTS } from '../src/queue/limits/scripts.ts';
+import { LEASE_SCRIPTS, STATUS_SCRIPTS, THROTTLE_SCRIPTS } from '../src/queue/limits/scripts.ts';
 import { RECORD_SCRIPTS } from '../src/queue/records/scripts.ts';
 import { expand } from '../src/queue/redis/lua.ts';
 import { JOB_RESCUER_SCRIPTS, PRUNE_SCRIPTS } from '../src/queue/upkeep/scripts.ts';
@@ -22,6 +22,7 @@ const TABLES = [
   LEASE_SCRIPTS,
   PRUNE_SCRIPTS,
   RECORD_SCRIPTS,
+  STATUS_SCRIPTS,
   THROTTLE_SCRIPTS,
   WORK_SCRIPTS,
 ];

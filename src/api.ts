@@ -1,4 +1,4 @@
-/** `npm run api`: the API alone, as many as wanted, beside workers on the same Redis. */
+/** `npm run api`: the API only, as many as wanted, with workers on the same Redis. */
 import { openApi } from './app/api-role.ts';
 import { enter } from './app/entry.ts';
 import { openMetrics } from './observe/metrics.ts';

@@ -1,5 +1,5 @@
 /**
- * `npm run doctor [-- MAILBOX] [--json]`: says why mails through Microsoft 365 do or don't go out, and what to do.
+ * `npm run doctor [-- MAILBOX] [--json]`: says whether messages can be sent through Microsoft 365, why not, and what to do.
  * Exit code 0 when no step failed, else 1.
  */
 import { randomUUID } from 'node:crypto';
@@ -14,7 +14,7 @@ import type { Diagnosis } from './core/admin/checkup.ts';
 import { environment } from './app/entry.ts';
 import { makeKeys, NAMESPACE } from './queue/redis/keys.ts';
 import { openRedis, type RedisClient, type RedisLocation } from './queue/redis/client.ts';
-import { takeGuestLease } from './queue/limits/leases.ts';
+import { takeGuestLease } from './queue/limits/guest-lease.ts';
 
 const REDIS_TIMEOUT_MS = 3_000;
 
@@ -34,7 +34,7 @@ async function diagnoseAll(): Promise<void> {
   const redis = config.redis && (await reachRedis(config.redis));
   const checkups: Diagnosis[] = [];
   for (const mailbox of mailboxes) {
-    const diagnosis = await diagnose(mailbox, seatOf(mailbox, redis), () => new Date());
+    const diagnosis = await diagnose(mailbox, guestLeaseOf(mailbox, redis), () => new Date());
     checkups.push(diagnosis);
     if (!values.json) process.stdout.write(checkupText(diagnosis, process.stdout));
   }
@@ -50,7 +50,7 @@ function chosen(mailboxes: readonly MailboxConfig[]): readonly MailboxConfig[] {
     const found = mailboxes.find(({ mailbox }) => mailbox.id === addressKey(address));
     if (found) return found;
     const known = mailboxes.map(({ mailbox }) => mailbox.address).join(', ');
-    throw new ConfigError([{ where: address, message: `is no mailbox of this configuration; it has ${known}` }]);
+    throw new ConfigError([{ where: address, message: `is not a mailbox of this configuration; known are ${known}` }]);
   });
 }
 
@@ -58,7 +58,7 @@ function print(result: object): void {
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
 }
 
-/** Undefined when Redis does not answer: the doctor is needed most when things don't work. */
+/** Undefined when Redis does not answer: the doctor has to work when other things do not. */
 async function reachRedis(location: RedisLocation): Promise<RedisClient | undefined> {
   const redis = openRedis(location, 'fail-fast', 'doctor');
   redis.on('error', () => undefined);
@@ -67,20 +67,20 @@ async function reachRedis(location: RedisLocation): Promise<RedisClient | undefi
     return redis;
   } catch (error) {
     redis.disconnect();
-    process.stderr.write(`Redis does not answer (${(error as Error).message}): the doctor goes on without.\n`);
+    process.stderr.write(`Redis does not answer (${(error as Error).message}): the doctor continues without it.\n`);
     return undefined;
   }
 }
 
-/** With Redis, the doctor's connection is counted among those that the mailbox may have. */
-function seatOf({ mailbox }: MailboxConfig, redis: RedisClient | undefined): TakeGuestLease {
+/** With Redis, the doctor's connection counts against the mailbox's limit. */
+function guestLeaseOf({ mailbox }: MailboxConfig, redis: RedisClient | undefined): TakeGuestLease {
   if (!redis) return NO_LEASE_NEEDED;
   const { id, limits } = mailbox;
   return () =>
     takeGuestLease({
       redis,
       keys: makeKeys(NAMESPACE),
-      visitor: `doctor-${randomUUID()}`,
+      guest: `doctor-${randomUUID()}`,
       mailbox: { id, connections: limits.connections },
       onError: () => undefined,
     });

@@ -1,6 +1,6 @@
 /**
- * `npm start`: API and worker in one process, with a Redis and a sandbox of their own when none are configured. What is
- * opened first is closed last: the API stops taking mail, the worker finishes, then Redis ends.
+ * `npm start`: API and worker in one process, with an embedded Redis and the sandbox when none are configured. What is
+ * opened first is closed last: the API stops accepting, the worker finishes, then Redis ends.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ import type { Lifetime } from './app/run.ts';
 import { openSandbox, type Sandbox } from './sandbox/sandbox.ts';
 import { openWorker } from './app/worker-role.ts';
 
-/** Of the sandbox; Postfix and others have it free where 587 is not. */
+/** The sandbox's port for SMTP: free also where Postfix has 587. */
 const SMTP_IN_PORT = 2_525;
 
 await enter('all', async (config, log, lifetime) => {
@@ -55,11 +55,11 @@ async function embeddedRedis(config: Config, log: Logger, { stack, fail }: Lifet
   const redis = await openEmbeddedRedis(config.dataDir, process.env['PATH'] ?? '');
   stack.defer(redis.close);
   redis.ended.then(fail, fail);
-  log.info({ dataDir: config.dataDir }, 'embedded Redis ready: every accepted mail is on disk before its 202');
+  log.info({ dataDir: config.dataDir }, 'embedded Redis ready: every accepted message is on disk before its 202');
   return { url: redis.url, sentinels: [], sentinelMaster: '', clusterNodes: [] };
 }
 
-/** The sandbox is reached as Exchange is, by name and over TLS; only its certificate's issuer must be known. */
+/** The sandbox is reached like Exchange, by name and over TLS. Only the issuer of its certificate must be trusted. */
 async function sandboxed({ stack }: Lifetime): Promise<Sandbox> {
   const sandbox = await openSandbox();
   stack.defer(sandbox.close);
@@ -96,10 +96,10 @@ function welcome(
   log.info(`API ready at ${url}, its documentation at ${url}/docs`);
   if (sandbox) {
     log.warn(
-      'SANDBOX: NO MAIL LEAVES THIS MACHINE. M365_MAILBOX is not set, so a simulated Exchange takes every mail.',
+      'SANDBOX: NO MAIL LEAVES THIS MACHINE. M365_MAILBOX is not set, so a simulated Exchange receives every message.',
     );
     log.warn(
-      `SANDBOX: see what it took at ${url}/sandbox/messages. To send for real, see "Connect your tenant" in README.md.`,
+      `SANDBOX: received messages are at ${url}/sandbox/messages. To send for real, see "Connect your tenant" in README.md.`,
     );
     if (smtpIn) log.warn(smtpHint(smtpIn, caFile(sandbox, dataDir)));
   } else {
@@ -108,10 +108,10 @@ function welcome(
 }
 
 function smtpHint({ port, tlsPort }: NonNullable<ApiRole['smtpIn']>, file: string): string {
-  return `SANDBOX: programs that speak SMTP send to localhost:${port ?? tlsPort}; those that check its certificate trust ${file}.`;
+  return `SANDBOX: programs that speak SMTP send to localhost:${port ?? tlsPort}. If they check certificates, let them trust ${file}.`;
 }
 
-/** The authority is a new one with each start. */
+/** The authority is new with each start. */
 function caFile({ caCertificate }: Sandbox, dataDir: string): string {
   const file = join(dataDir, 'sandbox-ca.pem');
   mkdirSync(dataDir, { recursive: true });

@@ -1,4 +1,4 @@
-/** Which mailboxes a message may go through, by the configuration of now, and how they stand for it. */
+/** Which mailboxes may send a message by the current configuration, and their status. */
 import type { Config } from '../config/config.ts';
 import type { Directory, Mailbox } from '../core/mailbox/mailbox.ts';
 import { type Message, type MessageState, queueOf } from '../core/message/message.ts';
@@ -18,19 +18,19 @@ export function directoryOf({ mailboxes, pools }: Pick<Config, 'mailboxes' | 'po
 
 type Which = Pick<Message, 'pool' | 'mailbox'>;
 
-/** Empty when the configuration has none of them any more. */
+/** Empty when none of them is configured any more. */
 export function throughOf(
   { pool, mailbox }: Which,
   { attempts }: Pick<MessageState, 'attempts'>,
   { mailboxes, pools }: Directory,
 ): readonly Mailbox[] {
   const candidates = pool === undefined ? mailboxes : (pools.find(({ name }) => name === pool)?.members ?? []);
-  // Exchange may have taken it from this one: it goes through no other.
+  // Exchange may have accepted it from this mailbox, so no other sends it.
   const isPinned = attempts.some(({ outcome }) => outcome === 'unknown');
   return pool === undefined || isPinned ? candidates.filter(({ id }) => id === mailbox) : candidates;
 }
 
-/** What a message waits for: its mailbox, or those of its pool. */
+/** The status of what a message waits for: its mailbox, or those of its pool. */
 export async function mailboxStatusFor(
   message: Which,
   through: readonly Mailbox[],

@@ -1,4 +1,4 @@
-/** What the entries share: the configuration read or its faults told, the log opened, the process run. */
+/** What the entries share: read the configuration or report its faults, open the log, run the process. */
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { type Config, ConfigError, readConfig, type Role } from '../config/config.ts';
@@ -8,11 +8,11 @@ import { type Lifetime, run } from './run.ts';
 const ENV_FILE = '.env';
 
 export interface Entry extends Lifetime {
-  /** Hears of the configuration that SIGHUP asked to read again, if it has no fault. */
+  /** Called with the configuration that SIGHUP had read again, when it is valid. */
   readonly onReload: (listener: (config: Config) => void | Promise<void>) => void;
 }
 
-/** Runs one process in this role until it is told to stop. */
+/** Runs one process in this role until a signal stops it. */
 export async function enter(
   role: Role,
   open: (config: Config, log: Logger, entry: Entry) => Promise<void>,
@@ -41,12 +41,12 @@ export function environment(): NodeJS.ProcessEnv {
   return { ...(existsSync(ENV_FILE) && parseEnv(readFileSync(ENV_FILE, 'utf8'))), ...process.env };
 }
 
-/** A configuration with faults is told and left alone: what runs goes on as it is. */
+/** An invalid configuration is reported and ignored: the process goes on with the old one. */
 function reloadOnSignal(role: Role, log: Logger, listener: (config: Config) => void | Promise<void>): void {
   let last = Promise.resolve();
   process.on('SIGHUP', () => {
     last = last
       .then(() => listener(readConfig(environment(), role)))
-      .catch((error: unknown) => log.error({ err: error }, 'the configuration was not taken over; the old one stays'));
+      .catch((error: unknown) => log.error({ err: error }, 'configuration not reloaded: the old one stays in use'));
   });
 }

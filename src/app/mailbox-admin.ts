@@ -1,4 +1,4 @@
-/** The mailbox mailboxAdmin of an API: what the throttle and the queues know of each mailbox. */
+/** Shows, pauses, resumes and verifies mailboxes, by what the throttle and the queues know: the mailbox admin of an API. */
 import { diagnose, type TakeGuestLease } from '../doctor/doctor.ts';
 import type { Config, PoolConfig } from '../config/config.ts';
 import type { MailboxAdmin, MailboxReport, PoolReport } from '../core/admin/mailbox-admin.ts';
@@ -69,9 +69,9 @@ export function openMailboxAdmin({
   };
 }
 
-/** What was taken out of the configuration and has messages: shown among the others, or nobody would see that they wait. */
+/** A mailbox or pool that was removed from the configuration but has messages: without it, they would wait unseen. */
 function reportOrphanedQueue({ name, queue }: OrphanedQueue): MailboxReport {
-  const usage = { connections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 };
+  const usage = { connections: 0, reservedConnections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 };
   return {
     mailbox: { id: name, address: name, sendAs: [], limits: EXCHANGE_LIMITS },
     mailboxStatus: { ...notConfigured(name), usage },

@@ -1,9 +1,9 @@
-/** What a worker has for one mailbox: the connections to Exchange, the semaphore to them, and the mailbox's queue. */
+/** What a worker has for one mailbox: its connections to Exchange, a slot for each of them, and the mailbox's queue. */
 import type { MailboxConfig } from '../config/mailbox-config.ts';
 import { createAttempt } from '../core/deliver/attempt.ts';
 import { openTokenSource } from '../entra/tokens.ts';
 import { type Consumer, type ConsumerOptions, openConsumer } from '../queue/work/consumer.ts';
-import { type Semaphore, makeSemaphore } from '../queue/work/semaphore.ts';
+import { type Semaphore, makeSemaphore } from '../lib/async.ts';
 import type { Route } from '../queue/work/routes.ts';
 import type { Throttle } from '../queue/limits/throttle.ts';
 import type { LeasedMailbox } from '../queue/limits/leases.ts';
@@ -13,20 +13,20 @@ import { type GetToken, type Login, openPool, type Pool } from '../smtp/pool.ts'
 export interface MailboxWorker {
   readonly config: MailboxConfig;
   readonly route: Route;
-  readonly seated: LeasedMailbox;
-  /** Lets the mailbox be tried at once, if it is held: whoever reloads may have mended what holds it. */
+  readonly leased: LeasedMailbox;
+  /** Lets a held mailbox be tried at once: a new configuration may have fixed what holds it. */
   wake(): Promise<void>;
-  /** Finishes the messages under way; after `timeoutMs` they are left to other workers. */
+  /** Finishes the messages in progress; after `timeoutMs` they are left to other workers. */
   close(timeoutMs: number): Promise<void>;
 }
 
-/** What all mailboxWorkers of a worker share. */
+/** What all mailbox workers of a worker share. */
 export type Shared = Omit<ConsumerOptions, 'name' | 'routes' | 'throttle'> & {
   readonly throttle: Throttle;
   readonly retryDelaysMs: readonly [number, ...number[]];
-  /** Hears that Entra gave another token, or none. */
+  /** Called when Entra gave another token, or none. */
   readonly onToken: (mailbox: string, outcome: 'renewed' | 'failed') => void;
-  /** Hears that a mailbox has another number of seats. */
+  /** Called when a mailbox may have another number of connections. */
   readonly onLeases: () => void;
 };
 
@@ -45,7 +45,7 @@ export function openMailboxWorker(config: MailboxConfig, shared: Shared): Mailbo
   return {
     config,
     route,
-    seated: leasedMailbox(config, semaphore, pool, consumer, shared.onLeases),
+    leased: leasedMailbox(config, semaphore, pool, consumer, shared.onLeases),
     wake: async () => {
       if (await shared.throttle.probe(mailbox.id)) await consumer.wake();
     },
@@ -60,19 +60,19 @@ function leasedMailbox(
   consumer: Consumer,
   onLeases: () => void,
 ): LeasedMailbox {
-  const setSeats = (seats: number) => {
-    semaphore.limit = seats;
-    pool.setConnections(seats);
-    consumer.setConcurrency(seats);
+  const setConnections = (connections: number) => {
+    semaphore.limit = connections;
+    pool.setConnections(connections);
+    consumer.setConcurrency(connections);
     onLeases();
   };
   return {
     id: mailbox.id,
     connections: mailbox.limits.connections,
     open: () => Math.max(pool.connections, semaphore.taken),
-    onLeases: setSeats,
+    onLeases: setConnections,
     onLost: () => {
-      setSeats(0);
+      setConnections(0);
       semaphore.revoke();
     },
   };

@@ -1,16 +1,19 @@
-/** The message mailboxAdmin of an API: looks messages up, lists them, cancels them and has them tried anew. */
+/** Looks messages up, lists them, cancels them and queues them again: the message admin of an API. */
+import { UnreadableMessageError } from '../core/admin/errors.ts';
 import type {
+  Changed,
   FailureQuery,
   FoundMessage,
   MessageAdmin,
   MessagePage,
   MessageQuery,
+  MessageSelector,
 } from '../core/admin/message-admin.ts';
 import type { Directory } from '../core/mailbox/mailbox.ts';
 import { type Message, type MessageState, type MessageStatus, publicStatus } from '../core/message/message.ts';
 import type { Blocked } from '../core/mailbox/status.ts';
 import { mailboxStatusFor, throughOf } from './directory.ts';
-import type { StoredMessage } from '../queue/records/codec.ts';
+import { CorruptRecordError, type StoredMessage } from '../queue/records/codec.ts';
 import type { Throttle } from '../queue/limits/throttle.ts';
 import type { Keys } from '../queue/redis/keys.ts';
 import { type ListQuery, listMessages } from '../queue/records/listing.ts';
@@ -29,7 +32,7 @@ export interface MessageAdminDependencies {
   readonly onCanceled: (message: Message) => void;
 }
 
-/** Kept statuses that may be told as another one. */
+/** Kept statuses that may be shown as another one. */
 const SHOWN_AS: Readonly<Partial<Record<MessageStatus, readonly MessageStatus[]>>> = {
   queued: ['queued', 'scheduled'],
   held: ['held', 'queued', 'deferred'],
@@ -37,26 +40,54 @@ const SHOWN_AS: Readonly<Partial<Record<MessageStatus, readonly MessageStatus[]>
 const RETRIED_A_TIME = 500;
 
 export function openMessageAdmin(dependencies: MessageAdminDependencies): MessageAdmin {
-  const { records, producer, messageTtlMs, onCanceled } = dependencies;
-  const retry = async (stored: StoredMessage) => producer.retry(stored, new Date(Date.now() + messageTtlMs));
+  const { producer, messageTtlMs, onCanceled } = dependencies;
+  const retry = (stored: StoredMessage) => producer.retry(stored, new Date(Date.now() + messageTtlMs));
+  const changed = async <Outcome>(outcome: Outcome, stored: StoredMessage): Promise<Changed<Outcome>> => ({
+    outcome,
+    found: await complete(stored, dependencies),
+  });
   return {
-    find: async (id) => {
-      const stored = await records.find(id);
+    find: async (which) => {
+      const stored = await findStored(which, dependencies);
       return stored && complete(stored, dependencies);
     },
     list: (query) => list(query, dependencies),
-    cancel: async (id) => {
-      const stored = await records.find(id);
-      const canceled = stored !== undefined && (await producer.cancel(stored));
-      if (canceled) onCanceled(stored.message);
-      return canceled;
+    cancel: async (which) => {
+      const stored = await findStored(which, dependencies);
+      if (!stored) return undefined;
+      const canceled = await producer.cancel(stored);
+      if (!canceled) return changed('wrong-state', await again(stored, dependencies));
+      onCanceled(canceled.message);
+      return changed('canceled', canceled);
     },
-    retry: async (id) => {
-      const stored = await records.find(id);
-      return stored ? retry(stored) : 'content-gone';
+    retry: async (which) => {
+      const stored = await findStored(which, dependencies);
+      if (!stored) return undefined;
+      const queued = await retry(stored);
+      return typeof queued === 'string'
+        ? changed(queued, await again(stored, dependencies))
+        : changed('queued', queued);
     },
     retryAll: (query) => retryAll(query, retry, dependencies),
   };
+}
+
+/** Undefined when there is no such message, or it is another client's. @throws UnreadableMessageError */
+async function findStored(
+  { id, client }: MessageSelector,
+  { records }: Pick<MessageAdminDependencies, 'records'>,
+): Promise<StoredMessage | undefined> {
+  try {
+    const stored = await records.find(id);
+    return client === undefined || stored?.message.client === client ? stored : undefined;
+  } catch (cause) {
+    throw cause instanceof CorruptRecordError ? new UnreadableMessageError(id, { cause }) : cause;
+  }
+}
+
+/** Read again after a refusal: a worker may have changed the message in between. */
+async function again(stored: StoredMessage, dependencies: MessageAdminDependencies): Promise<StoredMessage> {
+  return (await findStored({ id: stored.message.id }, dependencies)) ?? stored;
 }
 
 async function complete(
@@ -70,9 +101,9 @@ async function complete(
     mailboxStatusFor(message, through, throttle.mailboxStatus),
     producer.estimate(stored, through),
   ]);
-  // A person has stopped it, and nobody knows for how long.
-  const isTold = estimatedAt !== undefined && mailboxStatus.state !== 'paused';
-  return { message, state, mailboxStatus, ...(isTold && { estimatedAt }) };
+  // A person has paused it, for an unknown time.
+  const isEstimated = estimatedAt !== undefined && mailboxStatus.state !== 'paused';
+  return { message, state, mailboxStatus, ...(isEstimated && { estimatedAt }) };
 }
 
 function waits({ status }: MessageState): boolean {
@@ -91,7 +122,7 @@ async function list(
   };
   const mailboxStatusOf = ({ message, state }: StoredMessage) =>
     mailboxStatusFor(message, throughOf(message, state, directory()), mailboxStatusOnce);
-  const told = async (stored: StoredMessage) =>
+  const shownStatus = async (stored: StoredMessage) =>
     publicStatus(
       stored.state,
       stored.message,
@@ -105,7 +136,8 @@ async function list(
     ...(mailbox !== undefined && isOneQueue(mailbox, directory()) && { queue: mailbox }),
     ...(after && { after }),
     isWanted: async (stored) =>
-      (mailbox === undefined || isThrough(stored.message, mailbox)) && (!status || (await told(stored)) === status),
+      (mailbox === undefined || isThrough(stored.message, mailbox)) &&
+      (!status || (await shownStatus(stored)) === status),
   };
   const page = await listMessages(redis, keys, query);
   const items = page.items.map(async (stored) => {
@@ -115,7 +147,7 @@ async function list(
   return { items: await Promise.all(items), ...(page.next && { next: page.next }) };
 }
 
-/** A mailbox in a pool has messages in the pool's queue as well. */
+/** A mailbox of a pool also has messages in the pool's queue. */
 function isOneQueue(mailbox: string, { pools }: Directory): boolean {
   return !pools.some(({ members }) => members.some(({ id }) => id === mailbox));
 }
@@ -126,7 +158,7 @@ function isThrough(message: Message, mailbox: string): boolean {
 
 async function retryAll(
   query: FailureQuery,
-  retry: (stored: StoredMessage) => Promise<string>,
+  retry: (stored: StoredMessage) => Promise<unknown>,
   { redis, keys }: MessageAdminDependencies,
 ): Promise<number> {
   const statuses: readonly MessageStatus[] = ['failed', 'expired'];
@@ -140,7 +172,7 @@ async function retryAll(
       ...(after && { after }),
     });
     const outcomes = await Promise.all(page.items.map(retry));
-    count += outcomes.filter((outcome) => outcome === 'queued').length;
+    count += outcomes.filter((outcome) => typeof outcome !== 'string').length;
     after = page.next;
   }
   return count;

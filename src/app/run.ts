@@ -1,21 +1,21 @@
 /**
- * How a process lives and ends: what was opened is closed in the reverse order, on SIGTERM, SIGINT or a fault, within a
- * deadline. A second signal ends it at once.
+ * The life of a process: what was opened is closed in reverse order on SIGTERM, SIGINT or a fault, within a deadline. A
+ * second signal ends it at once.
  */
 import type { Logger } from '../observe/log.ts';
 
 export interface Lifetime {
   /** What must be closed, last opened first. */
   readonly stack: AsyncDisposableStack;
-  /** Ends the process in order, as a signal does, with exit code 1. */
+  /** Ends the process in order, like a signal, with exit code 1. */
   readonly fail: (error: Error) => void;
-  /** Aborted by the first signal, for what would wait on while it opens. */
+  /** Aborted by the first signal, for whatever still waits while it opens. */
   readonly stopping: AbortSignal;
 }
 
 /**
  * Runs `open`, waits for the end and closes everything. The exit code is 0 after a signal, 1 after a fault; a process
- * that can't close in time kills itself.
+ * that cannot close in time kills itself.
  */
 export async function run(
   log: Logger,
@@ -44,7 +44,7 @@ export async function run(
   log.info('stopped');
 }
 
-/** What the work comes to, but no later than the process is told to stop. @throws the signal's reason then. */
+/** The result of the work, unless the process is stopped first. @throws the signal's reason then. */
 export async function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
   stopping.throwIfAborted();
   const { promise: stopped, reject } = Promise.withResolvers<never>();
@@ -62,18 +62,21 @@ function endOnSignals(log: Logger, end: () => void): void {
     if (firstAt !== undefined && Date.now() - firstAt > SAME_SIGNAL_MS) process.kill(process.pid, 'SIGKILL');
     if (firstAt !== undefined) return;
     firstAt = Date.now();
-    log.info({ signal }, 'stopping: finishing what is under way');
+    log.info({ signal }, 'stopping: finishing what is in progress');
     end();
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
 }
 
-/** What closes late gives up by itself within the timeout; this is for what does not even do that. */
+/** Everything that closes gives up by itself within the timeout. This is for what does not even do that. */
 function killAfter(shutdownTimeoutMs: number, log: Logger): NodeJS.Timeout {
   const graceMs = 5_000;
   return setTimeout(() => {
-    log.fatal({ shutdownTimeoutMs }, 'could not close in time; nothing is lost: what was under way is taken up again');
+    log.fatal(
+      { shutdownTimeoutMs },
+      'could not close in time. Nothing is lost: another worker retries what was in progress',
+    );
     process.kill(process.pid, 'SIGKILL');
   }, shutdownTimeoutMs + graceMs);
 }

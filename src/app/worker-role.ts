@@ -1,33 +1,38 @@
-/** The worker: takes messages from the queues of mailboxes and pools and hands them to Exchange, within the limits. */
+/** The worker: takes messages from the queues of mailboxes and pools, and hands them to Exchange within its limits. */
 import { randomUUID } from 'node:crypto';
 import type { Config, PoolConfig } from '../config/config.ts';
 import { openCredentialWatch } from '../observe/credential-watch.ts';
+import type { Directory } from '../core/mailbox/mailbox.ts';
 import { notConfigured } from '../core/mailbox/status.ts';
 import { directoryOf, mailboxStatusFor, throughOf } from './directory.ts';
-import { mailEvents } from '../observe/message-events.ts';
+import { type MessageEvents, messageEvents } from '../observe/message-events.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { makeBodyCipher } from '../queue/records/body-cipher.ts';
-import { openAttempts } from '../queue/work/attempts.ts';
+import { type Attempts, openAttempts } from '../queue/work/attempts.ts';
 import { type Consumer, openConsumer } from '../queue/work/consumer.ts';
-import { openExpiry } from '../queue/upkeep/expirer.ts';
-import { openThrottle } from '../queue/limits/throttle.ts';
+import { openExpirer } from '../queue/upkeep/expirer.ts';
+import { openPruner } from '../queue/upkeep/pruner.ts';
+import { openThrottle, type Throttle } from '../queue/limits/throttle.ts';
 import type { Keys } from '../queue/redis/keys.ts';
 import { findOrphanedQueues } from '../queue/upkeep/orphaned-queues.ts';
 import type { Route } from '../queue/work/routes.ts';
-import { openRecords } from '../queue/records/records.ts';
-import { openRedis, type RedisLocation } from '../queue/redis/client.ts';
-import { openRedisTime } from '../queue/redis/clock.ts';
-import { openLeases, succeedOnlyWorker } from '../queue/limits/leases.ts';
-import { openTicketWatch } from '../queue/upkeep/job-rescuer.ts';
+import { openRecords, type Records } from '../queue/records/records.ts';
+import { openRedis, type RedisClient, type RedisLocation } from '../queue/redis/client.ts';
+import { withTimeout } from '../lib/async.ts';
+import { openRedisTime } from '../queue/redis/redis-time.ts';
+import { type LeasedMailbox, openLeases, succeedOnlyWorker } from '../queue/limits/leases.ts';
+import { openJobRescuer } from '../queue/upkeep/job-rescuer.ts';
 import { redisErrors, reportRedis } from '../observe/redis-report.ts';
 import { unlessStopped } from './run.ts';
 import { openMailboxWorker, type Shared, type MailboxWorker } from './mailbox-workers.ts';
 
 export interface WorkerRole {
-  /** Takes over another configuration: mailboxes that have changed are opened anew, and held ones tried at once. */
+  /** Applies another configuration: changed mailboxes are opened again, and held ones are tried at once. */
   reload(config: Config): Promise<void>;
-  /** Finishes the messages under way; those that take longer than the time that is left go back to the queue. */
+  /** Whether Redis answers. */
+  isReady(): Promise<boolean>;
+  /** Finishes the messages in progress; those that take longer than the shutdown timeout go back to the queue. */
   close(): Promise<void>;
 }
 
@@ -37,7 +42,7 @@ export interface WorkerOptions {
   readonly keys: Keys;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** There is no other worker beside it, as with `npm start`. */
+  /** There is no other worker on this Redis, as with `npm start`. */
   readonly isOnly?: boolean;
   /** Ends the wait for Redis. */
   readonly stopping?: AbortSignal;
@@ -45,103 +50,124 @@ export interface WorkerOptions {
   readonly windowMs?: number;
 }
 
+const READY_TIMEOUT_MS = 1_000;
+
 /** Opens a worker for the configuration's mailboxes. Waits for Redis, however long that takes. */
-export async function openWorker({
-  config,
-  location,
-  keys,
-  log,
-  metrics,
-  isOnly = false,
-  stopping = new AbortController().signal,
-  windowMs,
-}: WorkerOptions): Promise<WorkerRole> {
+export async function openWorker(options: WorkerOptions): Promise<WorkerRole> {
+  const stack = new AsyncDisposableStack();
+  try {
+    const queue = await openQueueSide(options, stack);
+    return await openRole(options, queue, stack);
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+/** What a worker has of the queues' side, apart from its mailboxes. */
+interface QueueSide {
+  readonly redis: RedisClient;
+  /** Unique among all workers. */
+  readonly worker: string;
+  readonly throttle: Throttle;
+  readonly records: Records;
+  readonly attempts: Attempts;
+  readonly now: () => Date;
+  readonly onError: (error: Error) => void;
+}
+
+async function openQueueSide(options: WorkerOptions, stack: AsyncDisposableStack): Promise<QueueSide> {
+  const { config, location, keys, log, windowMs, stopping = new AbortController().signal } = options;
   const redis = openRedis(location, 'patient', 'worker');
+  stack.defer(() => redis.disconnect());
   const onError = redisErrors(log);
   redis.on('error', onError);
-  await unlessStopped(reportRedis(redis, log), stopping).catch((error) => {
-    redis.disconnect();
-    throw error;
-  });
-  const records = openRecords(redis, keys, config.retentionMs);
+  await unlessStopped(reportRedis(redis, log), stopping);
   const worker = randomUUID();
-  if (isOnly)
-    await succeedOnlyWorker(
-      redis,
-      keys,
-      worker,
-      config.mailboxes.map(({ mailbox }) => mailbox.id),
-    );
-  const throttle = openThrottle({ redis, keys, worker, ...(windowMs !== undefined && { windowMs }) });
-  const events = { ...mailEvents(log, metrics), error: onError };
+  const mailboxes = config.mailboxes.map(({ mailbox }) => mailbox.id);
+  if (options.isOnly) await succeedOnlyWorker(redis, keys, worker, mailboxes);
   const time = await openRedisTime(redis, onError);
+  stack.defer(time.close);
   const { now } = time;
-  const { retentionMs } = config;
-  const attempts = openAttempts({ redis, keys, throttle, cipher: makeBodyCipher(config.bodyKeys), retentionMs, now });
+  const { retentionMs, bodyKeys } = config;
+  const throttle = openThrottle({ redis, keys, worker, ...(windowMs !== undefined && { windowMs }) });
+  const records = openRecords(redis, keys, retentionMs);
+  const attempts = openAttempts({ redis, keys, throttle, cipher: makeBodyCipher(bodyKeys), retentionMs, now });
+  return { redis, worker, throttle, records, attempts, now, onError };
+}
+
+/** Opened in this order, closed in reverse: the mailboxes finish their messages while leases and upkeep still run. */
+async function openRole(
+  { config, keys, log, metrics }: WorkerOptions,
+  queue: QueueSide,
+  stack: AsyncDisposableStack,
+): Promise<WorkerRole> {
+  const { redis, worker, throttle, records, now, onError } = queue;
+  const events = { ...messageEvents(log, metrics), error: onError };
   let directory = directoryOf(config);
+  openUpkeep({ ...queue, keys, events, directory: () => directory }, stack);
+  const credentials = openCredentialWatch(config.mailboxes, log, metrics);
+  const shared = { redis, keys, throttle, attempts: queue.attempts, records, now, events };
   const workers = makeMailboxWorkers(
-    {
-      redis,
-      keys,
-      throttle,
-      attempts,
-      records,
-      now,
-      events,
-      retryDelaysMs: config.retryDelaysMs,
-      onToken: metrics.token,
-    },
+    { ...shared, retryDelaysMs: config.retryDelaysMs, onToken: metrics.token },
     config,
   );
-  const seats = openLeases({
-    redis,
-    keys,
-    worker,
-    mailboxes: () => workers.mailboxWorkers().map(({ seated }) => seated),
-    onError,
-  });
-  const expiry = openExpiry({
+  const leases = openLeases({ redis, keys, worker, mailboxes: workers.leased, onError });
+  stack.defer(leases.close);
+  stack.defer(() => workers.close(config.shutdownTimeoutMs));
+  stack.defer(credentials.close);
+  const announce = async (now: Config, words: string) => {
+    const mailboxes = now.mailboxes.map(({ mailbox }) => mailbox.id);
+    for (const { name, queue: depth } of await findOrphanedQueues(redis, keys, directory))
+      log.warn({ mailbox: name, queue: depth }, notConfigured(name).reason?.explanation);
+    metrics.begin(mailboxes);
+    log.info({ mailboxes }, words);
+  };
+  await announce(config, 'worker ready');
+  return {
+    reload: async (changed) => {
+      directory = directoryOf(changed);
+      await workers.reload(changed, leases.leave);
+      credentials.watch(changed.mailboxes);
+      await announce(changed, 'configuration reloaded');
+    },
+    isReady: () =>
+      withTimeout(redis.ping(), READY_TIMEOUT_MS).then(
+        () => true,
+        () => false,
+      ),
+    close: () => stack.disposeAsync(),
+  };
+}
+
+interface UpkeepOptions extends QueueSide {
+  readonly keys: Keys;
+  readonly events: MessageEvents;
+  readonly directory: () => Directory;
+}
+
+/** What each worker does for all queues: it expires and prunes messages, and rescues lost jobs. */
+function openUpkeep(options: UpkeepOptions, stack: AsyncDisposableStack): void {
+  const { redis, keys, records, throttle, now, events, directory, onError } = options;
+  const expirer = openExpirer({
     records,
     mailboxStatusOf: ({ message, state }) =>
-      mailboxStatusFor(message, throughOf(message, state, directory), throttle.mailboxStatus),
+      mailboxStatusFor(message, throughOf(message, state, directory()), throttle.mailboxStatus),
     now,
     onExpired: events.completed,
     onUnreadable: events.unreadable,
     onError,
   });
-  const tickets = openTicketWatch({ redis, keys, records, now, onMended: events.mended, onError });
-  const credentials = openCredentialWatch(config.mailboxes, log, metrics);
-  const warnOfLeftBehind = async () => {
-    for (const { name, queue } of await findOrphanedQueues(redis, keys, directory))
-      log.warn({ mailbox: name, queue }, notConfigured(name).reason?.explanation);
-  };
-  await warnOfLeftBehind();
-  metrics.begin(config.mailboxes.map(({ mailbox }) => mailbox.id));
-  log.info({ mailboxes: config.mailboxes.map(({ mailbox }) => mailbox.id) }, 'worker ready');
-  return {
-    reload: async (changed) => {
-      directory = directoryOf(changed);
-      await workers.reload(changed, seats.leave);
-      credentials.watch(changed.mailboxes);
-      metrics.begin(changed.mailboxes.map(({ mailbox }) => mailbox.id));
-      log.info({ mailboxes: changed.mailboxes.map(({ mailbox }) => mailbox.id) }, 'configuration taken over');
-      await warnOfLeftBehind();
-    },
-    close: async () => {
-      credentials.close();
-      await workers.close(config.shutdownTimeoutMs);
-      await seats.close();
-      await expiry.close();
-      await tickets.close();
-      time.close();
-      redis.disconnect();
-    },
-  };
+  stack.defer(expirer.close);
+  stack.defer(openPruner({ redis, keys, now, onError }).close);
+  const rescuer = openJobRescuer({ redis, keys, records, now, onRepaired: events.jobRescued, onError });
+  stack.defer(rescuer.close);
 }
 
-/** All mailboxWorkers of a worker, and the queues of the pools that they serve together. */
+/** The mailbox workers of a worker, and the queues of the pools that they serve together. */
 interface MailboxWorkers {
-  mailboxWorkers(): readonly MailboxWorker[];
+  /** What the leases are for. */
+  leased(): readonly LeasedMailbox[];
   reload(config: Config, onClosed: (mailbox: string) => Promise<void>): Promise<void>;
   close(timeoutMs: number): Promise<void>;
 }
@@ -164,7 +190,7 @@ function makeMailboxWorkers(common: Omit<Shared, 'onLeases'>, config: Config): M
   };
   open(config);
   return {
-    mailboxWorkers: () => [...mailboxWorkers.values()],
+    leased: () => [...mailboxWorkers.values()].map(({ leased }) => leased),
     reload: async (next, onClosed) => {
       const outdated = [...mailboxWorkers.values()].filter((mailboxWorker) => !isSame(mailboxWorker, next));
       const outdatedPools = pools.filter((pool) => !isSamePool(pool, next, outdated));

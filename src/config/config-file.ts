@@ -2,6 +2,7 @@
 import { Compile } from 'typebox/compile';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { addressKey } from '../core/message/address.ts';
+import { didYouMean } from '../lib/did-you-mean.ts';
 import type { Fault } from './fault.ts';
 import { type FileConfig, FileSchema, PATTERN_WORDS } from './file-schema.ts';
 
@@ -13,7 +14,7 @@ export interface ConfigFile {
   readonly place: (path: FieldPath) => string;
 }
 
-/** No tags, which would make of a value what no schema knows; what is wrong is told by us alone. */
+/** No tags: they would turn a value into something that no schema knows. Only our own words report faults. */
 const PLAIN_YAML = { resolveKnownTags: false, prettyErrors: false, logLevel: 'error' } as const;
 
 const validator = Compile(FileSchema);
@@ -31,7 +32,7 @@ export function readConfigFile(name: string, text: string): { readonly file: Con
   const content = contentOf(document);
   if (content instanceof Error)
     return { file: { content: {}, place }, faults: [{ where: name, message: content.message }] };
-  if (validator.Check(content)) return { file: { content, place }, faults: namesakes(content, place) };
+  if (validator.Check(content)) return { file: { content, place }, faults: duplicates(content, place) };
   return { file: { content: {}, place }, faults: schemaFaults(content, place) };
 }
 
@@ -44,11 +45,11 @@ function contentOf(document: Document): unknown {
   }
 }
 
-/** Only one of them would count, and nobody would know which. */
-function namesakes({ mailboxes = [], pools = [] }: FileConfig, place: ConfigFile['place']): Fault[] {
+/** Only one of two mailboxes or pools with the same name would count, and it is not clear which. */
+function duplicates({ mailboxes = [], pools = [] }: FileConfig, place: ConfigFile['place']): Fault[] {
   const twice = (names: readonly string[], list: string, field: string) =>
     names.flatMap((name, i): Fault[] =>
-      names.indexOf(name) < i ? [{ where: place([list, i, field]), message: `${name} is there twice` }] : [],
+      names.indexOf(name) < i ? [{ where: place([list, i, field]), message: `${name} is listed twice` }] : [],
     );
   return [
     ...twice(
@@ -66,7 +67,7 @@ function namesakes({ mailboxes = [], pools = [] }: FileConfig, place: ConfigFile
 
 function schemaFaults(content: unknown, place: (path: FieldPath) => string): Fault[] {
   return validator.Errors(content).flatMap(({ instancePath, keyword, params, message }): Fault[] => {
-    // An unknown field is told by its object, with all others; here it comes a second time.
+    // An unknown field is reported by its object, with all others; here it comes a second time.
     if (keyword === 'boolean') return [];
     const path = instancePath
       .split('/')
@@ -80,7 +81,7 @@ function schemaFaults(content: unknown, place: (path: FieldPath) => string): Fau
     if (keyword === 'additionalProperties' && additionalProperties) {
       return additionalProperties.map((field) => ({
         where: place([...path, field]),
-        message: 'is no field of relay365',
+        message: unknownField(field, fieldsAt(FileSchema as Shape, path)),
       }));
     }
     const words = allowedValues
@@ -88,6 +89,26 @@ function schemaFaults(content: unknown, place: (path: FieldPath) => string): Fau
       : PATTERN_WORDS.get(pattern instanceof RegExp ? pattern.source : (pattern ?? ''));
     return [{ where: place(path), message: words ?? message }];
   });
+}
+
+function unknownField(field: string, known: readonly string[]): string {
+  const meant = didYouMean(field, known);
+  return `is not a field of relay365; ${meant ? `did you mean ${meant}?` : `known are ${known.join(', ')}`}`;
+}
+
+/** The part of JSON Schema that the file's schema is written in. */
+interface Shape {
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly items?: Shape;
+}
+
+/** The fields of the object at this path. */
+function fieldsAt(shape: Shape, path: FieldPath): string[] {
+  const inner = path.reduce<Shape | undefined>(
+    (at, part) => (typeof part === 'number' ? at?.items : at?.properties?.[part]),
+    shape,
+  );
+  return Object.keys(inner?.properties ?? {});
 }
 
 /** The line of the field, or of the nearest one around it that is there. */

@@ -1,6 +1,6 @@
 /**
- * What the environment and relay365.yaml ask of a process, read and checked as a whole: every fault is reported, not
- * the first, and a process starts only without one.
+ * The environment and relay365.yaml, read and checked as a whole. All faults are reported at once, and a process starts
+ * only without any.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { readMailboxes } from './mailboxes.ts';
 import { readSmtpIn, type SmtpInConfig } from './smtp-in-config.ts';
 import { readVariables, type Values } from './variables.ts';
 
-/** `all` is `npm start`; it alone may do without Redis and without a mailbox. */
+/** `all` is `npm start`: only this role runs without REDIS_URL and without a mailbox. */
 export type Role = 'all' | 'api' | 'worker' | 'doctor';
 
 export interface PoolConfig {
@@ -29,21 +29,21 @@ export interface PoolConfig {
 
 export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
-  /** Whose word is taken for the address of a client. */
+  /** Proxies that are trusted to name the address of a client. */
   readonly trustedProxies: readonly string[];
-  /** Where a worker on its own tells its metrics; undefined: nowhere. */
+  /** Where a separate worker serves its metrics; undefined: nowhere. */
   readonly metricsPort: number | undefined;
   readonly apiKeys: readonly ApiKey[];
   readonly smtpIn: SmtpInConfig;
   /** Undefined: the embedded one. */
   readonly redis: RedisLocation | undefined;
   readonly dataDir: string;
-  /** The first encrypts bodies in Redis, all decrypt them; empty: they lie in the clear. */
+  /** The first encrypts bodies in Redis, all decrypt them; empty: bodies are not encrypted. */
   readonly bodyKeys: readonly BodyKey[];
   /** The first is the default; empty: the sandbox. */
   readonly mailboxes: readonly MailboxConfig[];
   readonly pools: readonly PoolConfig[];
-  /** The limits of a mailbox that has none of its own. */
+  /** The limits of a mailbox without limits of its own. */
   readonly limits: MailboxLimits;
   readonly retryDelaysMs: readonly [number, ...number[]];
   readonly messageTtlMs: number;
@@ -54,13 +54,13 @@ export interface Config {
   readonly shutdownTimeoutMs: number;
 }
 
-/** The configuration does not say what is needed; the message lists every fault. */
+/** The configuration is invalid or incomplete; the message lists every fault. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly faults: readonly Fault[];
 
   constructor(faults: readonly Fault[]) {
-    const title = `The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}`;
+    const title = `The configuration has ${faults.length === 1 ? 'an error' : `${faults.length} errors`}`;
     super(`${title}:\n${faults.map(({ where, message }) => `  ${where} ${message}`).join('\n')}`);
     this.faults = faults;
   }
@@ -97,7 +97,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ro
     logLevel: values.LOG_LEVEL,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_SECONDS * 1_000,
   };
-  // A mailbox that is not whole has its faults listed already: "no mailbox" would only hide them.
+  // An incomplete mailbox has its faults listed already: "no mailbox" would only hide them.
   if (faults.length === 0) faults.push(...roleFaults(config, role));
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
@@ -111,7 +111,7 @@ function openFile({ CONFIG_FILE }: Values, faults: Fault[]): ConfigFile | undefi
     return file;
   } catch (error) {
     if (CONFIG_FILE === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    faults.push({ where: 'CONFIG_FILE', message: `can't be read: ${(error as Error).message}` });
+    faults.push({ where: 'CONFIG_FILE', message: `cannot be read: ${(error as Error).message}` });
     return undefined;
   }
 }
@@ -131,7 +131,7 @@ function poolsOf(file: ConfigFile | undefined, mailboxes: readonly MailboxConfig
   });
 }
 
-/** The only key of the variable is its owner's and may do everything; of several, each may see only its own messages. */
+/** A single key in the variable belongs to the owner and may do everything. Of several, each sees only its own messages. */
 function keysOfVariable({ API_KEYS: keys }: Values): ApiKey[] {
   const scopes: Scope[] = keys.length === 1 ? ['send', 'read', 'admin'] : ['send', 'read'];
   return keys.map(({ name, secret }) => ({ name, hash: createHash('sha256').update(secret).digest(), scopes }));
@@ -176,16 +176,16 @@ function roleFaults(config: Config, role: Role): Fault[] {
   if ((role === 'api' || role === 'worker') && !config.redis) {
     faults.push({
       where: 'REDIS_URL',
-      message: 'is needed: the API and the workers meet in one Redis, such as redis://localhost:6379',
+      message: 'is required: the API and the workers share one Redis, such as redis://localhost:6379',
     });
   }
   if (role !== 'all' && config.mailboxes.length === 0) {
-    faults.push({ where: 'M365_MAILBOX', message: 'is needed: the sandbox runs only with npm start' });
+    faults.push({ where: 'M365_MAILBOX', message: 'is required: the sandbox runs only with npm start' });
   }
   if (isServing(role) && config.apiKeys.length === 0 && !isLoopback(config.listen.host)) {
     faults.push({
       where: 'API_KEYS',
-      message: `is needed with HOST=${config.listen.host}: without a key anyone there could send as you. Set name:secret, or HOST=127.0.0.1`,
+      message: `is required with HOST=${config.listen.host}: without a key anyone on that network could send as you. Set name:secret, or HOST=127.0.0.1`,
     });
   }
   return faults;

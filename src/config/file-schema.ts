@@ -10,18 +10,18 @@ const PATTERNS = {
   hash: '^sha256:[0-9a-f]{64}$',
 } as const;
 
-/** What each pattern asks for, in words. */
+/** What each pattern requires, in words. */
 export const PATTERN_WORDS: ReadonlyMap<string, string> = new Map([
   [PATTERNS.managedIdentity, 'must be system, or the client id of a user-assigned identity'],
-  [PATTERNS.pool, 'must be of lower-case letters, digits, ".", "_" and "-", 63 at most'],
-  [PATTERNS.key, 'must be of letters, digits, ".", "_" and "-", 64 at most'],
+  [PATTERNS.pool, 'must have only lower-case letters, digits, ".", "_" and "-" (at most 63)'],
+  [PATTERNS.key, 'must have only letters, digits, ".", "_" and "-" (at most 64)'],
   [PATTERNS.hash, 'must be sha256: and 64 hexadecimal digits, as npm run key prints it; never the key itself'],
 ]);
 
 const Limits = Type.Object(
   {
     connections: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 1_000, description: 'Open to Exchange at a time; 0 = no limit.' }),
+      Type.Integer({ minimum: 0, maximum: 1_000, description: 'Connections to Exchange at a time; 0 = no limit.' }),
     ),
     messagesPerMinute: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000, description: '0 = no limit.' })),
     recipientsPerDay: Type.Optional(
@@ -35,7 +35,7 @@ const Limits = Type.Object(
       }),
     ),
   },
-  { ...strict, description: "The mailbox's limits at Microsoft. What is left out is taken from the M365_… variables." },
+  { ...strict, description: "The mailbox's limits at Microsoft. Missing values come from the M365_… variables." },
 );
 
 const MailboxEntry = Type.Object(
@@ -66,18 +66,18 @@ const MailboxEntry = Type.Object(
     smtpPort: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
     user: Type.Optional(Type.String({ description: 'With a password: the login name, if it is not the address.' })),
     password: Type.Optional(
-      Type.String({ description: 'Login by password in place of OAuth, while Microsoft allows it.' }),
+      Type.String({ description: 'Login by password instead of OAuth, while Microsoft allows it.' }),
     ),
     passwordFile: Type.Optional(Type.String({ description: 'A file that holds the password.' })),
     limits: Type.Optional(Limits),
     unknown: Type.Optional(
       Type.Enum(['retry', 'hold'], {
         description:
-          'When nobody knows whether Exchange took a message: send the same bytes again (retry, the default), or wait for a person (hold).',
+          'What follows when Exchange may have accepted a message: send the same bytes again (retry, the default), or wait for a person (hold).',
       }),
     ),
   },
-  { ...strict, description: 'What is left out is taken from the environment.' },
+  { ...strict, description: 'Missing values come from the environment.' },
 );
 
 const PoolEntry = Type.Object(
@@ -93,7 +93,10 @@ const PoolEntry = Type.Object(
       }),
     ),
   },
-  { ...strict, description: 'A group of mailboxes: a message goes out through the one that has most room.' },
+  {
+    ...strict,
+    description: 'A group of mailboxes: a message is sent through the one with the most room in its limits.',
+  },
 );
 
 const ApiKeyEntry = Type.Object(
@@ -112,7 +115,7 @@ const ApiKeyEntry = Type.Object(
     senders: Type.Optional(
       Type.Array(Type.String(), { description: 'Addresses, or @domains, that it may send from. Default: all.' }),
     ),
-    expires: Type.Optional(Type.String({ description: 'The day from which on it is refused, such as 2027-01-31.' })),
+    expires: Type.Optional(Type.String({ description: 'The day from which the key is refused, such as 2027-01-31.' })),
     requestsPerMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
     queuedMessagesMax: Type.Optional(
       Type.Integer({ minimum: 1, description: 'Messages of this key that may wait at a time.' }),
@@ -129,12 +132,12 @@ const SmtpIn = Type.Object(
     rewriteFrom: Type.Optional(
       Type.Array(Type.String(), {
         description:
-          "API keys whose mails get the mailbox's own address as From when theirs is one that no mailbox may send as; " +
-          'the display name stays, and the old address becomes Reply-To if there is none. Default: such mails are refused.',
+          "API keys whose messages get the mailbox's own address as From when no mailbox may send as theirs. The display name " +
+          'stays, and the old address becomes Reply-To unless the message has one. Default: such messages are refused.',
       }),
     ),
   },
-  { ...strict, description: 'Mail that comes in by SMTP.' },
+  { ...strict, description: 'Messages that arrive by SMTP.' },
 );
 
 export const FileSchema = Type.Object(

@@ -1,4 +1,4 @@
-/** One mailbox's configuration, from the environment or the file: who it is, how it logs in, what it may. */
+/** One mailbox's configuration, from the environment or the file: its address, its login and its limits. */
 import { addressKey, parseAddress } from '../core/message/address.ts';
 import type { UnknownPolicy } from '../core/deliver/transition.ts';
 import { CLOUDS } from '../core/mailbox/clouds.ts';
@@ -12,14 +12,14 @@ export type LoginConfig =
   | { readonly kind: 'oauth'; readonly application: Application }
   | { readonly kind: 'password'; readonly user: string; readonly password: string };
 
-/** A mailbox with all that is needed to send through it. */
+/** A mailbox with all that is required to send through it. */
 export interface MailboxConfig {
   readonly mailbox: Mailbox;
   readonly host: string;
   readonly port: number;
   readonly login: LoginConfig;
   readonly unknown: UnknownPolicy;
-  /** The day on which the secret ends, where it was told. */
+  /** The day on which the secret ends, when it is configured. */
   readonly secretExpires?: Date;
 }
 
@@ -87,10 +87,10 @@ function makeLogin(fields: MailboxFields, address: string, context: MailboxConte
   if (credential?.kind === 'managed-identity')
     return { kind: 'oauth', application: { credential, scope: cloud.scope } };
   if (tenantId === undefined) {
-    faults.push({ where: place('tenantId'), message: 'is needed: Directory (tenant) ID of the app registration' });
+    faults.push({ where: place('tenantId'), message: 'is required: Directory (tenant) ID of the app registration' });
   }
   if (clientId === undefined) {
-    faults.push({ where: place('clientId'), message: 'is needed: Application (client) ID of the app registration' });
+    faults.push({ where: place('clientId'), message: 'is required: Application (client) ID of the app registration' });
   }
   if (!credential || tenantId === undefined || clientId === undefined) return undefined;
   const authorityHost = fields.authorityHost ?? cloud.authorityHost;
@@ -114,8 +114,8 @@ function makeCredential(
     .join(', ');
   const message =
     given.length === 0
-      ? `is needed (or one of ${others}): the app registration proves itself with it`
-      : `is one credential too many: give only one of ${name(place('clientSecret'))}, ${others}`;
+      ? `is required (or one of ${others}): the app registration proves itself with it`
+      : `is one credential too many: set only one of ${name(place('clientSecret'))}, ${others}`;
   faults.push({ where: place('clientSecret'), message });
   return undefined;
 }
@@ -125,7 +125,7 @@ function managedIdentity(text: string): ManagedIdentityCredential {
   return { kind: 'managed-identity', ...(text !== 'system' && { clientId: text }) };
 }
 
-/** The field alone, without its file and line. */
+/** The field without its file and line. */
 function name(place: string): string {
   return place.split(/[ .]/).at(-1) ?? place;
 }

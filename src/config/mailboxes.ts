@@ -1,4 +1,4 @@
-/** The mailboxes of a configuration: that of the variables, and those of relay365.yaml with what they leave out. */
+/** The mailboxes of a configuration: the one of the variables, and those of relay365.yaml. */
 import { addressKey } from '../core/message/address.ts';
 import type { MailboxLimits } from '../core/mailbox/mailbox.ts';
 import type { ConfigFile } from './config-file.ts';
@@ -7,7 +7,7 @@ import type { MailboxFields } from './file-schema.ts';
 import { type MailboxConfig, makeMailboxConfig } from './mailbox-config.ts';
 import { orphans, type Values } from './variables.ts';
 
-/** The variables' mailbox first, then the file's; a mailbox of the file takes what it leaves out from the variables. */
+/** The variables' mailbox first, then the file's. A mailbox of the file takes missing values from the variables. */
 export function readMailboxes(
   values: Values,
   limits: MailboxLimits,
@@ -77,7 +77,7 @@ function fieldsOf(
   };
 }
 
-/** A mailbox that brings a credential of its own does not take another one from the variables. */
+/** A mailbox with a credential of its own takes none from the variables. */
 function withoutCredential(
   common: Omit<MailboxFields, 'address'>,
   entry: MailboxFields,

@@ -1,4 +1,4 @@
-/** How the text of a variable is read: each reader knows one kind of value, and the words for what is none. */
+/** How the text of a variable is read: each reader knows one kind of value, and what to say about an invalid one. */
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { CLOUDS, type CloudName } from '../core/mailbox/clouds.ts';
 import type { BodyKey } from '../queue/records/body-cipher.ts';
@@ -116,7 +116,7 @@ export function bodyKeys(value: string): readonly BodyKey[] {
     .filter(Boolean)
     .map(bodyKey);
   const names = keys.map((key) => (key === PLAIN ? key : key.id));
-  if (new Set(names).size < names.length) throw new Error('must have each name once');
+  if (new Set(names).size < names.length) throw new Error('must have each name only once');
   return keys;
 }
 
@@ -124,7 +124,7 @@ function bodyKey(entry: string): BodyKey {
   if (entry === PLAIN) return PLAIN;
   const [, id = '', base64 = ''] = /^([\w.-]{1,64}):(\S+)$/.exec(entry) ?? [];
   const secret = Buffer.from(base64, 'base64');
-  // Node reads whatever looks like Base64 and passes over the rest: a mistyped key would be another key.
+  // Node skips whatever is not Base64: a mistyped key would be another key.
   if (id === '' || secret.length !== BODY_KEY_BYTES || secret.toString('base64') !== base64) {
     throw new Error(
       `must be name:key[,name:key], each key ${BODY_KEY_BYTES} bytes in Base64 (openssl rand -base64 ${BODY_KEY_BYTES}), or ${PLAIN}`,
@@ -133,7 +133,7 @@ function bodyKey(entry: string): BodyKey {
   return { id, secret };
 }
 
-/** Wider ones hold strangers: to trust them would be an open relay. */
+/** Wider networks contain strangers: trusting them would make an open relay. */
 const PREFIX_MIN = { ipv4: 8, ipv6: 16 };
 const PREFIX_MAX = { ipv4: 32, ipv6: 128 };
 

@@ -9,7 +9,7 @@ import type { Fault } from './fault.ts';
 import type { Values } from './variables.ts';
 
 export interface SmtpInConfig {
-  /** For STARTTLS, and for TLS from the first byte; both undefined: off, but for the sandbox. */
+  /** For STARTTLS, and for TLS from the first byte. With both undefined it is off, except in the sandbox. */
   readonly port: number | undefined;
   readonly tlsPort: number | undefined;
   readonly certificate: CertificateFiles | undefined;
@@ -42,7 +42,7 @@ function certificateOf(
   if (certPath === undefined && keyPath === undefined) return undefined;
   if (certPath === undefined || keyPath === undefined) {
     const missing = certPath === undefined ? 'SMTP_IN_TLS_CERT' : 'SMTP_IN_TLS_KEY';
-    faults.push({ where: missing, message: 'is needed: the certificate and its key are two PEM files' });
+    faults.push({ where: missing, message: 'is required: the certificate and its key are two PEM files' });
     return undefined;
   }
   if (server !== 'none') tryCertificate({ certPath, keyPath }, faults);
@@ -53,7 +53,7 @@ function tryCertificate({ certPath, keyPath }: CertificateFiles, faults: Fault[]
   try {
     createSecureContext({ cert: readFileSync(certPath), key: readFileSync(keyPath) });
   } catch (error) {
-    const message = `can't be used with SMTP_IN_TLS_KEY: ${(error as Error).message}`;
+    const message = `cannot be used with SMTP_IN_TLS_KEY: ${(error as Error).message}`;
     faults.push({ where: 'SMTP_IN_TLS_CERT', message });
   }
 }
@@ -73,17 +73,17 @@ function checkKeys({ trustedNetworks, rewriteFrom }: SmtpInConfig, { keys, file,
   }
 }
 
-/** A server at which nobody could log in would be found out by its clients. */
+/** A server where no client can log in is reported at start, not by its clients. */
 function checkLogin(
   { port, tlsPort, certificate, trustedNetworks }: SmtpInConfig,
   { keys, faults }: SmtpInContext,
 ): void {
   if (certificate) return;
-  if (tlsPort !== undefined) faults.push({ where: 'SMTP_IN_TLS_CERT', message: 'is needed with SMTP_IN_TLS_PORT' });
+  if (tlsPort !== undefined) faults.push({ where: 'SMTP_IN_TLS_CERT', message: 'is required with SMTP_IN_TLS_PORT' });
   if (port !== undefined && keys.length > 0 && trustedNetworks.length === 0)
     faults.push({
       where: 'SMTP_IN_TLS_CERT',
       message:
-        'is needed with SMTP_IN_PORT: without TLS nobody may log in. Or name the clients in SMTP_IN_TRUSTED_NETWORKS',
+        'is required with SMTP_IN_PORT: clients may log in only over TLS. Or name the clients in SMTP_IN_TRUSTED_NETWORKS',
     });
 }

@@ -1,4 +1,5 @@
-/** The environment variables: one table gives each its type, its default, its check and its words. */
+/** The environment variables: one table gives each its type, default and check. */
+import { didYouMean } from '../lib/did-you-mean.ts';
 import type { Fault } from './fault.ts';
 import {
   apiKeys,
@@ -22,7 +23,7 @@ import { readSecretFile } from './secret-file.ts';
 
 interface Variable<T> {
   readonly read: Read<T>;
-  /** The text that stands for an unset variable; without it an unset one is undefined. */
+  /** The text for an unset variable; without it an unset one is undefined. */
   readonly fallback?: string;
   readonly secret?: true;
 }
@@ -85,8 +86,8 @@ export type Values = {
 };
 
 /**
- * Reads all variables; an empty one counts as unset. A faulty one is reported and stands as its default. A secret may
- * stand in a file that `NAME_FILE` names.
+ * Reads all variables; an empty one counts as unset. An invalid one is reported, and its default is used. A secret may be in
+ * a file that `NAME_FILE` names.
  */
 export function readVariables(env: Readonly<Record<string, string | undefined>>): { values: Values; faults: Fault[] } {
   const faults: Fault[] = misspelt(env);
@@ -115,18 +116,23 @@ function secretFile(
 
 const OWN_PREFIXES = ['M365_', 'SMTP_IN_'];
 
-/** A variable of relay365's own prefix that does not exist is a slip of the pen that would go unnoticed. */
+/** A variable with a prefix of relay365's own that does not exist is misspelt, and would be ignored without a word. */
 function misspelt(env: Readonly<Record<string, string | undefined>>): Fault[] {
   const names = Object.keys(VARIABLES);
   return Object.keys(env).flatMap((where) => {
     const prefix = OWN_PREFIXES.find((own) => where.startsWith(own));
     if (prefix === undefined || names.includes(where)) return [];
-    const others = names.filter((name) => name.startsWith(prefix)).join(', ');
-    return [{ where, message: `is no variable of relay365; those are ${others}` }];
+    const known = names.filter((name) => name.startsWith(prefix));
+    const meant = didYouMean(
+      where.slice(prefix.length),
+      known.map((name) => name.slice(prefix.length)),
+    );
+    const hint = meant ? `did you mean ${prefix}${meant}?` : `known are ${known.join(', ')}`;
+    return [{ where, message: `is not a variable of relay365; ${hint}` }];
   });
 }
 
-/** A credential without a mailbox would run the sandbox while its owner believes that mail goes out. */
+/** A credential without a mailbox would start the sandbox, while its owner believes that mail is sent. */
 export function orphans(values: Values): Fault[] {
   const names = [
     'AZURE_TENANT_ID',

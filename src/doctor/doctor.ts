@@ -115,8 +115,8 @@ async function checkSession(
   if (!session || !credentials) {
     return skipBoth(session ? 'There is nothing to log in with.' : 'There is no trusted connection to Exchange.');
   }
-  const seat = await takeGuestLease();
-  if (!seat) return skipBoth('All connections that this mailbox may have are in use. Try again in a moment.');
+  const lease = await takeGuestLease();
+  if (!lease) return skipBoth('All connections that this mailbox may have are in use. Try again in a moment.');
   try {
     const step = await diagnoseLogin(session, credentials);
     if (step.status !== 'ok')
@@ -124,7 +124,7 @@ async function checkSession(
     return [step, await diagnoseSenders(session, [mailbox.address, ...mailbox.sendAs])];
   } finally {
     session.dialogue.close();
-    await seat.release();
+    await lease.release();
   }
 }
 

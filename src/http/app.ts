@@ -1,6 +1,6 @@
 /**
  * The HTTP application, put together and not yet listening. Promises: every answer carries an X-Request-Id, every
- * refusal is a problem document, and what is under way when the app closes is answered.
+ * refusal is a problem document, and requests in progress when the app closes are answered.
  */
 import type { Server } from 'node:http';
 import Fastify, {
@@ -13,13 +13,10 @@ import Fastify, {
 } from 'fastify';
 import type { ApiKey } from '../core/submit/api-key.ts';
 import type { CountRequest } from '../core/submit/request-rate.ts';
-import { logAnswers } from './access-log.ts';
-import { closeGracefully } from './graceful-shutdown.ts';
-import { makeRequestId, setHeaders } from './headers.ts';
 import { answerClientError, answerError } from './errors.ts';
+import { closeGracefully, logAnswers, makeRequestId, refuseOtherMethods, setHeaders } from './hooks.ts';
 import { readJsonBodies } from './json.ts';
 import { requireKey } from './keys.ts';
-import { refuseOtherMethods } from './methods.ts';
 import { describeApi } from './openapi.ts';
 import { sendProblem } from './problems.ts';
 import { limitReceiving, RECEIVING_LIMITS, type ReceivingLimits } from './inflight-limit.ts';
@@ -42,24 +39,24 @@ export interface AppDependencies
     MailboxDependencies,
     MetricsDependencies,
     HealthDependencies {
-  /** Without any, only this machine is served. */
+  /** Without keys, only this machine is served. */
   readonly keys: () => readonly ApiKey[];
   readonly countRequest: CountRequest;
   readonly sandbox?: SandboxMessages;
   readonly logger: FastifyBaseLogger;
   /** Of relay365, for the documentation. */
   readonly version: string;
-  /** Whose `X-Forwarded-*` headers are believed, as Fastify takes it; default: nobody's. */
+  /** Proxies whose `X-Forwarded-*` headers are trusted, as Fastify takes it; default: none. */
   readonly trustProxy?: NonNullable<FastifyHttpOptions<Server>['trustProxy']>;
   readonly timeouts?: Partial<Timeouts>;
   readonly receiving?: Partial<ReceivingLimits>;
 }
 
-/** What a slow client gets, in milliseconds. */
+/** How slow a client may be, in milliseconds. */
 export interface Timeouts {
   /** For the request's headers. */
   readonly headersMs: number;
-  /** For the whole request: 35 MB as JSON need a line of 1.3 Mbit/s. */
+  /** For the whole request: 53 MB of JSON need a line of 1.5 Mbit/s. */
   readonly requestMs: number;
   /** Without a byte in either direction. */
   readonly silenceMs: number;
@@ -67,7 +64,7 @@ export interface Timeouts {
   readonly keepAliveMs: number;
   /** How often they are checked. */
   readonly checkMs: number;
-  /** For what is under way when the app closes. */
+  /** For requests in progress when the app closes. */
   readonly closeMs: number;
 }
 
@@ -80,22 +77,15 @@ const TIMEOUTS: Timeouts = {
   closeMs: 10_000,
 };
 
-export function buildApp({
-  keys,
-  countRequest,
-  sandbox,
-  logger,
-  version,
-  trustProxy = false,
-  ...dependencies
-}: AppDependencies): FastifyInstance {
+export function buildApp(dependencies: AppDependencies): FastifyInstance {
+  const { logger, version, trustProxy = false } = dependencies;
   const timeouts = { ...TIMEOUTS, ...dependencies.timeouts };
   const app = Fastify({ ...serverOptions(timeouts), loggerInstance: logger, trustProxy });
   app.setValidatorCompiler(compileShape);
   app.setSerializerCompiler(compileSerializer);
   app.setErrorHandler(answerError);
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, 'not-found', { detail: whatThereIs(request) }),
+    sendProblem(request, reply, 'not-found', { detail: notFoundDetail(request) }),
   );
   setHeaders(app);
   logAnswers(app);
@@ -103,42 +93,42 @@ export function buildApp({
   readJsonBodies(app);
   describeApi(app, version);
   const refuseMethods = refuseOtherMethods(app);
-  app.register((open, _options, done) => {
-    healthRoutes(open, dependencies);
-    done();
-  });
-  app.register((guarded, _options, done) => {
-    requireKey(guarded, keys, countRequest);
-    limitReceiving(guarded, { ...RECEIVING_LIMITS, ...dependencies.receiving });
-    guarded.register((sending, _inner, ready) => {
-      sendRoute(sending, dependencies);
-      ready();
-    });
-    // In a context of their own, for the documentation to begin with POST /send.
-    guarded.register((others, _inner, ready) => {
-      batchRoute(others, dependencies);
-      messageRoutes(others, dependencies);
-      mailboxRoutes(others, dependencies);
-      metricsRoute(others, dependencies);
-      sandboxRoutes(others, sandbox);
-      ready();
-    });
-    done();
-  });
-  app.register((open, _options, done) => {
-    docsRoutes(open);
-    done();
-  });
+  inContext(app, (open) => healthRoutes(open, dependencies));
+  inContext(app, (guarded) => addGuardedRoutes(guarded, dependencies));
+  inContext(app, docsRoutes);
   app.after(refuseMethods);
   return app;
 }
 
-function whatThereIs({ server, url }: FastifyRequest): string {
+/** The routes that need a key. */
+function addGuardedRoutes(app: FastifyInstance, dependencies: AppDependencies): void {
+  requireKey(app, dependencies.keys, dependencies.countRequest);
+  limitReceiving(app, { ...RECEIVING_LIMITS, ...dependencies.receiving });
+  // In a context of its own, so that the documentation begins with POST /send.
+  inContext(app, (sending) => sendRoute(sending, dependencies));
+  inContext(app, (others) => {
+    batchRoute(others, dependencies);
+    messageRoutes(others, dependencies);
+    mailboxRoutes(others, dependencies);
+    metricsRoute(others, dependencies);
+    sandboxRoutes(others, dependencies.sandbox);
+  });
+}
+
+/** Adds routes whose hooks and parsers the other routes do not have. */
+function inContext(app: FastifyInstance, add: (context: FastifyInstance) => void): void {
+  app.register((context, _options, done) => {
+    add(context);
+    done();
+  });
+}
+
+function notFoundDetail({ server, url }: FastifyRequest): string {
   const [, path] = /^([^?]+)\/(?:\?|$)/.exec(url) ?? [];
   const isOther =
     path !== undefined &&
     server.supportedMethods.some((method) => server.hasRoute({ method: method as HTTPMethods, url: path }));
-  return isOther ? `There is ${path}, without the slash at its end.` : 'See /docs for what there is.';
+  return isOther ? `Did you mean ${path}, without the trailing slash?` : 'See /docs for all URLs.';
 }
 
 function serverOptions(timeouts: Timeouts): FastifyHttpOptions<Server> {
@@ -147,7 +137,7 @@ function serverOptions(timeouts: Timeouts): FastifyHttpOptions<Server> {
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     frameworkErrors: answerError,
     clientErrorHandler: answerClientError,
-    // Ours says it as a problem: see closing.ts.
+    // closeGracefully says it as a problem.
     return503OnClosing: false,
     requestTimeout: timeouts.requestMs,
     connectionTimeout: timeouts.silenceMs,
@@ -155,7 +145,7 @@ function serverOptions(timeouts: Timeouts): FastifyHttpOptions<Server> {
     http: {
       headersTimeout: timeouts.headersMs,
       connectionsCheckingInterval: timeouts.checkMs,
-      // Node's own answer has no body and no X-Request-Id: see every-answer.ts.
+      // Node's own answer has no body and no X-Request-Id: setHeaders refuses it.
       requireHostHeader: false,
     },
     onProtoPoisoning: 'error',

@@ -1,6 +1,6 @@
 /**
- * Mails as forms: `curl -F to=… -F attachments=@file`. Bytes are counted while they stream in, so that a form that is
- * too large is refused before it is whole.
+ * Messages as forms: `curl -F to=… -F attachments=@file`. Bytes are counted while they stream in, so that a form that is
+ * too large is refused before all of it has come.
  */
 import multipart, { type MultipartFile, type MultipartValue } from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -9,15 +9,15 @@ import { boundsProblem } from './json.ts';
 import { RequestError } from './problems.ts';
 import { hasNoLength } from './inflight-limit.ts';
 
-/** Fields that may come several times: each is one more in the list. */
+/** Fields that may be repeated: each adds to the list. */
 const LISTS: readonly string[] = ['to', 'cc', 'bcc', 'replyTo'];
-/** Fields that are objects: given as JSON. */
+/** Fields that are objects, given as JSON. */
 const OBJECTS: readonly string[] = ['headers', 'metadata', 'calendar'];
 const ATTACHMENTS = 'attachments';
 const INLINE = 'inline';
 const PARTS_MAX = 1_000;
 const FIELD_NAME_BYTES_MAX = 100;
-/** What a program says of a file that it knows nothing about. */
+/** The type of a file that a program knows nothing about. */
 const NO_TYPE = 'application/octet-stream';
 
 interface FormFile {
@@ -28,9 +28,9 @@ interface FormFile {
 }
 
 export interface Form {
-  /** As a mail in JSON has them; their shape is not checked yet. */
+  /** As in JSON; their shape is not checked yet. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** What only a form can have wrong. */
+  /** What is wrong with the form itself. */
   readonly errors: readonly FieldError[];
 }
 
@@ -38,7 +38,7 @@ export interface Form {
 export function readForms(app: FastifyInstance, bytesMax: number): void {
   app.register(multipart, {
     throwFileSizeLimit: false,
-    // The library would have JSON.parse read a field of JSON, whatever that would cost: it is ours to read, like a file.
+    // The library would parse a field of JSON without bounds: taken as a file, it is read here.
     isPartAFile: (_field: string | undefined, type = '', filename: string | undefined) =>
       filename !== undefined || type === NO_TYPE || isJson(type),
     limits: {
@@ -52,7 +52,7 @@ export function readForms(app: FastifyInstance, bytesMax: number): void {
   });
 }
 
-/** @throws RequestError when it is too large, or no form. */
+/** @throws RequestError when it is too large, or not a form. */
 export async function readForm(request: FastifyRequest, bytesMax: number): Promise<Form> {
   const sizeBytes = Number(request.headers['content-length'] ?? 0);
   if (sizeBytes > bytesMax) throw tooLarge(bytesMax, sizeBytes);
@@ -65,7 +65,7 @@ async function readParts(request: FastifyRequest): Promise<Form> {
   const files: FormFile[] = [];
   for await (const part of partsOf(request)) {
     if (part.type === 'file' && !isField(part)) files.push(...(await readFile(part, errors)));
-    // A browser sends what was left empty, too.
+    // A browser also sends what was left empty.
     else if (part.type === 'file' || part.value !== '')
       addField(draft, part.fieldname, await readField(part, errors), errors);
   }
@@ -73,8 +73,8 @@ async function readParts(request: FastifyRequest): Promise<Form> {
 }
 
 /**
- * Rejects as soon as more has come than may, in fields or files; they are not kept from then on. What still comes is
- * read to its end, for the client to hear the answer.
+ * Rejects as soon as the limit is exceeded, in fields or files; from then on nothing is kept. The rest is read to its end,
+ * because the client reads the answer only then.
  */
 function overflow(request: FastifyRequest, bytesMax: number): Promise<never> {
   const { raw } = request;
@@ -108,20 +108,20 @@ const TOO_MUCH = /^FST_(?:(?:FILES|PARTS|FIELDS)_LIMIT|REQ_FILE_TOO_LARGE)/;
 function formProblem(cause: unknown): RequestError {
   const { message, code = '' } = cause as Error & { code?: string };
   if (TOO_MUCH.test(code)) return new RequestError('body-too-large', { detail: message }, { cause });
-  return new RequestError('malformed-request', { detail: `The form can't be read: ${message}` }, { cause });
+  return new RequestError('malformed-request', { detail: `The form cannot be read: ${message}` }, { cause });
 }
 
 function addField(draft: Record<string, unknown>, field: string, value: unknown, errors: FieldErrors): void {
   if (value === undefined) return;
   const before = draft[field];
   if (field === ATTACHMENTS || field === INLINE) {
-    errors.add(field, `Is no file: curl sends one as -F ${field}=@PATH.`);
+    errors.add(field, `Expected a file. With curl: -F ${field}=@PATH`);
   } else if (before === undefined) draft[field] = value;
   else if (LISTS.includes(field)) draft[field] = [before, value].flat();
-  else errors.add(field, 'Is given more than once.');
+  else errors.add(field, 'Must not be given more than once.');
 }
 
-/** Undefined when it can't be read, which is told then. */
+/** Undefined when it cannot be read, which is then an error. */
 async function readField(part: MultipartFile | MultipartValue, errors: FieldErrors): Promise<unknown> {
   const { fieldname } = part;
   if (part.type === 'file') return readJson(fieldname, (await readBytes(part)).toString(), errors);
@@ -135,7 +135,7 @@ function readJson(field: string, text: string, errors: FieldErrors): unknown {
       return JSON.parse(text, (key, item: unknown) => (key === '__proto__' ? undefined : item));
     errors.add(field, problem);
   } catch (error) {
-    errors.add(field, `Give an object as JSON: ${(error as Error).message}`);
+    errors.add(field, `Expected an object as JSON: ${(error as Error).message}`);
   }
   return undefined;
 }
@@ -149,20 +149,20 @@ function isField({ filename, mimetype }: MultipartFile): boolean {
   return filename === undefined && isJson(mimetype);
 }
 
-/** The file; none, when none was chosen in a browser. */
+/** The file; nothing when none was chosen in a browser. */
 async function readFile(part: MultipartFile, errors: FieldErrors): Promise<readonly FormFile[]> {
   const bytes = await readBytes(part);
   const { fieldname, filename = '', mimetype } = part as MultipartFile & { filename?: string };
   if (filename === '' && bytes.length === 0) return [];
   if (fieldname !== ATTACHMENTS && fieldname !== INLINE) {
-    errors.add(fieldname, `A file: send files as ${ATTACHMENTS}, or as ${INLINE} for images of the html.`);
+    errors.add(fieldname, `Unexpected file. Send files as ${ATTACHMENTS}, or as ${INLINE} for images in the html.`);
   }
   const contentType = mimetype !== NO_TYPE && { contentType: mimetype };
   const contentId = fieldname === INLINE && { contentId: filename };
   return [{ filename, content: bytes.toString('base64'), ...contentType, ...contentId }];
 }
 
-/** A form that ends within a file tells so only here. */
+/** Fails when the form ends within a file. */
 async function readBytes({ file }: MultipartFile): Promise<Buffer> {
   const chunks: Buffer[] = [];
   try {
@@ -174,6 +174,8 @@ async function readBytes({ file }: MultipartFile): Promise<Buffer> {
 }
 
 function tooLarge(sizeBytesMax: number, sizeBytes?: number): RequestError {
-  const detail = `The form has ${sizeBytes ?? 'too many'} bytes; at most ${sizeBytesMax} are read.`;
+  const detail = sizeBytes
+    ? `The form has ${sizeBytes} bytes. The limit is ${sizeBytesMax} bytes.`
+    : `The form exceeds the limit of ${sizeBytesMax} bytes.`;
   return new RequestError('body-too-large', { detail, ...(sizeBytes && { sizeBytes }), sizeBytesMax });
 }

@@ -1,6 +1,6 @@
 /**
- * How much of the memory the bodies that are being received may take, of all clients and of one. Small ones are not
- * counted: whoever fills the room with large requests that never end keeps nobody's small mails out.
+ * Limits the memory for bodies that are being received, of all clients and of one. Small bodies are not counted: a client
+ * with large requests that never end cannot keep out small messages.
  */
 import { Transform } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -8,7 +8,7 @@ import { RequestError } from './problems.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Takes room for so many more bytes of the body. @throws RequestError when there is none. */
+    /** Reserves memory for more bytes of the body. @throws RequestError when the limit is reached. */
     holdBytes: (bytes: number) => void;
   }
 }
@@ -28,9 +28,9 @@ export const RECEIVING_LIMITS: ReceivingLimits = {
   smallBytesMax: MEGABYTE / 16,
 };
 
-/** For the routes of this scope, whose clients are known. */
+/** Applies to the routes of this scope, whose clients are known. */
 export function limitReceiving(app: FastifyInstance, limits: ReceivingLimits): void {
-  const room = makeRoom(limits);
+  const memory = openMemory(limits);
   app.decorateRequest('holdBytes');
   app.addHook('onRequest', async (request, reply) => {
     const { client, headers, routeOptions } = request;
@@ -39,11 +39,11 @@ export function limitReceiving(app: FastifyInstance, limits: ReceivingLimits): v
     request.holdBytes = (bytes) => {
       own += bytes;
       if (own <= limits.smallBytesMax) return;
-      if (!room.take(client.name, own - held, held)) throw new RequestError('receiving-full', {});
+      if (!memory.take(client.name, own - held, held)) throw new RequestError('receiving-full', {});
       held = own;
     };
-    reply.raw.once('close', () => room.give(client.name, held));
-    // More than the route reads is refused for its size.
+    reply.raw.once('close', () => memory.give(client.name, held));
+    // A body beyond the route's limit is refused for its size.
     request.holdBytes(Math.min(Number(headers['content-length'] ?? 0), routeOptions.bodyLimit ?? 0));
   });
   app.addHook('preParsing', async (request, _reply, payload) =>
@@ -51,12 +51,12 @@ export function limitReceiving(app: FastifyInstance, limits: ReceivingLimits): v
   );
 }
 
-/** Whether the body tells its size only by its end: its bytes are counted as they come. */
+/** Whether the size of the body is unknown until its end: its bytes are counted as they come. */
 export function hasNoLength({ headers }: FastifyRequest): boolean {
   return headers['content-length'] === undefined && headers['transfer-encoding'] !== undefined;
 }
 
-/** Forms are read past Fastify's own stream: forms.ts counts them. */
+/** Forms do not pass through Fastify's own stream: forms.ts counts them. */
 function isForm({ headers }: FastifyRequest): boolean {
   return headers['content-type']?.startsWith('multipart/') ?? false;
 }
@@ -74,13 +74,13 @@ function countBytes(request: FastifyRequest): Transform {
   });
 }
 
-interface Room {
-  /** Room for more bytes of a request that holds some; false when there is none. One that is alone always has room. */
+interface Memory {
+  /** Reserves more bytes for a request that holds some; false at the limit. A request without others is always admitted. */
   take(client: string, bytes: number, held: number): boolean;
   give(client: string, bytes: number): void;
 }
 
-function makeRoom({ bytesMax, bytesOfClientMax }: ReceivingLimits): Room {
+function openMemory({ bytesMax, bytesOfClientMax }: ReceivingLimits): Memory {
   const byClient = new Map<string, number>();
   let all = 0;
   const of = (client: string) => byClient.get(client) ?? 0;
@@ -91,10 +91,10 @@ function makeRoom({ bytesMax, bytesOfClientMax }: ReceivingLimits): Room {
   };
   return {
     take: (client, bytes, held) => {
-      const isRoom = all === held || all + bytes <= bytesMax;
-      const isRoomOfClient = of(client) === held || of(client) + bytes <= bytesOfClientMax;
-      if (isRoom && isRoomOfClient) add(client, bytes);
-      return isRoom && isRoomOfClient;
+      const fitsAll = all === held || all + bytes <= bytesMax;
+      const fitsClient = of(client) === held || of(client) + bytes <= bytesOfClientMax;
+      if (fitsAll && fitsClient) add(client, bytes);
+      return fitsAll && fitsClient;
     },
     give: (client, bytes) => add(client, -bytes),
   };

@@ -17,7 +17,7 @@ const BACKSLASH = 0x5c;
 const OPENING: ReadonlySet<number> = new Set([0x5b, 0x7b]);
 const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d]);
 
-/** JSON is all that this app reads. */
+/** JSON is the only type of body, unless a route adds others. */
 export function readJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   const parseSafely = app.getDefaultJsonParser('error', 'error');
@@ -33,7 +33,7 @@ export function readJsonBodies(app: FastifyInstance): void {
 
 function compressed(coding: string): RequestError {
   return new RequestError('unsupported-media-type', {
-    detail: `Content-Encoding ${coding} is not read; send the body as it is.`,
+    detail: `Content-Encoding ${coding} is not supported. Send the body uncompressed.`,
   });
 }
 
@@ -49,7 +49,7 @@ function bytesProblem(body: Buffer): string | undefined {
   return boundsProblem(body);
 }
 
-/** Why this is more than JSON.parse is to be asked for: it counts what that would have to build; strings are jumped over, so megabytes of Base64 cost next to nothing. */
+/** Why JSON.parse must not read this: what it would have to build is counted. Strings are skipped, so megabytes of Base64 cost little. */
 export function boundsProblem(body: Buffer): string | undefined {
   let depth = 0;
   let values = 0;
@@ -61,13 +61,13 @@ export function boundsProblem(body: Buffer): string | undefined {
       depth += 1;
       values += 1;
     } else if (byte === COMMA) values += 1;
-    if (depth > DEPTH_MAX) return `The JSON is nested more than ${DEPTH_MAX} deep.`;
+    if (depth > DEPTH_MAX) return `The JSON is nested more than ${DEPTH_MAX} levels deep.`;
     if (values > VALUES_MAX) return `The JSON has more than ${VALUES_MAX} values.`;
   }
   return undefined;
 }
 
-/** The place of a string's closing quote; the body's end when there is none. */
+/** The position of a string's closing quote; the body's end when it has none. */
 function endOfString(body: Buffer, start: number): number {
   let end = body.indexOf(QUOTE, start + 1);
   while (end > 0 && isEscaped(body, end)) end = body.indexOf(QUOTE, end + 1);
@@ -85,7 +85,7 @@ function isEscaped(body: Buffer, quote: number): boolean {
 function textProblem(text: string): string {
   try {
     JSON.parse(text);
-    return 'The keys __proto__ and constructor.prototype are refused.';
+    return 'The keys __proto__ and constructor.prototype are not allowed.';
   } catch (error) {
     return (error as SyntaxError).message;
   }

@@ -35,11 +35,6 @@ export function requireKey(app: FastifyInstance, keys: () => readonly ApiKey[], 
   });
 }
 
-/** Whether the client may look at this message: its own, or any with `admin`. */
-export function maySee({ name, scopes }: FastifyRequest['client'], message: { readonly client: string }): boolean {
-  return scopes.includes('admin') || message.client === name;
-}
-
 async function checkKey(
   request: FastifyRequest,
   reply: FastifyReply,

@@ -1,4 +1,4 @@
-/** Reads the queries that choose messages. A shape was checked before; here is checked what a value may be. */
+/** Reads the queries that select messages: the shape was checked before, the values are checked here. */
 import { type FieldError, FieldErrors } from '../core/message/field-errors.ts';
 import type { FailureQuery, MessagePlace, MessageQuery } from '../core/admin/message-admin.ts';
 import { readMoment } from '../core/message/schedule.ts';
@@ -6,15 +6,15 @@ import { RequestError } from './problems.ts';
 import { LIMIT_DEFAULT, LIMIT_MAX, ListShape, RetryQuery } from './schemas/message.ts';
 import { wellShaped } from './schema-check.ts';
 
-/** @throws RequestError that names every field that is wrong: those whose shape is, and of the others those whose value is. */
+/** @throws RequestError that names every parameter whose shape or value is wrong. */
 export function readListQuery(query: object, shapeErrors: readonly FieldError[]): Omit<MessageQuery, 'client'> {
   const { status, mailbox, limit, cursor } = wellShaped(query, ListShape) as ListShape;
   const errors = new FieldErrors();
   const count = limit === undefined ? LIMIT_DEFAULT : Number(limit);
   if (!Number.isInteger(count) || count < 1 || count > LIMIT_MAX)
-    errors.add('?limit', `Give a whole number from 1 to ${LIMIT_MAX}.`);
+    errors.add('?limit', `Must be a whole number from 1 to ${LIMIT_MAX}.`);
   const after = cursor === undefined ? undefined : readCursor(cursor);
-  if (cursor !== undefined && !after) errors.add('?cursor', 'Give the nextCursor of an earlier answer as it was.');
+  if (cursor !== undefined && !after) errors.add('?cursor', 'Must be the nextCursor of an earlier answer, unchanged.');
   refuse([...shapeErrors, ...errors.all]);
   return {
     limit: count,
@@ -24,13 +24,13 @@ export function readListQuery(query: object, shapeErrors: readonly FieldError[])
   };
 }
 
-/** @throws RequestError that names every field that is wrong. */
+/** @throws RequestError that names every parameter whose shape or value is wrong. */
 export function readRetryQuery(query: object, shapeErrors: readonly FieldError[]): FailureQuery {
   const { mailbox, since, code } = wellShaped(query, RetryQuery) as RetryQuery;
   const errors = new FieldErrors();
   const from = since === undefined ? undefined : readMoment(since, '?since', errors);
   if (code !== undefined && !/^(?:[45]\d\d|[45]\.\d{1,3}\.\d{1,3})$/.test(code))
-    errors.add('?code', 'Give an SMTP reply code like 535, or an enhanced one like 5.7.3.');
+    errors.add('?code', 'Must be an SMTP reply code like 535, or an enhanced status code like 5.7.3.');
   refuse([...shapeErrors, ...errors.all]);
   return {
     ...(mailbox && { mailbox: mailbox.toLowerCase() }),
@@ -43,7 +43,7 @@ function refuse(errors: readonly FieldError[]): void {
   if (errors.length > 0) throw new RequestError('invalid-message', { errors });
 }
 
-/** Where a page ended, in a form that nobody takes for anything else. */
+/** Where a page ended, encoded so that clients treat it as opaque. */
 export function writeCursor({ acceptedAtMs, id }: MessagePlace): string {
   return Buffer.from(`${acceptedAtMs}.${id}`).toString('base64url');
 }

@@ -1,4 +1,4 @@
-/** A message as the API tells it. Its content is never told. */
+/** A message as the API shows it: never its content. */
 import type { FoundMessage } from '../core/admin/message-admin.ts';
 import { type Attempt, publicStatus } from '../core/message/message.ts';
 import type { Blocked } from '../core/mailbox/status.ts';
@@ -31,7 +31,7 @@ export function messageView({ message, state, mailboxStatus, estimatedAt }: Foun
   };
 }
 
-/** What holds a message back that could go out but for its mailbox. */
+/** Why the mailbox of a message that could otherwise be sent is held. */
 function heldBy({ since, until, reason }: Blocked): MessageAnswer['held'] {
   return {
     ...(since && { since: since.toISOString() }),

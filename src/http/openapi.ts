@@ -1,19 +1,19 @@
-/** The OpenAPI document: what stands in it beside the routes' own schemas, and its schemas under their names. */
+/** The OpenAPI document: its introduction, and the routes' schemas under their names. */
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { PROBLEMS, type ProblemCode, problemType } from './problems.ts';
-import { DESCRIPTION_HERE } from './schemas/described.ts';
+import { DESCRIPTION_HERE } from './schemas/send.ts';
 
-const DESCRIPTION = `One way to send mail through Microsoft 365 from any program.
+const DESCRIPTION = `Send email through Microsoft 365 from any program.
 
-\`POST /send\` puts a mail into a durable queue and answers 202; relay365 hands it to Exchange Online, keeps
-Microsoft's limits, tries again when it must, and \`GET /messages/{id}\` tells what became of it.
+\`POST /send\` puts a message into a durable queue and answers 202. relay365 hands it to Exchange Online, respects
+Microsoft's limits and retries when necessary. \`GET /messages/{id}\` shows what became of it.
 
-**Authentication.** With \`API_KEYS\` set, send \`Authorization: Bearer KEY\` (here: the button *Authorize*). Without any
-key only programs and pages of this machine are served.
+**Authentication.** When \`API_KEYS\` is set, send \`Authorization: Bearer KEY\` (here: the button *Authorize*). Without
+API keys, only programs and pages on this machine are served.
 
-**Errors** are RFC 9457 \`application/problem+json\`, with all the fields that are wrong in \`errors\`. Every answer carries
-\`X-Request-Id\`; send your own to find it in the log. The types of problems stay the same:
+**Errors** are RFC 9457 \`application/problem+json\`, with every invalid field in \`errors\`. Every answer carries
+\`X-Request-Id\`; send your own to find the request in the log. The types of problems are stable:
 
 <details><summary>All types</summary>
 
@@ -23,16 +23,16 @@ ${problemTable()}
 `;
 
 const TAGS = [
-  { name: 'Messages', description: 'Send a mail and learn what became of it.' },
-  { name: 'Mailboxes', description: 'How each mailbox stands with Exchange, why, and what mends it.' },
+  { name: 'Messages', description: 'Send messages and see what became of them.' },
+  { name: 'Mailboxes', description: 'The status of each mailbox, the reason and the fix.' },
   { name: 'Health', description: 'For load balancers and orchestrators; open to everyone.' },
   {
     name: 'Sandbox',
-    description: 'What the simulated Exchange took, while no mailbox is configured: no mail leaves then.',
+    description: 'What the simulated Exchange accepted. While no mailbox is configured, no message leaves.',
   },
 ];
 
-/** To be registered before the routes that it describes. */
+/** To be called before the routes are added. */
 export function describeApi(app: FastifyInstance, version: string): void {
   app.register(swagger, {
     openapi: {
@@ -48,26 +48,26 @@ export function describeApi(app: FastifyInstance, version: string): void {
     },
     convertConstToEnum: false,
     transformObject: (document) =>
-      nameSchemas(tellRates('openapiObject' in document ? document.openapiObject : document.swaggerObject)),
+      nameSchemas(addRateHeaders('openapiObject' in document ? document.openapiObject : document.swaggerObject)),
   });
 }
 
-/** Of a key with `requestsPerMinute`. */
+/** For a key with `requestsPerMinute`. */
 const RATE_HEADERS = {
   RateLimit: {
-    description: 'Of a key with `requestsPerMinute`: how many requests are left (r), for how many seconds (t).',
+    description: 'For a key with `requestsPerMinute`: the requests that are left (r) in the next seconds (t).',
     schema: { type: 'string' },
     example: '"minute";r=57;t=42',
   },
   'RateLimit-Policy': {
-    description: 'Of a key with `requestsPerMinute`: how many requests it may make (q) in how many seconds (w).',
+    description: 'For a key with `requestsPerMinute`: the requests that are allowed (q) in a window of seconds (w).',
     schema: { type: 'string' },
     example: '"minute";q=60;w=60',
   },
 } as const;
 
 /** Adds the headers to every answer that a known key can get. draft-ietf-httpapi-ratelimit-headers-11 */
-function tellRates<Document extends object>(document: Document): Document {
+function addRateHeaders<Document extends object>(document: Document): Document {
   const refs = Object.keys(RATE_HEADERS).map((name) => [name, { $ref: `#/components/headers/${name}` }]);
   const { paths = {} } = document as { paths?: Record<string, Record<string, Operation>> };
   for (const { security, responses } of Object.values(paths).flatMap((methods) => Object.values(methods))) {
@@ -93,7 +93,7 @@ function problemTable(): string {
 
 type Json = Record<string, unknown>;
 
-/** Moves each schema that has a title to `components.schemas`, where a reader and a code generator find it by name. */
+/** Moves each schema with a title to `components.schemas`, where readers and code generators find it by name. */
 function nameSchemas<Document extends object>(document: Document): Document {
   const schemas: Json = {};
   const { components, paths, ...rest } = document as Document & { components?: object; paths?: object };
@@ -111,7 +111,7 @@ function withRefs(value: unknown, schemas: Json): unknown {
   return { $ref: `#/components/schemas/${title}`, ...(description !== undefined && { description }) };
 }
 
-/** Examples are data: what looks like a schema in them is none. */
+/** Examples are data, even where they look like a schema. */
 function isExample(key: string): boolean {
   return key === 'example' || key === 'examples';
 }

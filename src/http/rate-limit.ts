@@ -1,5 +1,5 @@
 /**
- * The requests that a key may make in a minute, told in the headers of every answer to it.
+ * The limit of requests per minute of an API key, shown in the headers of every answer to it.
  * Source: draft-ietf-httpapi-ratelimit-headers-11.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -8,7 +8,7 @@ import { sendProblem } from './problems.ts';
 
 const WINDOW_SECONDS = 60;
 
-/** Answers with a problem when the key has made too many. */
+/** Answers with a problem when the limit is reached. */
 export async function limitRate(
   request: FastifyRequest,
   reply: FastifyReply,

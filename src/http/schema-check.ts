@@ -1,14 +1,14 @@
 /**
- * Checks a request's shape against its schema and says in words what is wrong with it: every field at once, unknown
- * ones by name. TypeBox decides whether a value fits; the words are ours, because for a field that may be a string, an
- * object or a list a validator's own errors complain of all three.
+ * Checks a request against its schema and says what is wrong with it: every field at once, unknown ones by name. TypeBox
+ * decides whether a value fits. The messages are ours, because for a field that may be a string, an object or a list a
+ * validator reports all three.
  */
-import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
-import type { TObject, TSchema } from 'typebox';
+import type { FastifyRequest, FastifySchemaCompiler, FastifyTypeProvider } from 'fastify';
+import type { Static, TObject, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Check } from 'typebox/value';
 import { type FieldError, FieldErrors } from '../core/message/field-errors.ts';
-import { nearest } from './did-you-mean.ts';
+import { didYouMean } from '../lib/did-you-mean.ts';
 import { RequestError } from './problems.ts';
 
 /** The part of JSON Schema that this app's requests are written in. */
@@ -23,8 +23,13 @@ interface Shape {
   readonly additionalProperties?: false | Shape;
 }
 
-/** The place that an error of the body as a whole is told at. */
+/** The field of an error of the whole body. */
 const WHOLE_BODY = 'body';
+
+/** Gives a route's handler the types of the schemas that its request has passed: `app.withTypeProvider<SchemaTypes>()`. */
+export interface SchemaTypes extends FastifyTypeProvider {
+  readonly validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
+}
 
 /** Fastify's validator: a request that does not fit gets a `RequestError` with the errors of all its fields. */
 export const compileShape: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
@@ -32,7 +37,7 @@ export const compileShape: FastifySchemaCompiler<TSchema> = ({ schema, httpPart 
   return (value) => (fit.Check(value) ? { value } : { error: misshapen(value, schema as Shape, httpPart) });
 };
 
-/** All that is wrong with the shape of a value that does not fit. */
+/** All that is wrong with the shape of a value. */
 export function shapeErrors(value: unknown, schema: TSchema): readonly FieldError[] {
   const errors = new FieldErrors();
   check(value, schema as Shape, '', errors);
@@ -54,11 +59,16 @@ export function wellShaped(object: object, { properties }: TObject): Record<stri
   return Object.fromEntries(Object.entries(object).filter(fits));
 }
 
+/** Whether a value of JSON is an object. */
+export function isObject(value: unknown): value is object {
+  return typeOf(value) === 'object';
+}
+
 function misshapen(value: unknown, shape: Shape, httpPart = ''): RequestError {
   const errors = new FieldErrors();
   const root = httpPart === 'querystring' ? '?' : '';
   check(value, shape, root, errors);
-  if (errors.all.length === 0) errors.add(root || WHOLE_BODY, 'Does not have the shape that is documented.');
+  if (errors.all.length === 0) errors.add(root || WHOLE_BODY, 'Does not match the documented schema.');
   return new RequestError('invalid-message', { errors: errors.all });
 }
 
@@ -66,7 +76,7 @@ function check(value: unknown, shape: Shape, field: string, errors: FieldErrors)
   const branch = branches(shape).find(({ type, enum: allowed }) =>
     allowed ? allowed.includes(value as string) : type === typeOf(value),
   );
-  if (!branch) errors.add(field || WHOLE_BODY, `Must be ${wanted(shape)}, not ${told(value, field)}.`);
+  if (!branch) errors.add(field || WHOLE_BODY, `Must be ${wanted(shape)}, not ${shown(value, field)}.`);
   else if (branch.type === 'object') checkObject(value as Record<string, unknown>, branch, field, errors);
   else if (branch.items) checkList(value as readonly unknown[], branch.items, field, errors);
 }
@@ -81,20 +91,22 @@ function checkList(list: readonly unknown[], items: Shape, field: string, errors
 function checkObject(object: Record<string, unknown>, shape: Shape, field: string, errors: FieldErrors): void {
   const { properties = {}, required = [], additionalProperties: others } = shape;
   for (const name of required) {
-    if (!Object.hasOwn(object, name)) errors.add(join(field, name), 'Is missing.');
+    if (!Object.hasOwn(object, name)) errors.add(join(field, name), 'This field is required.');
   }
   for (const [name, value] of Object.entries(object)) {
     if (errors.isFull) return;
     if (Object.hasOwn(properties, name)) check(value, properties[name] as Shape, join(field, name), errors);
     else if (others) check(value, others, join(field, name), errors);
-    else errors.add(join(field, name), unknownField(name, Object.keys(properties)));
+    else errors.add(join(field, name), unknownField(field, name, Object.keys(properties)));
   }
 }
 
-function unknownField(name: string, known: readonly string[]): string {
-  const meant = nearest(name, known);
-  if (meant !== undefined) return `Unknown; did you mean ${meant}?`;
-  return known.length > 0 ? `Unknown; there are: ${known.join(', ')}.` : 'Unknown; there are none.';
+function unknownField(parent: string, name: string, known: readonly string[]): string {
+  const [what, where] = parent === '?' ? ['parameter', 'URL'] : ['field', 'object'];
+  const meant = didYouMean(name, known);
+  if (meant !== undefined) return `Unknown ${what}. Did you mean ${meant}?`;
+  if (known.length === 0) return `Unknown ${what}. This ${where} has no ${what}s.`;
+  return `Unknown ${what}. Known ${what}s: ${known.join(', ')}.`;
 }
 
 function branches(shape: Shape): readonly Shape[] {
@@ -121,8 +133,8 @@ const KINDS: Readonly<Record<string, string>> = {
   undefined: 'nothing',
 };
 
-/** What a value is; short strings are quoted, for they are usually a misspelt choice. */
-function told(value: unknown, field: string): string {
+/** What a value is; a short string is quoted, because it is usually a misspelt choice. */
+function shown(value: unknown, field: string): string {
   if (typeof value === 'string' && value.length <= 40) return JSON.stringify(value);
   if (value === null) return field === '' ? 'null' : 'null; leave the field out instead';
   return KINDS[typeOf(value)] ?? 'that';
@@ -133,7 +145,7 @@ function typeOf(value: unknown): string {
   return value === null ? 'null' : typeof value;
 }
 
-/** A place in the request, cut where its sender made it absurdly long. */
+/** A field's path in the request; a very long name is cut. */
 function join(field: string, name: string): string {
   const short = name.length > 80 ? `${name.slice(0, 80)}…` : name;
   return field === '' || field === '?' ? `${field}${short}` : `${field}.${short}`;

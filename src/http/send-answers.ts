@@ -1,11 +1,12 @@
-/** What the routes that take mails answer, by what became of it. */
+/** The answers of the routes that queue messages. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { newState } from '../core/message/message.ts';
 import type { Refusal } from '../core/submit/submission.ts';
-import type { SubmitOutcome } from '../core/submit/submit.ts';
+import type { SubmitOutcome } from '../core/submit/outbox.ts';
 import { REPLAYED } from './idempotency.ts';
 import { makeProblem, type ProblemCode, type ProblemDetails, sendProblem } from './problems.ts';
-import type { BatchResult, SendAnswer } from './schemas/send.ts';
+import type { BatchResult } from './schemas/batch.ts';
+import type { SendAnswer } from './schemas/send.ts';
 
 type Accepted = Extract<SubmitOutcome, { kind: 'accepted' }>;
 type Refused = Exclude<SubmitOutcome, Accepted> | Refusal;
@@ -16,19 +17,19 @@ export function answerOne(request: FastifyRequest, reply: FastifyReply, outcome:
   return reply.code(202).header('location', `/messages/${outcome.message.id}`).send(acceptedView(outcome));
 }
 
-/** What keeps the whole batch out is told as of one request; else each message has its own result. */
+/** What keeps out the whole batch is answered as for one message; otherwise each message has a result of its own. */
 export function answerBatch(
   request: FastifyRequest,
   reply: FastifyReply,
   outcomes: readonly SubmitOutcome[],
 ): FastifyReply {
-  const common = outcomes.find(({ kind }) => OF_THE_WHOLE.includes(kind));
+  const common = outcomes.find(({ kind }) => OF_THE_BATCH.includes(kind));
   if (common) return answerOne(request, reply, common);
   if (outcomes.some((outcome) => outcome.kind === 'accepted' && outcome.replayed)) reply.header(REPLAYED, 'true');
   return reply.code(202).send({ results: outcomes.map((outcome, index) => batchResult(request, outcome, index)) });
 }
 
-const OF_THE_WHOLE: readonly SubmitOutcome['kind'][] = ['unavailable', 'unanswered', 'full', 'key-reused'];
+const OF_THE_BATCH: readonly SubmitOutcome['kind'][] = ['unavailable', 'unanswered', 'full', 'key-reused'];
 
 function batchResult(request: FastifyRequest, outcome: SubmitOutcome, index: number): BatchResult {
   if (outcome.kind === 'accepted') return { index, ...acceptedView(outcome) };
@@ -66,17 +67,17 @@ function problemOf(outcome: Refused): readonly [ProblemCode, ProblemDetails] {
     case 'too-large':
       return ['message-too-large', tooLarge(outcome)];
     case 'key-reused':
-      return ['idempotency-key-reused', { detail: 'Send another request with a key of its own.' }];
+      return ['idempotency-key-reused', { detail: 'Use a new key for a different request.' }];
     case 'full':
       return [outcome.of === 'client' ? 'client-queue-full' : 'queue-full', { detail: `${outcome.detail}.` }];
     case 'unavailable':
       return ['queue-unavailable', { detail: 'Nothing was queued. Send the same request again later.' }];
     case 'unanswered':
-      return ['queue-unanswered', { detail: 'The message may be queued, or not.' }];
+      return ['queue-unanswered', { detail: 'The message may or may not be queued.' }];
   }
 }
 
 function tooLarge({ mailbox, sizeBytes, sizeBytesMax }: Extract<Refused, { kind: 'too-large' }>): ProblemDetails {
-  const detail = `The composed message would have about ${sizeBytes} bytes; ${mailbox} may send at most ${sizeBytesMax}.`;
+  const detail = `The composed message would have about ${sizeBytes} bytes. The limit of ${mailbox} is ${sizeBytesMax} bytes.`;
   return { detail, sizeBytes, sizeBytesMax };
 }

@@ -1,13 +1,13 @@
 /**
- * Warns before the submission server's certificate ends: at start, with each other one and every day. Its clients would
- * only show mails that fail, and a renewal that stopped working tells nobody.
+ * Warns before the submission server's certificate ends: at start, after each renewal and every day. A renewal that stopped
+ * working would otherwise show only as clients that fail.
  */
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { type Certificate, endOf } from '../smtp-in/certificate.ts';
 
 export interface CertificateEndWatch {
-  /** Looks at this certificate from now on, and at once. */
+  /** Checks this certificate from now on, and at once. */
   watch(certificate: Certificate): void;
   close(): void;
 }
@@ -38,6 +38,6 @@ function warn(certificate: Certificate, log: Logger, metrics: Metrics): void {
   const when = leftMs < 0 ? `ended on ${day}` : `ends in ${Math.floor(leftMs / DAY_MS)} days, on ${day}`;
   log.warn(
     { ends: end },
-    `SMTP: the certificate ${when}: see why it was not renewed; clients that check it send no mail then`,
+    `SMTP: the certificate ${when}. Clients that check it stop sending then: find out why it was not renewed`,
   );
 }

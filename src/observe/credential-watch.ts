@@ -1,4 +1,4 @@
-/** Warns of credentials that end soon, at start and every day: an expired secret on a weekend is what this is against. */
+/** Warns of credentials that end soon, at start and every day, so that none expires unnoticed on a weekend. */
 import type { MailboxConfig } from '../config/mailbox-config.ts';
 import { PASSWORDS_END } from '../core/mailbox/password-end.ts';
 import { CREDENTIAL_WARNING_DAYS, credentialEnd, DAY_MS, daysUntil } from '../entra/credential-end.ts';
@@ -6,7 +6,7 @@ import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface CredentialWatch {
-  /** Looks at another configuration's credentials from now on, and at once. */
+  /** Checks another configuration's credentials from now on, and at once. */
   watch(mailboxes: readonly MailboxConfig[]): void;
   close(): void;
 }
@@ -29,7 +29,10 @@ export function openCredentialWatch(first: readonly MailboxConfig[], log: Logger
 
 async function warn({ mailbox, login, secretExpires }: MailboxConfig, log: Logger, metrics: Metrics): Promise<void> {
   if (login.kind === 'password') {
-    log.warn({ mailbox: mailbox.id, ...PASSWORDS_END }, `${mailbox.address} logs in by password, which ends`);
+    log.warn(
+      { mailbox: mailbox.id, ...PASSWORDS_END },
+      `${mailbox.address} logs in by password; Microsoft ends password logins`,
+    );
     return;
   }
   const { credential } = login.application;
@@ -38,5 +41,8 @@ async function warn({ mailbox, login, secretExpires }: MailboxConfig, log: Logge
   const days = end && daysUntil(end, new Date());
   if (end === undefined || days === undefined || days > CREDENTIAL_WARNING_DAYS) return;
   const when = days < 0 ? `ended on ${end.toISOString().slice(0, 10)}` : `ends in ${days} days`;
-  log.warn({ mailbox: mailbox.id, ends: end }, `the ${credential.kind} of ${mailbox.address} ${when}: make a new one`);
+  log.warn(
+    { mailbox: mailbox.id, ends: end },
+    `the ${credential.kind} of ${mailbox.address} ${when}: create a new one`,
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * What a scrape asks Redis for: how mailboxes and queues stand. It is the same from every API. When Redis is away there
- * is none of it, old figures least of all, and `relay365_redis_up` says why.
+ * The gauges that each scrape reads from Redis: the state of mailboxes and queues. Every API reports the same. When Redis is
+ * away they are left out, so that no old figures are served, and `relay365_redis_up` says why.
  */
 import { Gauge, type Registry } from 'prom-client';
 import type { MailboxReport, PoolReport, QueueDepth } from '../core/admin/mailbox-admin.ts';
@@ -10,13 +10,13 @@ export interface Fleet {
   readonly pools: () => Promise<readonly PoolReport[]>;
   /** What waits in all queues together. */
   readonly waiting: () => Promise<{ readonly messages: number; readonly bytes: number }>;
-  /** How much of it may; 0 = no limit. */
+  /** The limits for it; 0 = no limit. */
   readonly limits: { readonly messagesMax: number; readonly bytesMax: number };
 }
 
 const STATES = ['open', 'throttled', 'held', 'paused'] as const;
 
-/** The answer sets the gauges anew. */
+/** Call the result to refresh the gauges. */
 export function fleetGauges(registers: Registry[], fleet: Fleet): () => Promise<void> {
   const { redisUp, unfinishedMessagesLimit, unfinishedBytesLimit, ...seen } = makeGauges(registers);
   unfinishedMessagesLimit.set(fleet.limits.messagesMax);
@@ -42,7 +42,7 @@ function makeGauges(registers: Registry[]) {
     new Gauge({ name: `relay365_${name}`, help, labelNames, registers });
   return {
     redisUp: gauge('redis_up', '1 when Redis answers.'),
-    unfinishedMessages: gauge('unfinished_messages', 'Messages in all queues together, under way or waiting.'),
+    unfinishedMessages: gauge('unfinished_messages', 'Messages in all queues together, being sent or waiting.'),
     unfinishedMessagesLimit: gauge('unfinished_messages_limit', 'QUEUE_MESSAGES_MAX; 0 = none.'),
     unfinishedBytes: gauge('unfinished_bytes', 'Bytes of their content.'),
     unfinishedBytesLimit: gauge('unfinished_bytes_limit', 'QUEUE_MEGABYTES_MAX in bytes; 0 = none.'),
@@ -54,7 +54,7 @@ function makeGauges(registers: Registry[]) {
       'state',
     ),
     state: gauge('mailbox_state', '1 for the state that the mailbox is in.', 'mailbox', 'state'),
-    used: gauge('mailbox_used', 'What is used of a limit of the mailbox.', 'mailbox', 'limit'),
+    used: gauge('mailbox_used', 'How much of a limit of the mailbox is used.', 'mailbox', 'limit'),
     limit: gauge('mailbox_limit', 'The limit of the mailbox; 0 = none.', 'mailbox', 'limit'),
   };
 }

@@ -27,7 +27,7 @@ interface ErrorFields {
 
 const CAUSES_MAX = 5;
 
-/** An error's own words and no more: libraries hang on it what they were given, such as the mail that Redis refused. */
+/** Only the error's own words: libraries attach what they were given, such as the message that Redis refused. */
 export function errorFields(error: unknown, depth = 1): ErrorFields {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
   const { name, message, stack, cause } = error;

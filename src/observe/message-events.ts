@@ -1,4 +1,4 @@
-/** One function for each thing that happens to a mail: the same words in the log and in the metrics. */
+/** One function for each event of a message: the same words in the log and in the metrics. */
 import type { Transition } from '../core/deliver/transition.ts';
 import type { Attempt, Message } from '../core/message/message.ts';
 import { formatReply } from '../core/replies/outcome.ts';
@@ -6,20 +6,20 @@ import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { MailboxChange } from '../queue/limits/throttle.ts';
 
-export interface MailEvents {
+export interface MessageEvents {
   readonly accepted: (message: Message) => void;
   readonly canceled: (message: Message) => void;
   readonly completed: (message: Message, transition: Transition) => void;
   readonly interrupted: (message: Message, attempt: Attempt) => void;
   readonly unreadable: (id: string, reason: string) => void;
-  /** The message's ticket was lost or spoilt, and has been written anew. */
-  readonly mended: (message: Message) => void;
-  /** A mailbox was held or slowed down, or works again. */
+  /** The message's job was lost or corrupt, and was written again. */
+  readonly jobRescued: (message: Message) => void;
+  /** A mailbox was held, throttled, or is open again. */
   readonly mailbox: (mailbox: string, change: MailboxChange) => void;
 }
 
-/** Addresses and subjects are personal: the log names a message by its ids alone. */
-export function mailEvents(log: Logger, metrics: Metrics): MailEvents {
+/** Addresses and subjects are personal data: the log names a message only by its ids. */
+export function messageEvents(log: Logger, metrics: Metrics): MessageEvents {
   return {
     accepted: (message) => {
       metrics.accepted(message);
@@ -42,7 +42,7 @@ export function mailEvents(log: Logger, metrics: Metrics): MailEvents {
       log.warn({ ...ids(message), ...attemptFields(attempt) }, 'interrupted');
     },
     unreadable: (id, reason) => log.error({ id, reason }, 'unreadable'),
-    mended: (message) => log.error(ids(message), 'its ticket was lost or spoilt: written anew'),
+    jobRescued: (message) => log.error(ids(message), 'job was lost or corrupt: written again'),
     mailbox: (mailbox, change) => {
       if (change.kind === 'opened') log.info({ mailbox }, 'mailbox open again');
       if (change.kind !== 'blocked' || !change.isNew) return;

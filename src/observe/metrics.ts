@@ -1,4 +1,4 @@
-/** What Prometheus is told: names `relay365_*`, base units, and no label but what the configuration bounds. */
+/** Metrics for Prometheus: names `relay365_*`, base units, and only labels that the configuration bounds. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Transition } from '../core/deliver/transition.ts';
 import { FINAL_STATUSES, isFinal, type Message } from '../core/message/message.ts';
@@ -17,9 +17,9 @@ export interface Metrics {
   readonly smtpInReply: (code: number) => void;
   /** The day on which the submission server's certificate ends. */
   readonly smtpInCertificateEnd: (end: Date) => void;
-  /** Tells of these mailboxes and pools from now on, with 0: Prometheus sees no rise in what begins with 1. */
+  /** Reports these mailboxes and pools from now on, starting with 0: Prometheus sees no rise in a counter that starts with 1. */
   readonly begin: (names: readonly string[]) => void;
-  /** Asks how mailboxes and queues stand with each scrape. */
+  /** Reads the state of mailboxes and queues with each scrape. */
   readonly watchFleet: (fleet: Fleet) => void;
   /** The day on which the mailbox's credential ends. */
   readonly credentialEnd: (mailbox: string, end: Date) => void;
@@ -63,7 +63,7 @@ export function openMetrics({ withProcess = false } = {}): Metrics {
   };
 }
 
-/** Made when there is a certificate: one without labels begins with 0, which would read as one that has ended. */
+/** Created when there is a certificate: a gauge without labels starts with 0, which would read as an expired one. */
 function makeSmtpInCertificateEnd(registers: Registry[]): Gauge {
   return new Gauge({
     name: 'relay365_smtp_in_certificate_end_timestamp_seconds',
@@ -78,10 +78,10 @@ function makeCounters(registers: Registry[]) {
   const counter = (name: string, help: string, ...labelNames: string[]) =>
     new Counter({ name: `relay365_${name}`, help, labelNames, registers });
   return {
-    accepted: counter('messages_accepted_total', 'Messages that were answered 202, or 250 by SMTP.', 'mailbox'),
+    accepted: counter('messages_accepted_total', 'Messages accepted with 202, or with 250 by SMTP.', 'mailbox'),
     finished: counter(
       'messages_finished_total',
-      'Messages that are over, by their status: sent, failed, expired, canceled.',
+      'Finished messages by status: sent, failed, expired, canceled.',
       'mailbox',
       'status',
     ),
@@ -94,21 +94,21 @@ function makeCounters(registers: Registry[]) {
     ),
     token: counter(
       'token_requests_total',
-      'Access tokens that Entra gave (renewed) or did not give (failed).',
+      'Requests for access tokens: granted by Entra (renewed) or not (failed).',
       'mailbox',
       'outcome',
     ),
     smtpInReplies: counter('smtp_in_replies_total', 'Replies to clients that submit by SMTP, by code.', 'code'),
     attempts: new Histogram({
       name: 'relay365_attempt_duration_seconds',
-      help: 'Attempts at handing a message to Exchange, by their outcome.',
+      help: 'Attempts to hand a message to Exchange, by outcome.',
       labelNames: ['mailbox', 'outcome'],
       buckets: ATTEMPT_SECONDS,
       registers,
     }),
     queueTime: new Histogram({
       name: 'relay365_queue_time_seconds',
-      help: 'From the accept, or the time that was asked for, to the end of a message that was sent.',
+      help: 'Time of a sent message from its accept, or from its sendAt, to the reply of Exchange.',
       labelNames: ['mailbox'],
       buckets: QUEUE_SECONDS,
       registers,

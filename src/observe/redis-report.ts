@@ -1,9 +1,9 @@
-/** What the log says of Redis: what it lacks at start, and that it is away. */
+/** What the log says about Redis: its faults at start, and when it is away. */
 import type { Logger } from './log.ts';
 import type { RedisClient } from '../queue/redis/client.ts';
 import { checkRedis } from '../queue/redis/check.ts';
 
-/** A lost connection reports itself many times a second; this often says as much. */
+/** A lost connection reports itself many times a second. */
 const REPORT_INTERVAL_MS = 10_000;
 
 /** Logs each finding; waits for Redis. @throws Error when relay365 would lose mail with this Redis. */
@@ -24,17 +24,17 @@ export function redisErrors(log: Logger): (error: Error) => void {
     if (Date.now() < quietUntilMs) return;
     quietUntilMs = Date.now() + REPORT_INTERVAL_MS;
     const { code } = error as NodeJS.ErrnoException;
-    // A fault of the network has a stack that tells nothing.
+    // The stack of a network fault says nothing.
     if (code === undefined) log.warn({ err: error }, `redis: ${error.message || String(error)}`);
     else
       log.warn(
         { code },
-        `Redis is away (${reasonOf(error)}); it is tried until it is back. Check REDIS_URL and the server.`,
+        `Redis is away (${reasonOf(error)}). Reconnecting until it is back. Check REDIS_URL and the server.`,
       );
   };
 }
 
-/** Of a name with several addresses Node tells the errors, and no message. */
+/** For a name with several addresses Node gives one error per address, and no message. */
 function reasonOf(error: Error & { readonly errors?: readonly Error[]; readonly code?: string }): string {
   return error.message || error.errors?.map(({ message }) => message).join(', ') || String(error.code);
 }

@@ -2,7 +2,7 @@
 import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
 import { parseAddress } from '../core/message/address.ts';
 import { type CountRequest, countAgainstLimit } from '../core/submit/request-rate.ts';
-import type { SubmitOutcome, SubmitRaw } from '../core/submit/submit.ts';
+import type { Outbox, SubmitOutcome } from '../core/submit/outbox.ts';
 import type { SmtpClient } from './clients.ts';
 import { Collector } from './data-buffer.ts';
 import { hasFalseEnd } from './smuggling.ts';
@@ -14,7 +14,7 @@ import { answerOf, Reply } from './reply.ts';
 export interface MailContext {
   readonly clientOf: (session: SMTPServerSession) => SmtpClient | undefined;
   readonly countRequest: CountRequest;
-  readonly submit: SubmitRaw;
+  readonly submit: Outbox['submit'];
   /** Whether a From of this client that no mailbox may send as gives way to the mailbox's own. */
   readonly rewritesFrom: (client: string) => boolean;
   readonly sizeBytesMax: () => number;
@@ -118,6 +118,7 @@ async function submit(
   const [only, ...others] = client.mailboxes ?? [];
   const outcome = await context.submit(
     {
+      kind: 'raw',
       bytes,
       digest,
       ...(only !== undefined && others.length === 0 && { mailbox: only }),

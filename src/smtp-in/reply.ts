@@ -3,7 +3,7 @@
  * would be refused again. Source: RFC 5321 4.2, RFC 3463.
  */
 import type { FieldError } from '../core/message/field-errors.ts';
-import type { SubmitOutcome } from '../core/submit/submit.ts';
+import type { SubmitOutcome } from '../core/submit/outbox.ts';
 
 /** An SMTP reply in the form in which smtp-server takes a refusal. */
 export class Reply extends Error {

@@ -10,7 +10,7 @@ import type { ApiKey } from '../core/submit/api-key.ts';
 import { makeKeyGuard, networkOf } from '../core/submit/key-guard.ts';
 import { type Directory, RECIPIENTS_MAX } from '../core/mailbox/mailbox.ts';
 import type { CountRequest } from '../core/submit/request-rate.ts';
-import type { SubmitRaw } from '../core/submit/submit.ts';
+import type { Outbox } from '../core/submit/outbox.ts';
 import type { Certificate } from './certificate.ts';
 import { type Clients, openClients, type TrustedNetwork } from './clients.ts';
 import { Connection, type SentReply } from './connection.ts';
@@ -29,7 +29,7 @@ export interface SubmissionServerOptions {
   readonly trustedNetworks: () => readonly TrustedNetwork[];
   readonly rewritesFrom: (client: string) => boolean;
   readonly directory: () => Directory;
-  readonly submit: SubmitRaw;
+  readonly submit: Outbox['submit'];
   readonly countRequest: CountRequest;
   readonly onReply: (code: number) => void;
   readonly log: Log;

@@ -312,7 +312,7 @@ describe('multipart/form-data', () => {
     form.append(name, 'report.pdf');
     const response = await fetch(`${service.url}/send`, { method: 'POST', body: form });
     expect(await response.json()).toMatchObject({
-      errors: [{ field: name, message: `Is no file: curl sends one as -F ${name}=@PATH.` }, { field: 'to' }],
+      errors: [{ field: name, message: `Expected a file. With curl: -F ${name}=@PATH` }, { field: 'to' }],
     });
   });
 

@@ -146,7 +146,7 @@ describe('the login', () => {
     service.sandbox.exchange.setMailbox(service.sandbox.mailbox.address, { password: 'a-password' });
     expect((await service.until(await service.send(), isFinal)).status).toBe('sent');
     expect(service.sandbox.entra.requestCount).toBe(0);
-    expect(service.log.join()).toMatch(/December 2026.*logs in by password, which ends/);
+    expect(service.log.join()).toMatch(/December 2026.*logs in by password; Microsoft ends/);
   });
 });
 

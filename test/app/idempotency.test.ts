@@ -117,7 +117,7 @@ describe('POST /send/batch', () => {
       { index: 1, error: { status: 422, errors: [{ field: 'to' }, { field: 'text' }] } },
       { index: 2, status: 'queued' },
       { index: 3, error: { errors: [{ field: 'body' }] } },
-      { index: 4, error: { errors: [{ field: 'reply_to', message: 'Unknown; did you mean replyTo?' }] } },
+      { index: 4, error: { errors: [{ field: 'reply_to', message: 'Unknown field. Did you mean replyTo?' }] } },
     ]);
     await untilAll([body.results[0].id, body.results[2].id], isFinal);
     expect(sandbox.exchange.messages).toHaveLength(2);
@@ -175,7 +175,7 @@ describe('POST /send/batch', () => {
   test.each([
     [{ messages: [] }, 'messages', '0 messages; give 1 to 100.'],
     [{ messages: Array.from({ length: 101 }, () => MAIL) }, 'messages', '101 messages; give 1 to 100.'],
-    [{ mails: [MAIL] }, 'messages', 'Is missing.'],
+    [{ mails: [MAIL] }, 'messages', 'This field is required.'],
     [[MAIL], 'body', 'Must be an object with messages, not a list.'],
   ])('%# refuses what is no batch by name', async (body, field, message) => {
     const { request } = await open({ workers: 0 });
@@ -188,7 +188,10 @@ describe('POST /send/batch?dryRun=true', () => {
   test('is refused, for the mails would be sent', async () => {
     const { request } = await open({ workers: 0 });
     const { status, body } = await request('POST', '/send/batch?dryRun=true', { messages: [MAIL] });
-    expect([status, body.errors]).toEqual([422, [{ field: '?dryRun', message: 'Unknown; there are none.' }]]);
+    expect([status, body.errors]).toEqual([
+      422,
+      [{ field: '?dryRun', message: 'Unknown parameter. This URL has no parameters.' }],
+    ]);
     expect((await request('GET', '/messages')).body.items).toEqual([]);
   });
 });

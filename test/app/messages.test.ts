@@ -1,6 +1,8 @@
 /** What a sender can do with messages after the accept, over HTTP, on a real queue. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startTestRedis, type TestRedis } from '../helpers/redis.ts';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { makeKeys } from '../../src/queue/redis/keys.ts';
+import { connectTo, startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService } from '../helpers/service.ts';
 
 let redis: TestRedis;
@@ -85,7 +87,7 @@ describe('DELETE /messages/{id}', () => {
     expect([status, body.type, body.detail]).toEqual([
       409,
       'urn:relay365:problem:wrong-state',
-      'The message is sent. Only what waits can be canceled.',
+      'The message is sent. Only a waiting message can be canceled.',
     ]);
     expect((await request('DELETE', '/messages/nothing')).status).toBe(404);
   });
@@ -208,6 +210,63 @@ describe('POST /messages/retry with a body', () => {
   test('that says nothing is taken, for some clients always send one', async () => {
     const { request } = await open({ workers: 0 });
     expect((await request('POST', '/messages/retry', {})).status).toBe(202);
+  });
+});
+
+/** How often the API read this hash while `act` ran, by what Redis says of each command. */
+async function readsOf(key: string, act: () => Promise<unknown>): Promise<number> {
+  const client = connectTo(redis);
+  const monitor = await (client as Redis).monitor();
+  onTestFinished(() => monitor.disconnect());
+  const commands: (readonly string[])[] = [];
+  monitor.on('monitor', (_time: string, command: readonly string[]) => commands.push(command));
+  const end = Promise.withResolvers<void>();
+  monitor.on(
+    'monitor',
+    (_time: string, [name = '']: readonly string[]) => void (/^ping$/i.test(name) && end.resolve()),
+  );
+  await act();
+  await client.ping();
+  await end.promise;
+  return commands.filter(([name = '', first]) => /^hgetall$/i.test(name) && first === key).length;
+}
+
+describe('a message that is changed', () => {
+  test.each([
+    ['DELETE', '', { sendAt: inMs(60_000) }, {}, 200, 'canceled'],
+    ['POST', '/retry', {}, { status: 'failed', finishedAt: '5' }, 202, 'queued'],
+  ] as const)('is read once by %s %s', async (method, action, mail, record, status, after) => {
+    const { request, send, namespace } = await open({ workers: 0 });
+    const id = await send(mail);
+    const key = makeKeys(namespace).record(id);
+    await connectTo(redis).hset(key, { version: '1', ...record });
+    const answers: Awaited<ReturnType<typeof request>>[] = [];
+    const reads = await readsOf(key, async () => {
+      answers.push(await request(method, `/messages/${id}${action}`));
+    });
+    expect([reads, answers[0]?.status, answers[0]?.body.status]).toEqual([1, status, after]);
+    const { estimatedAt: _, ...now } = (await request('GET', `/messages/${id}`)).body;
+    expect(answers[0]?.body).toMatchObject(now);
+  });
+});
+
+describe('a message whose record is damaged', () => {
+  test.each([
+    ['GET', ''],
+    ['DELETE', ''],
+    ['POST', '/retry'],
+  ])('is a fault that says so, and not an outage of Redis: %s %s', async (method, action) => {
+    const { request, send, namespace, log } = await open({ workers: 0 });
+    const id = await send();
+    await connectTo(redis).hset(makeKeys(namespace).record(id), 'message', 'damaged');
+    const { status, headers, body } = await request(method, `/messages/${id}${action}`);
+    expect([status, headers.get('retry-after'), body.type]).toEqual([
+      500,
+      null,
+      'urn:relay365:problem:message-unreadable',
+    ]);
+    expect(body.detail).toContain(id);
+    expect(log.some((line) => line.includes('is not JSON'))).toBe(true);
   });
 });
 

@@ -72,7 +72,7 @@ describe('npm start', () => {
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     const process = startProcess('src/start.ts', { PORT: String(port), DATA_DIR: temporaryFolder() });
-    expect(await process.line(/fatal/)).toMatch(`127.0.0.1:${port} is taken by another program`);
+    expect(await process.line(/fatal/)).toMatch(`127.0.0.1:${port} is in use by another program`);
     expect(await process.ended).toBe(1);
     server.close();
   });
@@ -96,11 +96,11 @@ describe('npm start', () => {
     const process = startProcess('src/start.ts', { PORT: 'x', M365_MAILBOX: 'a@contoso.com' });
     expect(await process.ended).toBe(1);
     expect(process.lines).toEqual([
-      'The configuration has 4 faults:',
+      'The configuration has 4 errors:',
       expect.stringMatching(/^ {2}PORT must be a whole number/),
-      expect.stringMatching(/^ {2}AZURE_CLIENT_SECRET is needed/),
-      expect.stringMatching(/^ {2}AZURE_TENANT_ID is needed/),
-      expect.stringMatching(/^ {2}AZURE_CLIENT_ID is needed/),
+      expect.stringMatching(/^ {2}AZURE_CLIENT_SECRET is required/),
+      expect.stringMatching(/^ {2}AZURE_TENANT_ID is required/),
+      expect.stringMatching(/^ {2}AZURE_CLIENT_ID is required/),
     ]);
   });
 });
@@ -208,14 +208,14 @@ describe('API and workers apart', () => {
     expect(await ids()).toEqual([sandbox.mailbox.address, 'second@contoso.com']);
     writeFileSync(file, 'mailboxes:\n  - adress: third@contoso.com\n');
     api.child.kill('SIGHUP');
-    expect(await api.line(/was not taken over/)).toMatch(/adress is no field/);
+    expect(await api.line(/configuration not reloaded/)).toMatch(/adress is not a field/);
     expect(await ids()).toHaveLength(2);
     await own.close();
   });
 
   test.each([
-    ['src/api.ts', /REDIS_URL is needed/],
-    ['src/worker.ts', /REDIS_URL is needed/],
+    ['src/api.ts', /REDIS_URL is required/],
+    ['src/worker.ts', /REDIS_URL is required/],
   ])('%s says that it needs Redis', async (file, message) => {
     const process = startProcess(file, { M365_MAILBOX: 'a@contoso.com', SMTP_PASSWORD: 'x' });
     expect(await process.ended).toBe(1);

@@ -137,23 +137,31 @@ describe('the environment', () => {
       { SMTP_USER: 'noreply@contoso.com' },
       /^M365_MAILBOX is not set, but SMTP_USER is/,
     ],
-    ['no tenant', { ...FIVE, AZURE_TENANT_ID: '' }, /^AZURE_TENANT_ID is needed/],
-    ['no credential', { ...FIVE, AZURE_CLIENT_SECRET: '' }, /^AZURE_CLIENT_SECRET is needed/],
+    ['no tenant', { ...FIVE, AZURE_TENANT_ID: '' }, /^AZURE_TENANT_ID is required/],
+    ['no credential', { ...FIVE, AZURE_CLIENT_SECRET: '' }, /^AZURE_CLIENT_SECRET is required/],
     [
       'two credentials',
       { ...FIVE, AZURE_FEDERATED_TOKEN_FILE: '/x' },
       /^AZURE_CLIENT_SECRET is one credential too many/,
     ],
-    ['a misspelt variable', { ...FIVE, M365_MAILBOXES: 'x' }, /^M365_MAILBOXES is no variable of relay365/],
+    [
+      'a misspelt variable',
+      { ...FIVE, M365_MAILBOXES: 'x' },
+      /^M365_MAILBOXES is not a variable of relay365; did you mean M365_MAILBOX/,
+    ],
     [
       'a secret file that is not there',
       { AZURE_CLIENT_SECRET_FILE: '/nowhere' },
-      /^AZURE_CLIENT_SECRET_FILE can't be read/,
+      /^AZURE_CLIENT_SECRET_FILE cannot be read/,
     ],
     ['a body key that is too short', { BODY_KEYS: 'a:c2hvcnQ=' }, /^BODY_KEYS must be name:key.*32 bytes in Base64/],
     ['a body key that is no Base64', { BODY_KEYS: `a:${'-'.repeat(44)}` }, /^BODY_KEYS must be name:key/],
     ['a body key without a name', { BODY_KEYS: BODY_KEY }, /^BODY_KEYS must be name:key/],
-    ['two body keys of one name', { BODY_KEYS: `a:${BODY_KEY},a:${BODY_KEY}` }, /^BODY_KEYS must have each name once/],
+    [
+      'two body keys of one name',
+      { BODY_KEYS: `a:${BODY_KEY},a:${BODY_KEY}` },
+      /^BODY_KEYS must have each name only once/,
+    ],
     ['a proxy that is no address', { TRUSTED_PROXIES: 'proxy.internal' }, /^TRUSTED_PROXIES must be addresses/],
     ['proxies of all the world', { TRUSTED_PROXIES: '0.0.0.0/0' }, /^TRUSTED_PROXIES must be addresses/],
     [
@@ -170,25 +178,29 @@ describe('the environment', () => {
     [
       'SMTP without TLS',
       { ...FIVE, API_KEYS: 'a:b', SMTP_IN_PORT: '25' },
-      /^SMTP_IN_TLS_CERT is needed with SMTP_IN_PORT/,
+      /^SMTP_IN_TLS_CERT is required with SMTP_IN_PORT/,
     ],
     [
       'SMTP by TLS without TLS',
       { ...FIVE, SMTP_IN_TLS_PORT: '465' },
-      /^SMTP_IN_TLS_CERT is needed with SMTP_IN_TLS_PORT/,
+      /^SMTP_IN_TLS_CERT is required with SMTP_IN_TLS_PORT/,
     ],
-    ['a certificate without its key', { SMTP_IN_TLS_CERT: 'cert.pem' }, /^SMTP_IN_TLS_KEY is needed/],
+    ['a certificate without its key', { SMTP_IN_TLS_CERT: 'cert.pem' }, /^SMTP_IN_TLS_KEY is required/],
     [
       'a certificate that is not there',
       { SMTP_IN_TLS_CERT: '/nowhere.pem', SMTP_IN_TLS_KEY: '/nowhere.pem' },
-      /^SMTP_IN_TLS_CERT can't be used/,
+      /^SMTP_IN_TLS_CERT cannot be used/,
     ],
-    ['a slip of the pen', { SMTP_IN_CERT: 'x' }, /^SMTP_IN_CERT is no variable of relay365; those are SMTP_IN_PORT, /],
-    ['an open host without keys', { HOST: '0.0.0.0' }, /^API_KEYS is needed with HOST=0.0.0.0/],
-    ['an API without Redis', FIVE, /^REDIS_URL is needed/, 'api'],
-    ['a worker without a mailbox', { REDIS_URL: 'redis://localhost' }, /^M365_MAILBOX is needed/, 'worker'],
+    [
+      'a slip of the pen',
+      { SMTP_IN_CERT: 'x' },
+      /^SMTP_IN_CERT is not a variable of relay365; known are SMTP_IN_PORT, /,
+    ],
+    ['an open host without keys', { HOST: '0.0.0.0' }, /^API_KEYS is required with HOST=0.0.0.0/],
+    ['an API without Redis', FIVE, /^REDIS_URL is required/, 'api'],
+    ['a worker without a mailbox', { REDIS_URL: 'redis://localhost' }, /^M365_MAILBOX is required/, 'worker'],
     ['the port of implicit TLS', { ...FIVE, SMTP_PORT: '465' }, /^SMTP_PORT must not be 465/],
-    ['a file that is not there', { CONFIG_FILE: '/nowhere.yaml' }, /^CONFIG_FILE can't be read/],
+    ['a file that is not there', { CONFIG_FILE: '/nowhere.yaml' }, /^CONFIG_FILE cannot be read/],
   ])('%s is refused', (_title, env, message, role) => {
     expect(faultsOf(env, role).join('\n')).toMatch(message);
   });
@@ -252,7 +264,10 @@ describe('relay365.yaml', () => {
   });
 
   test.each([
-    ['mailboxes:\n  - adress: x@y.z', 'relay365.yaml:2 mailboxes[0].adress is no field of relay365'],
+    [
+      'mailboxes:\n  - adress: x@y.z',
+      'relay365.yaml:2 mailboxes[0].adress is not a field of relay365; did you mean address?',
+    ],
     ['mailboxes:\n  - address: nobody\n', 'relay365.yaml:2 mailboxes[0].address'],
     ['mailboxes:\n\n  - address: a@b.c\n    smtpPort: many\n', 'relay365.yaml:4 mailboxes[0].smtpPort must be integer'],
     [
@@ -266,11 +281,11 @@ describe('relay365.yaml', () => {
     ['smtpIn:\n  rewriteFrom: [printer]\n', 'relay365.yaml:2 smtpIn.rewriteFrom[0] printer is no API key'],
     [
       'mailboxes:\n  - address: a@b.c\n  - address: A@b.c\n',
-      'relay365.yaml:3 mailboxes[1].address a@b.c is there twice',
+      'relay365.yaml:3 mailboxes[1].address a@b.c is listed twice',
     ],
     [
       'mailboxes:\n  - address: a@b.c\npools:\n  - { name: p, mailboxes: [a@b.c] }\n  - { name: p, mailboxes: [a@b.c] }\n',
-      'relay365.yaml:5 pools[1].name p is there twice',
+      'relay365.yaml:5 pools[1].name p is listed twice',
     ],
     ['mailboxes: [', 'relay365.yaml:1 '],
     [
@@ -287,6 +302,6 @@ describe('relay365.yaml', () => {
 
   test('and no fault is told twice', () => {
     const { faults } = fromFile('mailboxes:\n  - address: a@b.c\n    adress: x@y.z\n', APP);
-    expect(faults).toEqual(['relay365.yaml:3 mailboxes[0].adress is no field of relay365']);
+    expect(faults).toEqual(['relay365.yaml:3 mailboxes[0].adress is not a field of relay365; did you mean address?']);
   });
 });

@@ -39,7 +39,7 @@ beforeAll(async () => {
   metrics.smtpInReply(250);
   metrics.smtpInCertificateEnd(new Date());
   metrics.credentialEnd(MAILBOX.id, new Date());
-  const usage = { connections: 1, messagesPerMinute: 2, recipientsPerDay: 3, underWay: 0 };
+  const usage = { connections: 1, reservedConnections: 2, messagesPerMinute: 2, recipientsPerDay: 3, underWay: 0 };
   const queue = { waiting: 1, delayed: 2, underWay: 3 };
   metrics.watchFleet({
     mailboxes: async () => [{ mailbox: MAILBOX, mailboxStatus: { state: 'open', usage }, queue, pools: [] }],

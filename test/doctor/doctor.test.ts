@@ -309,13 +309,13 @@ describe('npm run doctor', () => {
   });
 
   test.each([
-    [{ M365_MAILBOX: 'a@contoso.com' }, [], /AZURE_CLIENT_SECRET is needed/],
+    [{ M365_MAILBOX: 'a@contoso.com' }, [], /AZURE_CLIENT_SECRET is required/],
     [{ M365_MAILBOX: 'a@contoso.com', SMTP_PASSWORD: 'x', SMTP_PORT: '465' }, [], /SMTP_PORT must not be 465/],
-    [{}, [], /M365_MAILBOX is needed/],
+    [{}, [], /M365_MAILBOX is required/],
     [
       { M365_MAILBOX: 'a@contoso.com', SMTP_PASSWORD: 'x' },
       ['b@contoso.com'],
-      /b@contoso\.com is no mailbox .* a@contoso\.com/,
+      /b@contoso\.com is not a mailbox .* a@contoso\.com/,
     ],
   ])('says what the configuration lacks: %j', async (env, parameters, message) => {
     const { code, text } = await run(env, ...parameters);
@@ -328,7 +328,7 @@ describe('npm run doctor', () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'relay365.yaml'), 'mailboxes:\n  - adress: x\n');
     const { text } = await run({ CONFIG_FILE: join(folder, 'relay365.yaml') });
-    expect(text).toMatch(/adress is no field/);
+    expect(text).toMatch(/adress is not a field/);
   });
 });
 

@@ -143,7 +143,7 @@ describe('the configuration of a managed identity', () => {
     [{ AZURE_MANAGED_IDENTITY: USER_ASSIGNED.toUpperCase() }, /^$/],
     [{ AZURE_MANAGED_IDENTITY: 'mine' }, /AZURE_MANAGED_IDENTITY must be system, or the client id/],
     [{ AZURE_MANAGED_IDENTITY: 'system', AZURE_CLIENT_SECRET: 'x' }, /one credential too many.*AZURE_MANAGED_IDENTITY/],
-    [{}, /AZURE_CLIENT_SECRET is needed \(or one of .*AZURE_MANAGED_IDENTITY\)/],
+    [{}, /AZURE_CLIENT_SECRET is required \(or one of .*AZURE_MANAGED_IDENTITY\)/],
     [{ M365_MAILBOX: '', AZURE_MANAGED_IDENTITY: 'system' }, /M365_MAILBOX is not set, but AZURE_MANAGED_IDENTITY is/],
   ])('%j', (env, faults) => {
     expect(faultsOf(env)).toMatch(faults);

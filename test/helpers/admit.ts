@@ -1,6 +1,7 @@
 /** Admits messages as a worker does when it claims them. */
 import type { Transition } from '../../src/core/deliver/transition.ts';
-import type { LimitedMailbox, Throttle } from '../../src/queue/limits/throttle.ts';
+import type { LimitedMailbox } from '../../src/queue/limits/status.ts';
+import type { Throttle } from '../../src/queue/limits/throttle.ts';
 import { makeBodyCipher } from '../../src/queue/records/body-cipher.ts';
 import { encodeMessage } from '../../src/queue/records/codec.ts';
 import type { RedisClient } from '../../src/queue/redis/client.ts';
@@ -8,7 +9,7 @@ import type { Keys } from '../../src/queue/redis/keys.ts';
 import { type Attempts, openAttempts } from '../../src/queue/work/attempts.ts';
 import type { Claim, Wait } from '../../src/queue/work/claim.ts';
 import type { Route } from '../../src/queue/work/routes.ts';
-import { makeSemaphore } from '../../src/queue/work/semaphore.ts';
+import { makeSemaphore } from '../../src/lib/async.ts';
 import { MESSAGE } from './message.ts';
 
 const RETENTION_MS = 60_000;

@@ -11,8 +11,8 @@ import { onTestFinished } from 'vitest';
 import type { ApiKey, Scope } from '../../src/core/submit/api-key.ts';
 import { EXCHANGE_LIMITS, type Mailbox } from '../../src/core/mailbox/mailbox.ts';
 import type { MessageAdmin } from '../../src/core/admin/message-admin.ts';
-import { createPrepare, createPrepareRaw, type Submission } from '../../src/core/submit/submission.ts';
-import { createSubmit, createSubmitAll, createSubmitRaw, type Enqueue } from '../../src/core/submit/submit.ts';
+import { createOutbox, type EnqueueOutcome, type Outbox } from '../../src/core/submit/outbox.ts';
+import type { Submission } from '../../src/core/submit/submission.ts';
 import type { MailboxAdmin } from '../../src/core/admin/mailbox-admin.ts';
 import { compose } from '../../src/smtp/compose.ts';
 import { headerValues } from '../../src/smtp/header-values.ts';
@@ -33,14 +33,17 @@ export interface TestApp {
   readonly log: readonly string[];
 }
 
-export type TestAppOptions = Partial<Omit<AppDependencies, 'keys' | 'messages'>> & {
+type Enqueue = (submission: Submission) => Promise<EnqueueOutcome>;
+
+export type TestAppOptions = Partial<Omit<AppDependencies, 'keys' | 'messages' | 'outbox'>> & {
   readonly messages?: Partial<MessageAdmin>;
+  readonly outbox?: Partial<Outbox>;
   readonly enqueue?: Enqueue;
   readonly mailboxes?: readonly Mailbox[];
   readonly keys?: readonly ApiKey[];
 };
 
-const NO_DESK: MailboxAdmin = {
+export const NO_MAILBOXES: MailboxAdmin = {
   list: async () => [],
   pools: async () => [],
   find: async () => undefined,
@@ -52,8 +55,8 @@ const NO_DESK: MailboxAdmin = {
 const NO_MESSAGES: MessageAdmin = {
   find: async () => undefined,
   list: async () => ({ items: [] }),
-  cancel: async () => false,
-  retry: async () => 'content-gone',
+  cancel: async () => undefined,
+  retry: async () => undefined,
   retryAll: async () => 0,
 };
 
@@ -62,9 +65,9 @@ export function openTestApp({
   mailboxes = [MAILBOX],
   keys = [],
   messages = {},
+  outbox = {},
   ...options
 }: TestAppOptions = {}): TestApp {
-  const directory = () => ({ mailboxes, pools: [] });
   const queued: Submission[] = [];
   const log: string[] = [];
   const keep: Enqueue = async (submission) => {
@@ -72,22 +75,21 @@ export function openTestApp({
     return { kind: 'queued', estimatedAt: submission.message.acceptedAt };
   };
   const one = enqueue ?? keep;
-  const submission = {
-    directory,
+  const real = createOutbox({
+    directory: () => ({ mailboxes, pools: [] }),
     newId: () => crypto.randomUUID(),
     now: () => new Date(),
     messageTtlMs: 3_600_000,
-  };
+    headerValues,
+    enqueueAll: (all) => Promise.all(all.map(one)),
+    onAccepted: () => undefined,
+  });
   const app = buildApp({
-    submit: createSubmit({ ...submission, enqueue: one }),
+    outbox: { ...real, ...outbox },
     metrics: { text: async () => '', contentType: 'text/plain' },
-    submitRaw: createSubmitRaw({ ...submission, headerValues, enqueue: one }),
-    submitAll: createSubmitAll({ ...submission, enqueueAll: (all) => Promise.all(all.map(one)) }),
-    prepare: createPrepare(submission),
-    prepareRaw: createPrepareRaw({ ...submission, headerValues }),
     compose,
-    directory,
-    mailboxAdmin: NO_DESK,
+    messageBytesMax: Math.max(...mailboxes.map(({ limits }) => limits.messageSizeBytesMax)),
+    mailboxAdmin: NO_MAILBOXES,
     messages: { ...NO_MESSAGES, ...messages },
     ready: async () => ({ ok: true, checks: { redis: 'ok' } }),
     keys: () => keys,

@@ -1,5 +1,6 @@
 /** A message that was tried twice, and how it stands. */
 import type { Message, MessageState } from '../../src/core/message/message.ts';
+import type { FoundMessage, MessageAdmin } from '../../src/core/admin/message-admin.ts';
 import { MAILBOX } from './app.ts';
 
 export const MESSAGE: Message = {
@@ -38,3 +39,13 @@ export const STATE: MessageState = {
   ],
   nextAttemptAt: new Date('2026-12-01T09:01:31Z'),
 };
+
+/** An admin who knows this one message. */
+export function adminOf(found: FoundMessage): Partial<MessageAdmin> {
+  const isMeant = (client?: string) => client === undefined || client === found.message.client;
+  return {
+    find: async ({ client }) => (isMeant(client) ? found : undefined),
+    cancel: async () => ({ outcome: 'wrong-state', found }),
+    retry: async () => ({ outcome: 'content-gone', found }),
+  };
+}

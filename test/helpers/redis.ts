@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, test as testWithoutRedis } from 'vitest';
 import { type EmbeddedRedis, openEmbeddedRedis } from '../../src/queue/redis/embedded-redis.ts';
 import { type Keys, makeKeys } from '../../src/queue/redis/keys.ts';
 import { openRedis, type RedisClient, type RedisLocation, type ReconnectMode } from '../../src/queue/redis/client.ts';
@@ -39,6 +39,18 @@ export async function startTestRedis(): Promise<TestRedis> {
     },
   };
 }
+
+/** A test with a Redis that is its file's: `test('…', async ({ redis }) => …)`; `client` and `keys` are the test's own. */
+export const test = testWithoutRedis
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads from the pattern which fixtures this one needs.
+  .extend('redis', { scope: 'file' }, async ({}, { onCleanup }) => {
+    const redis = await startTestRedis();
+    onCleanup(redis.close);
+    return redis;
+  })
+  .extend('client', ({ redis }) => connectTo(redis))
+  // biome-ignore lint/correctness/noEmptyPattern: as above.
+  .extend('keys', ({}) => testKeys());
 
 /** A way to it, until the test's end, that can be cut. */
 export async function openWayTo({ location }: TestRedis): Promise<Way & { readonly location: RedisLocation }> {

@@ -1,8 +1,9 @@
 import type { InjectOptions } from 'fastify';
 import { describe, expect, test } from 'vitest';
+import { QueueUnavailableError, UnreadableMessageError } from '../../src/core/admin/errors.ts';
 import { PROBLEMS, type ProblemCode } from '../../src/http/problems.ts';
-import { apiKey, listenTestApp, MAILBOX, openTestApp, talk, type TestAppOptions } from '../helpers/app.ts';
-import { MESSAGE, STATE } from '../helpers/message.ts';
+import { apiKey, MAILBOX, openTestApp, type TestAppOptions } from '../helpers/app.ts';
+import { adminOf, MESSAGE, STATE } from '../helpers/message.ts';
 
 const MAIL = { to: 'a@example.com', text: 'Hello!' };
 const SEND = { method: 'POST', url: '/send', payload: MAIL } as const;
@@ -21,7 +22,8 @@ interface Case {
 }
 
 /** A message that failed, and whose content is gone. */
-const FAILED: TestAppOptions = { messages: { find: async () => ({ message: MESSAGE, state: STATE }) } };
+const FAILED: TestAppOptions = { messages: adminOf({ message: MESSAGE, state: STATE }) };
+const failing = (error: Error): TestAppOptions => ({ messages: { find: () => Promise.reject(error) } });
 const LIMITED: TestAppOptions = {
   keys: [{ ...apiKey('a', 'b'), requestsPerMinute: 2 }],
   countRequest: async () => ({ count: 3, leftMs: 20_000 }),
@@ -70,10 +72,11 @@ const ROWS: readonly (readonly [
   ['unsupported-media-type', { method: 'POST', url: '/mailboxes/x/pause', ...TEXT }],
   ['invalid-message', { ...SEND, payload: {} }],
   ['invalid-message', { ...SEND, url: '/send/batch?dryRun=true', payload: { messages: [MAIL] } }],
-  ['internal', SEND, { submit: () => Promise.reject(new Error('x')) }],
+  ['internal', SEND, { outbox: { submit: () => Promise.reject(new Error('x')) } }],
   ['queue-unanswered', SEND, { enqueue: async () => ({ kind: 'unanswered', cause: new Error('x') }) }],
   ['queue-unavailable', SEND, { enqueue: async () => ({ kind: 'unavailable', cause: new Error('x') }) }],
-  ['queue-unavailable', { url: '/messages/x' }, { messages: { find: () => Promise.reject(new Error('x')) } }],
+  ['queue-unavailable', { url: '/messages/x' }, failing(new QueueUnavailableError('x'))],
+  ['message-unreadable', { url: '/messages/x' }, failing(new UnreadableMessageError('x'))],
   ['wrong-state', { method: 'DELETE', url: '/messages/x' }, FAILED],
   ['wrong-state', { method: 'POST', url: '/messages/x/retry' }, FAILED],
   ['idempotency-key-reused', SEND, { enqueue: async () => ({ kind: 'key-reused' }) }],
@@ -86,7 +89,7 @@ const ROWS: readonly (readonly [
 
 const CASES: readonly Case[] = ROWS.map(([code, request, options, before = 0]) => ({ code, request, options, before }));
 
-/** Those that need a real connection: sockets.test.ts and closing.test.ts have them. */
+/** Those that need a real connection: app.test.ts and hooks.test.ts have them. */
 const ON_SOCKETS: readonly ProblemCode[] = ['request-timeout', 'headers-too-large', 'receiving-full', 'stopping'];
 
 /** Those that happen where there is no operation to document them. */
@@ -141,77 +144,5 @@ describe('429', () => {
     const { headers, body } = await app.inject({ ...SEND, headers: BEARER });
     expect([headers['retry-after'], headers['ratelimit']]).toEqual(['20', '"minute";r=0;t=20']);
     expect(body).toContain('there is room again in 20 s');
-  });
-});
-
-describe('404', () => {
-  test('of a URL with a slash too many says so', async () => {
-    const { app } = openTestApp();
-    const response = await app.inject({ ...SEND, url: '/send/?dryRun=true' });
-    expect([response.statusCode, response.json().detail]).toEqual([
-      404,
-      'There is /send, without the slash at its end.',
-    ]);
-    expect((await app.inject('/nowhere/')).json().detail).toBe('See /docs for what there is.');
-  });
-});
-
-describe('405', () => {
-  test.each([
-    ['GET', '/send', 'POST'],
-    ['PUT', '/send', 'POST'],
-    ['OPTIONS', '/send', 'POST'],
-    ['POST', '/messages/x', 'GET, HEAD, DELETE'],
-    ['GET', '/send/batch', 'POST'],
-    ['POST', '/health/ready', 'GET, HEAD'],
-    ['DELETE', '/sandbox/messages', 'GET, HEAD'],
-    ['POST', '/openapi.json', 'GET, HEAD'],
-    ['POST', '/docs', 'GET, HEAD'],
-    ['DELETE', '/docs/static/swagger-ui.css', 'GET, HEAD'],
-  ] as const)('%s %s names what is allowed: %s', async (method, url, allow) => {
-    const { app } = openTestApp();
-    const response = await app.inject({ method, url });
-    expect([response.statusCode, response.headers.allow]).toEqual([405, allow]);
-  });
-});
-
-describe('X-Request-Id', () => {
-  test.each([
-    ['a sane one is kept', 'Ab_c-1.2', 'Ab_c-1.2'],
-    ['64 characters are kept', 'x'.repeat(64), 'x'.repeat(64)],
-    ['a longer one is replaced', 'x'.repeat(65), undefined],
-    ['an empty one is replaced', '', undefined],
-    ['one with a space is replaced', 'a b', undefined],
-    ['one with quotes is replaced', 'a"b', undefined],
-    ['none is made up', undefined, undefined],
-  ])('%s', async (_title, given, kept) => {
-    const { app } = openTestApp();
-    const response = await app.inject({
-      url: '/health/live',
-      headers: given === undefined ? {} : { 'x-request-id': given },
-    });
-    expect(response.headers['x-request-id']).toEqual(kept ?? expect.stringMatching(/^[\da-f-]{36}$/));
-  });
-
-  test.each(['/health/live', '/docs', '/docs/static/swagger-ui.css', '/openapi.json', '/nowhere'])(
-    'is on %s',
-    async (url) => {
-      const { app } = openTestApp();
-      expect((await app.inject(url)).headers['x-request-id']).toBeDefined();
-    },
-  );
-
-  test('is on what Node would answer by itself', async () => {
-    const { port } = await listenTestApp();
-    const close = 'Connection: close\r\n\r\n';
-    const answers = await Promise.all([
-      talk(port, `GET /health/live HTTP/1.1\r\n${close}`),
-      talk(port, `GET /health/live HTTP/1.1\r\nHost: localhost\r\nExpect: nonsense\r\n${close}`),
-      talk(port, `PROPFIND /send HTTP/1.1\r\nHost: localhost\r\n${close}`),
-      talk(port, `BREW /send HTTP/1.1\r\nHost: localhost\r\n${close}`),
-      talk(port, 'nonsense\r\n\r\n'),
-    ]);
-    expect(answers.map((answer) => answer.split(' ')[1])).toEqual(['400', '200', '404', '400', '400']);
-    for (const answer of answers) expect(answer).toMatch(/x-request-id: [\da-f-]{36}\r\n/i);
   });
 });

@@ -71,7 +71,7 @@ test('GET /metrics tells of this process while Redis is away, and that it is', a
   await own.close();
 });
 
-test('a worker on its own tells at METRICS_PORT', async () => {
+test('a worker serves its metrics and its health at METRICS_PORT', async () => {
   const sandbox = await openTestSandbox();
   const ca = temporaryFile('ca.pem', sandbox.caCertificate);
   const env = { ...sandboxEnv(sandbox), REDIS_URL: redis.location.url, NODE_EXTRA_CA_CERTS: ca };
@@ -80,7 +80,29 @@ test('a worker on its own tells at METRICS_PORT', async () => {
   const text = await (await fetch(url)).text();
   expect(text).toMatch(/^process_cpu_seconds_total \d/m);
   expect(text).toMatch(/^# TYPE relay365_attempt_duration_seconds histogram/m);
-  expect((await fetch(url.replace('metrics', 'health/live'))).status).toBe(200);
-  expect((await fetch(url.replace('metrics', 'secrets'))).status).toBe(404);
+  const statusOf = async (path: string) => (await fetch(url.replace('metrics', path))).status;
+  expect(await statusOf('health/live')).toBe(200);
+  await worker.line(/worker ready/);
+  expect(await statusOf('health/ready')).toBe(200);
+  expect(await statusOf('secrets')).toBe(404);
   expect(await worker.end()).toBe(0);
+});
+
+test('a worker without Redis lives, but is not ready', async () => {
+  const own = await startTestRedis();
+  await own.stop();
+  const sandbox = await openTestSandbox();
+  const ca = temporaryFile('ca.pem', sandbox.caCertificate);
+  const env = { ...sandboxEnv(sandbox), REDIS_URL: own.location.url, NODE_EXTRA_CA_CERTS: ca, METRICS_PORT: '0' };
+  const worker = startProcess('src/worker.ts', env);
+  const url = /http:\S+\/metrics/.exec(await worker.line(/metrics at/))?.[0] ?? '';
+  const statusOf = async (path: string) => (await fetch(url.replace('metrics', path))).status;
+  expect([await statusOf('health/live'), await statusOf('health/ready')]).toEqual([200, 503]);
+  await own.start();
+  await worker.line(/worker ready/);
+  expect(await statusOf('health/ready')).toBe(200);
+  await own.stop();
+  expect([await statusOf('health/live'), await statusOf('health/ready')]).toEqual([200, 503]);
+  await worker.end('SIGKILL');
+  await own.close();
 });

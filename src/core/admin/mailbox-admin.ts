@@ -1,4 +1,4 @@
-/** What a person sees of a mailbox, and can do with it. */
+/** What an administrator sees of a mailbox, and can do with it. */
 import type { Diagnosis } from './checkup.ts';
 import type { Mailbox } from '../mailbox/mailbox.ts';
 import type { Blocked, MailboxStatus } from '../mailbox/status.ts';
@@ -6,13 +6,13 @@ import type { Blocked, MailboxStatus } from '../mailbox/status.ts';
 export interface MailboxReport {
   readonly mailbox: Mailbox;
   readonly mailboxStatus: MailboxStatus;
-  /** Without those of its pools. */
+  /** Without the messages of its pools. */
   readonly queue: QueueDepth;
   /** The pools that it belongs to. */
   readonly pools: readonly string[];
 }
 
-/** A pool as a person sees it: its mailboxes stand among the others, its messages wait in a queue of their own. */
+/** A pool, whose messages wait in a queue of their own. Its mailboxes are listed among the others. */
 export interface PoolReport {
   readonly name: string;
   readonly mailboxes: readonly string[];
@@ -20,7 +20,7 @@ export interface PoolReport {
   readonly queue: QueueDepth;
 }
 
-/** Messages that are not over, by what they wait for. */
+/** Messages that are not final, by what they wait for. */
 export interface QueueDepth {
   /** Their turn, or their mailbox. */
   readonly waiting: number;
@@ -30,14 +30,14 @@ export interface QueueDepth {
 }
 
 export interface MailboxAdmin {
-  /** Those that are not in the configuration any more and have messages come last. */
+  /** Mailboxes that are no longer configured but have messages come last. */
   list(): Promise<readonly MailboxReport[]>;
   pools(): Promise<readonly PoolReport[]>;
-  /** Undefined when there is no such mailbox. */
+  /** Undefined for an unknown mailbox. */
   find(id: string): Promise<MailboxReport | undefined>;
   pause(id: string): Promise<void>;
   /** Ends a pause; a mailbox that is held or throttled is tried at once. */
   resume(id: string): Promise<void>;
-  /** The doctor's diagnosis; undefined when there is no such mailbox. Takes up to a minute. */
+  /** The doctor's diagnosis, which takes up to a minute; undefined for an unknown mailbox. */
   verify(id: string): Promise<Diagnosis | undefined>;
 }

@@ -1,18 +1,25 @@
-/** What a person sees of messages, and can do with them. */
+/** What an administrator sees of messages, and can do with them. */
 import type { Message, MessageState, MessageStatus } from '../message/message.ts';
 import type { Blocked } from '../mailbox/status.ts';
 
 export interface FoundMessage {
   readonly message: Message;
   readonly state: MessageState;
-  /** How its mailbox or pool stands; told while the message waits for it. */
+  /** How its mailbox or pool stands; sHown while the message waits for it. */
   readonly mailboxStatus?: Blocked;
-  /** When its turn comes, while it waits for it. */
+  /** When it will probably be sent, while it waits. */
   readonly estimatedAt?: Date;
 }
 
+/** A message by its id; another client's is as good as none. */
+export interface MessageSelector {
+  readonly id: string;
+  /** Undefined: of any client. */
+  readonly client?: string;
+}
+
 export interface MessageQuery {
-  /** As it is told, see `publicStatus`. */
+  /** As it is shown, see `publicStatus`. */
   readonly status?: MessageStatus;
   /** A mailbox or a pool. */
   readonly mailbox?: string;
@@ -33,7 +40,7 @@ export interface MessagePage {
   readonly next?: MessagePlace;
 }
 
-/** Which failed and expired messages are meant. */
+/** Selects failed and expired messages. */
 export interface FailureQuery {
   readonly mailbox?: string;
   /** Finished then or later. */
@@ -44,16 +51,26 @@ export interface FailureQuery {
 
 export type RetryOutcome = 'queued' | 'wrong-state' | 'content-gone';
 
-/** Each of them rejects when Redis can't be asked. */
+export type CancelOutcome = 'canceled' | 'wrong-state';
+
+/** What was done, and the message as it is after it. */
+export interface Changed<Outcome> {
+  readonly outcome: Outcome;
+  readonly found: FoundMessage;
+}
+
+/**
+ * Undefined stands for no such message. A call rejects with a `QueueUnavailableError` when Redis cannot be asked, and
+ * with an `UnreadableMessageError` when the message's record is damaged.
+ */
 export interface MessageAdmin {
-  /** Undefined when there is no such message. */
-  find(id: string): Promise<FoundMessage | undefined>;
+  find(which: MessageSelector): Promise<FoundMessage | undefined>;
   /** Newest first. */
   list(query: MessageQuery): Promise<MessagePage>;
-  /** False when a worker has it, or it is over. */
-  cancel(id: string): Promise<boolean>;
+  /** Cancels a message that waits; `wrong-state` when a worker has it, or it is final. */
+  cancel(which: MessageSelector): Promise<Changed<CancelOutcome> | undefined>;
   /** Queues a message again that failed, expired or waits for a person. */
-  retry(id: string): Promise<RetryOutcome>;
-  /** Queues failed and expired messages again; tells how many. */
+  retry(which: MessageSelector): Promise<Changed<RetryOutcome> | undefined>;
+  /** Queues failed and expired messages again; returns how many. */
   retryAll(query: FailureQuery): Promise<number>;
 }

@@ -15,7 +15,7 @@ export interface AttemptDependencies {
   readonly now: () => Date;
 }
 
-/** A message's content as it was loaded, or why there is none. */
+/** A message's loaded content, or why it could not be loaded. */
 export type LoadedContent =
   | { readonly ok: true; readonly content: Content }
   | { readonly ok: false; readonly problem: string };

@@ -1,4 +1,4 @@
-/** What becomes of a message without an attempt of its own: it expired, it cannot be tried, or its worker died. */
+/** Transitions without an attempt: the message expired, it cannot be tried, or its worker died. */
 import type { Reason } from '../mailbox/status.ts';
 import type { Attempt, Message, MessageState } from '../message/message.ts';
 import {

@@ -1,9 +1,9 @@
-/** From a classification to what holds its mailbox back. */
+/** From a classification to the backoff of its mailbox. */
 import { HOLD_WAIT, type Classification, THROTTLE_WAIT } from '../replies/classification.ts';
 import type { Reply } from '../message/message.ts';
 import type { Backoff } from './status.ts';
 
-/** Undefined when the classification leaves the mailbox alone. */
+/** Undefined when the classification does not concern the mailbox. */
 export function backoffOf(classification: Classification, reply: Reply | undefined): Backoff | undefined {
   const { action, id, explanation, fix, source, askedWaitMs, tooManyConnections, heldAfter } = classification;
   if (action !== 'hold' && action !== 'throttle') return undefined;

@@ -44,8 +44,8 @@ export interface Forecast {
 
 /**
  * The places of the window become free one after the other and are used at once, so the same times come again one window
- * later: the message's position says which place it gets, and how many windows later. When the limit is high, or there is
- * none, the connections decide.
+ * later: the message's position says which place it gets, and how many windows later. With a high limit or without
+ * one, the connections decide.
  */
 export function estimateAt(
   now: Date,

@@ -1,6 +1,6 @@
 /**
  * The status of a mailbox: whether it may send, what blocks it, and what it has used of its limits. A fault of the mailbox
- * is no fault of its messages: it blocks the mailbox, and they wait.
+ * does not fail its messages: it blocks the mailbox, and they wait.
  */
 import type { Reply } from '../message/message.ts';
 
@@ -61,8 +61,10 @@ export interface MailboxStatus extends Blocked {
 }
 
 export interface Usage {
-  /** Connections that the workers may have open now. */
+  /** Open connections, idle ones included. */
   readonly connections: number;
+  /** Connections that workers may open, and have not opened yet. */
+  readonly reservedConnections: number;
   /** Messages that Exchange accepted in the last minute. */
   readonly messagesPerMinute: number;
   /** Recipients that Exchange accepted in the last 24 hours. */

@@ -22,7 +22,7 @@ export type ParsedAddress =
 const LOCAL_PART_BYTES_MAX = 64;
 const DOMAIN_BYTES_MAX = 255;
 const ADDRESS_BYTES_MAX = 254;
-/** A header line may hold 998 characters (RFC 5322 2.1.1); no person's name comes near this. */
+/** A header line may have 998 characters (RFC 5322 2.1.1). */
 const NAME_LENGTH_MAX = 320;
 /** Longer input is refused unread. */
 const INPUT_LENGTH_MAX = 2 * NAME_LENGTH_MAX;
@@ -32,11 +32,11 @@ const ENCODED_WORD_BYTES_MAX = 45;
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 /** RFC 5322 `dot-atom-text`, with RFC 6532's non-ASCII characters. */
 const DOT_ATOM = /^[\w!#$%&'*+/=?^`{|}~\u0080-\u{10ffff}-]+(?:\.[\w!#$%&'*+/=?^`{|}~\u0080-\u{10ffff}-]+)*$/u;
-/** RFC 5321 allows angle brackets in quotes, but they end the path of MAIL FROM and RCPT TO for too many programs. */
+/** RFC 5321 allows angle brackets in quotes, but too many programs take them for the end of a path. */
 const QUOTED_LOCAL_PART = /^"(?:[^"\\<>]|\\[^<>])+"$/;
 const DOMAIN_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
 
-const SEVERAL = 'holds more than one address: give a list instead';
+const SEVERAL = 'contains more than one address; give a list instead';
 
 /**
  * Parses one address. A list in one string (`a@b, c@d`) is refused: a list is given as a list.
@@ -48,11 +48,11 @@ export function parseAddress(input: AddressInput): ParsedAddress {
   if (text.length > INPUT_LENGTH_MAX) return no(`is longer than ${INPUT_LENGTH_MAX} characters`);
   if (!text.endsWith('>')) return makeAddress('', text);
   const open = text.lastIndexOf('<');
-  if (open < 0) return no('has a ">" without its "<"');
+  if (open < 0) return no('has a ">" without a "<"');
   const name = text.slice(0, open).trim();
   if (!isQuoted(name) && /@.*[,;]/s.test(name)) return no(`${SEVERAL}, or put the name in quotes`);
-  // Who reads only the first address must not see another one than who reads the last.
-  if (!isQuoted(name) && /[<>]/.test(name)) return no('has "<" or ">" in its name: put the name in quotes');
+  // A program that reads the first address and one that reads the last must see the same one.
+  if (!isQuoted(name) && /[<>]/.test(name)) return no('has "<" or ">" in its name; put the name in quotes');
   return makeAddress(unquote(name), text.slice(open + 1, -1).trim());
 }
 
@@ -62,8 +62,8 @@ export function formatAddress({ name, address }: Address): string {
 }
 
 /**
- * The form by which two addresses are the same mailbox: Exchange ignores case in both parts. Of ASCII letters alone: the
- * small letter of the sign for kelvin is a k, and whoever writes it is somebody else.
+ * The form by which two addresses are the same mailbox: Exchange ignores case in both parts. Lower-case for ASCII only:
+ * U+212A (the Kelvin sign) would become "k", which is another mailbox.
  */
 export function addressKey(address: string): string {
   return address.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
@@ -73,7 +73,7 @@ function makeAddress(rawName: string, addrSpec: string): ParsedAddress {
   const name = rawName.trim();
   if (UNSAFE.test(name) || UNSAFE.test(addrSpec)) return no('contains a line break or another control character');
   if (!name.isWellFormed() || !addrSpec.isWellFormed()) return no('contains half a character (a lone surrogate)');
-  // Bytes that were no UTF-8 became one: the address that was meant is not known any more.
+  // It stands for bytes that were not UTF-8: the intended address is lost.
   if (addrSpec.includes('\ufffd')) return no('has a character that is not UTF-8');
   if (name.length > NAME_LENGTH_MAX) return no(`has a display name of more than ${NAME_LENGTH_MAX} characters`);
   const at = addrSpec.lastIndexOf('@');
@@ -96,7 +96,7 @@ function localPartProblem(local: string): string | undefined {
   return `has characters before the @ that RFC 5321 does not allow: ${quote(local)}`;
 }
 
-/** The domain in ASCII (`bücher.de` → `xn--bcher-kva.de`), undefined when it is none. */
+/** The domain in ASCII (`bücher.de` → `xn--bcher-kva.de`); undefined when it is invalid. */
 function asciiDomain(domain: string): string | undefined {
   if (domain.length > DOMAIN_BYTES_MAX || /[^\p{L}\p{N}\p{M}.-]/u.test(domain)) return undefined;
   const ascii = domainToASCII(domain);

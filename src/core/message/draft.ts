@@ -1,6 +1,6 @@
 /**
  * A draft is a message as its sender wrote it. `readDraft` turns it into addresses and content that are safe to
- * compose, or names every field that is wrong and what would be right.
+ * compose, or names every invalid field and how to fix it.
  */
 import { type Address, type AddressInput, parseAddress } from './address.ts';
 import { type FieldError, FieldErrors } from './field-errors.ts';
@@ -8,7 +8,7 @@ import { headerProblem } from './headers.ts';
 import { RECIPIENTS_MAX } from '../mailbox/mailbox.ts';
 import type { Attachment, Calendar, Level, WrittenContent } from './message.ts';
 
-export interface Draft {
+export interface WrittenDraft {
   readonly from?: AddressInput;
   readonly to?: AddressList;
   readonly cc?: AddressList;
@@ -24,7 +24,7 @@ export interface Draft {
   readonly priority?: Level;
   readonly mailbox?: string;
   readonly metadata?: Readonly<Record<string, string>>;
-  /** RFC 3339; core/schedule.ts reads them. */
+  /** RFC 3339; schedule.ts reads them. */
   readonly sendAt?: string;
   readonly expiresAt?: string;
 }
@@ -39,7 +39,7 @@ export interface AttachmentDraft {
   readonly contentId?: string;
 }
 
-/** What a draft says, once it is known to be right. */
+/** What a draft says, once it is known to be valid. */
 export interface ReadDraft {
   readonly from?: Address;
   readonly to: readonly Address[];
@@ -62,15 +62,15 @@ const CALENDAR_METHODS = ['PUBLISH', 'REQUEST', 'REPLY', 'ADD', 'CANCEL', 'REFRE
 const CALENDAR_METHOD = /^METHOD:([A-Za-z]+)[ \t]*\r?$/im;
 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-/** A path, a folder, or what turns the text around, so that `exe.pdf` may be shown for what ends in `fdp.exe`. */
+/** A path, a folder, or a character that reverses text: `fdp.exe` could be shown as `exe.pdf`. */
 const NO_FILENAME = /[/\\\u202a-\u202e\u2066-\u2069]|^\.{1,2}$/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 /** RFC 2045 5.1: type and subtype are tokens; parameters follow. */
 const CONTENT_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[^"\\]*"))*$/;
 const CONTENT_ID = /^[^\s<>()[\]\\,;:"]{1,200}$/;
 
-/** Reads a draft; the errors are all there are, not the first. `read` is worth something only without errors. */
-export function readDraft(draft: Draft): { readonly read: ReadDraft; readonly errors: readonly FieldError[] } {
+/** Reads a draft and finds all of its errors. `read` is valid only without errors. */
+export function readDraft(draft: WrittenDraft): { readonly read: ReadDraft; readonly errors: readonly FieldError[] } {
   const errors = new FieldErrors();
   const from = draft.from === undefined ? undefined : readAddress(draft.from, 'from', errors);
   const recipients = readRecipients(draft, errors);
@@ -84,15 +84,15 @@ export function readDraft(draft: Draft): { readonly read: ReadDraft; readonly er
   return { read, errors: errors.all };
 }
 
-/** What a sender says of the sending, whatever form the mail has. */
+/** What a sender says about sending, whatever the form of the message. */
 export function readPlan(
-  { priority = 'normal', mailbox, metadata = {} }: Pick<Draft, 'priority' | 'mailbox' | 'metadata'>,
+  { priority = 'normal', mailbox, metadata = {} }: Pick<WrittenDraft, 'priority' | 'mailbox' | 'metadata'>,
   errors: FieldErrors,
 ): Pick<ReadDraft, 'priority' | 'mailbox' | 'metadata'> {
   return { priority, ...(mailbox !== undefined && { mailbox }), metadata: readMetadata(metadata, errors) };
 }
 
-function readRecipients(draft: Draft, errors: FieldErrors): Pick<ReadDraft, 'to' | 'cc' | 'bcc'> {
+function readRecipients(draft: WrittenDraft, errors: FieldErrors): Pick<ReadDraft, 'to' | 'cc' | 'bcc'> {
   const to = readAddressList(draft.to, 'to', errors);
   const cc = readAddressList(draft.cc, 'cc', errors);
   const bcc = readAddressList(draft.bcc, 'bcc', errors);
@@ -101,7 +101,7 @@ function readRecipients(draft: Draft, errors: FieldErrors): Pick<ReadDraft, 'to'
   if (given > RECIPIENTS_MAX) {
     errors.add(
       'to',
-      `${given} recipients in to, cc and bcc; at most ${RECIPIENTS_MAX} are allowed. Send several messages.`,
+      `There are ${given} recipients in to, cc and bcc. The limit is ${RECIPIENTS_MAX}: send several messages.`,
     );
   }
   return { to, cc, bcc };
@@ -130,7 +130,7 @@ function readAddress(input: AddressInput, field: string, errors: FieldErrors): A
 function readSubject(subject: string, errors: FieldErrors): string {
   if (CONTROL.test(subject)) errors.add('subject', 'The subject contains a line break or another control character.');
   if (subject.length > SUBJECT_LENGTH_MAX) {
-    errors.add('subject', `The subject has ${subject.length} characters; at most ${SUBJECT_LENGTH_MAX} are allowed.`);
+    errors.add('subject', `The subject has ${subject.length} characters. The limit is ${SUBJECT_LENGTH_MAX}.`);
   }
   return subject;
 }
@@ -138,7 +138,7 @@ function readSubject(subject: string, errors: FieldErrors): string {
 function readMetadata(metadata: Readonly<Record<string, string>>, errors: FieldErrors): Record<string, string> {
   const pairs = Object.entries(metadata);
   if (pairs.length > METADATA_PAIRS_MAX) {
-    errors.add('metadata', `${pairs.length} pairs; at most ${METADATA_PAIRS_MAX} are allowed.`);
+    errors.add('metadata', `There are ${pairs.length} pairs. The limit is ${METADATA_PAIRS_MAX}.`);
   }
   for (const [key, value] of pairs.slice(0, METADATA_PAIRS_MAX)) {
     if (key.length > METADATA_KEY_LENGTH_MAX)
@@ -150,13 +150,13 @@ function readMetadata(metadata: Readonly<Record<string, string>>, errors: FieldE
   return Object.fromEntries(pairs);
 }
 
-function readContent(draft: Draft, errors: FieldErrors): WrittenContent {
+function readContent(draft: WrittenDraft, errors: FieldErrors): WrittenContent {
   const attachments = (draft.attachments ?? []).map((attachment, index) =>
     readAttachment(attachment, `attachments[${index}]`, errors),
   );
   const { text, html, calendar, importance } = draft;
   if (!text && !html && !calendar && attachments.length === 0) {
-    errors.add('text', 'The message is empty: give text, html, calendar or attachments.');
+    errors.add('text', 'The message is empty. Give text, html, calendar or attachments.');
   }
   if (calendar) checkCalendar(calendar, errors);
   return {
@@ -182,10 +182,10 @@ function readAttachment(attachment: AttachmentDraft, field: string, errors: Fiel
   const { filename, contentType, contentId } = attachment;
   checkFilename(filename, `${field}.filename`, errors);
   if (contentType !== undefined && (!CONTENT_TYPE.test(contentType) || /^multipart\//i.test(contentType))) {
-    errors.add(`${field}.contentType`, 'Give a media type like application/pdf.');
+    errors.add(`${field}.contentType`, 'Must be a media type like application/pdf.');
   }
   if (contentId !== undefined && !CONTENT_ID.test(contentId)) {
-    errors.add(`${field}.contentId`, 'Give a Content-ID without angle brackets and spaces, like logo@example.com.');
+    errors.add(`${field}.contentId`, 'Must be a Content-ID without angle brackets and spaces, like logo@example.com.');
   }
   return { ...attachment, content: readBase64(attachment.content, `${field}.content`, errors) };
 }
@@ -195,7 +195,7 @@ function checkFilename(filename: string, field: string, errors: FieldErrors): vo
   if (filename.length > FILENAME_LENGTH_MAX)
     errors.add(field, `The file name is longer than ${FILENAME_LENGTH_MAX} characters.`);
   if (CONTROL.test(filename) || NO_FILENAME.test(filename)) {
-    errors.add(field, 'The file name contains a path or a control character: give the bare name.');
+    errors.add(field, 'The file name contains a path or a control character. Give the bare name.');
   }
 }
 
@@ -209,13 +209,13 @@ function readBase64(content: string, field: string, errors: FieldErrors): string
 
 function checkCalendar({ method, content }: Calendar, errors: FieldErrors): void {
   if (!CALENDAR_METHODS.includes(method.toUpperCase())) {
-    errors.add('calendar.method', `Unknown method; RFC 5546 has ${CALENDAR_METHODS.join(', ')}.`);
+    errors.add('calendar.method', `Unknown method. RFC 5546 defines ${CALENDAR_METHODS.join(', ')}.`);
   }
   if (!content.trimStart().startsWith('BEGIN:VCALENDAR')) {
-    errors.add('calendar.content', 'The content is not an iCalendar object: it must begin with BEGIN:VCALENDAR.');
+    errors.add('calendar.content', 'The content is not an iCalendar object. It must begin with BEGIN:VCALENDAR.');
   }
   const own = CALENDAR_METHOD.exec(content)?.[1];
   if (own !== undefined && own.toUpperCase() !== method.toUpperCase()) {
-    errors.add('calendar.method', `The content has METHOD:${own}; give the same.`);
+    errors.add('calendar.method', `The content has METHOD:${own}. Use the same method.`);
   }
 }

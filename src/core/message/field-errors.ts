@@ -1,19 +1,19 @@
-/** What is wrong with a request, field by field: collected, not thrown, so that the sender learns all of it at once. */
+/** What is wrong with a request, field by field: collected, not thrown, so that its sender sees all of it at once. */
 
 export interface FieldError {
-  /** The field's place in the request: `to`, `attachments[0].content`. */
+  /** The field's path in the request: `to`, `attachments[0].content`. */
   readonly field: string;
-  /** What is wrong and what would be right, for a person. */
+  /** What is wrong and how to fix it, for a person. */
   readonly message: string;
 }
 
-/** More than this helps nobody and costs memory. */
+/** More errors do not help, and cost memory. */
 const FIELD_ERRORS_MAX = 100;
 
 export class FieldErrors {
   readonly all: FieldError[] = [];
 
-  /** Whoever goes through a long list need not go on. */
+  /** A long list need not be checked any further. */
   get isFull(): boolean {
     return this.all.length >= FIELD_ERRORS_MAX;
   }

@@ -1,4 +1,4 @@
-/** Which extra headers a sender may set, and what may stand in them. */
+/** Which extra headers a sender may set, and what they may contain. */
 
 /** RFC 5322 2.2: printable ASCII without the colon. */
 const HEADER_NAME = /^[!-9;-~]{1,76}$/;
@@ -27,13 +27,14 @@ const OWNED: Readonly<Record<string, string>> = {
   'resent-bcc': '',
 };
 
-/** Why this header is refused, undefined when it is fine. */
+/** Why this header is refused; undefined when it is allowed. */
 export function headerProblem(name: string, value: string): string | undefined {
   const key = name.toLowerCase();
-  if (!HEADER_NAME.test(name)) return 'A header name has 1 to 76 printable ASCII characters and no colon or space.';
-  if (key.startsWith('content-')) return 'relay365 sets the Content-… headers itself; use attachments.';
+  if (!HEADER_NAME.test(name))
+    return 'A header name must have 1 to 76 printable ASCII characters, without colons and spaces.';
+  if (key.startsWith('content-')) return 'relay365 sets the Content-… headers itself. Use attachments.';
   if (Object.hasOwn(OWNED, key))
-    return `relay365 sets this header itself${OWNED[key] ? `; use the field ${OWNED[key]}` : ''}.`;
+    return `relay365 sets this header itself.${OWNED[key] ? ` Use the field ${OWNED[key]}.` : ''}`;
   if (CONTROL.test(value)) return 'The value contains a line break or another control character.';
   if (value.length > HEADER_VALUE_LENGTH_MAX) return `The value is longer than ${HEADER_VALUE_LENGTH_MAX} characters.`;
   return undefined;

@@ -1,12 +1,12 @@
 /**
- * The line ends of a mail. They are gone through byte by byte and in place: a large mail of nothing but line ends must
- * cost neither seconds nor another copy of it.
+ * The line ends of a raw message, byte by byte and in place: a large message of only line ends must cost neither seconds
+ * nor another copy.
  */
 
 const CR = 0x0d;
 const LF = 0x0a;
 
-/** Bare LF and bare CR become CRLF: no server may take one of them for a line's end where another does not. */
+/** Bare LF and bare CR become CRLF: no server must see a line's end where another does not. */
 export function withCrlf(bytes: Buffer): Buffer {
   const bare = countBare(bytes);
   if (bare === 0) return bytes;

@@ -6,7 +6,7 @@ import { type Address, addressKey } from './address.ts';
 
 export type Level = 'high' | 'normal' | 'low';
 
-/** The lifecycle, left to right; the last four are final. design.md 2.3 */
+/** The lifecycle in order; the last four are final. */
 export const MESSAGE_STATUSES = [
   'scheduled',
   'queued',
@@ -36,7 +36,7 @@ export interface Message {
   readonly to: readonly Address[];
   readonly cc: readonly Address[];
   readonly bcc: readonly Address[];
-  /** The envelope's recipients, where they are others than those of to, cc and bcc. */
+  /** The envelope's recipients, where they differ from to, cc and bcc. */
   readonly envelopeTo?: readonly string[];
   readonly subject: string;
   readonly metadata: Readonly<Record<string, string>>;
@@ -50,12 +50,12 @@ export interface Message {
   readonly sizeBytes: number;
 }
 
-/** The large part of a message: what the composer needs beyond the `Message`, or the ready mail. */
+/** The large part of a message: what the composer needs besides the `Message`, or the raw message. */
 export type Content = WrittenContent | RawContent;
 
-/** A ready mail (RFC 5322, CRLF), as it goes out. */
+/** A raw message (RFC 5322, CRLF), as it is sent. */
 export interface RawContent {
-  /** Lines for the top of its header, apart until the mail is written anyway: a large one is not copied for them. */
+  /** Lines for the top of its header. They are kept apart, so that a large message is not copied for them. */
   readonly added?: string;
   readonly raw: Buffer;
 }
@@ -75,7 +75,7 @@ export interface Attachment {
   /** Base64, RFC 4648 section 4, padded and without line breaks. */
   readonly content: string;
   readonly contentType?: string;
-  /** Set for an inline part: `<img src="cid:…">` in the html names it. */
+  /** Set for an inline part, for `<img src="cid:…">` in the html. */
   readonly contentId?: string;
 }
 
@@ -94,12 +94,12 @@ export interface Reply {
 }
 
 /**
- * `held` and `throttled` are the mailbox's fault, `interrupted` the worker's: such an attempt does not count as one when
- * the next is timed. `unknown`: Exchange may have taken the message.
+ * `held` and `throttled` are caused by the mailbox, `interrupted` by the worker: they do not count for the delay of the
+ * next attempt. `unknown`: Exchange may have accepted the message.
  */
 export type AttemptOutcome = 'sent' | 'deferred' | 'failed' | 'unknown' | 'interrupted' | 'held' | 'throttled';
 
-/** One try at handing the message to Exchange. */
+/** One attempt to hand the message to Exchange. */
 export interface Attempt {
   readonly at: Date;
   readonly durationMs: number;
@@ -112,7 +112,7 @@ export interface Attempt {
 export const RECIPIENT_STATUSES = ['pending', 'sent', 'failed', 'canceled'] as const;
 export type RecipientStatus = (typeof RECIPIENT_STATUSES)[number];
 
-/** What became of one recipient; `reply` is set when Exchange spoke of this recipient alone. */
+/** What became of a recipient; `reply` is set when Exchange answered for this recipient only. */
 export interface RecipientState {
   readonly address: string;
   readonly status: RecipientStatus;
@@ -126,34 +126,45 @@ export interface MessageState {
   readonly recipients: readonly RecipientState[];
   readonly nextAttemptAt?: Date;
   readonly finishedAt?: Date;
-  /** When someone had it tried anew: attempts before then no longer count. */
+  /** When it was queued again: earlier attempts no longer count. */
   readonly retriedAt?: Date;
 }
 
-/** The name of the queue that the message waits in. */
+/** The name of the message's queue. */
 export function queueOf({ pool, mailbox }: Pick<Message, 'pool' | 'mailbox'>): string {
   return pool ?? mailbox;
 }
 
-/** The message as it goes out through this mailbox of its pool: as that mailbox, with the display name as given. */
+/** The message as this mailbox of its pool sends it: from its address, with the display name as given. */
 export function sendThrough(message: Message, mailbox: { readonly id: string; readonly address: string }): Message {
   const { from } = message;
   return { ...message, mailbox: mailbox.id, from: { ...from, address: mailbox.address } };
 }
 
+type Addressed = Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo'>;
+
+/** A message never changes, and five steps of its accept ask for its recipients: they are found once. */
+const recipientsFound = new WeakMap<Addressed, readonly string[]>();
+
 /** The SMTP envelope's recipients, each once, in the order of To, Cc, Bcc. */
-export function recipientsOf({ to, cc, bcc, envelopeTo }: Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo'>): string[] {
+export function recipientsOf(message: Addressed): readonly string[] {
+  const found = recipientsFound.get(message) ?? findRecipients(message);
+  recipientsFound.set(message, found);
+  return found;
+}
+
+function findRecipients({ to, cc, bcc, envelopeTo }: Addressed): readonly string[] {
   const addresses = envelopeTo ?? [...to, ...cc, ...bcc].map(({ address }) => address);
   return [...new Map(addresses.map((address) => [addressKey(address), address])).values()];
 }
 
-/** The state of a message that has just been accepted. */
-export function newState(message: Pick<Message, 'to' | 'cc' | 'bcc' | 'envelopeTo' | 'sendAt'>): MessageState {
+/** The state of a message at its accept. */
+export function newState(message: Addressed & Pick<Message, 'sendAt'>): MessageState {
   const recipients = recipientsOf(message).map((address) => ({ address, status: 'pending' }) as const);
   return { status: message.sendAt ? 'scheduled' : 'queued', attempts: [], recipients };
 }
 
-/** The status as a person is told it: what is kept does not change when a mailbox is held or a time has come. */
+/** The status that is shown: the stored one does not change when a mailbox is held or a time has come. */
 export function publicStatus(
   { status }: MessageState,
   { sendAt }: Pick<Message, 'sendAt'>,

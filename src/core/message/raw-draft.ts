@@ -1,6 +1,6 @@
-/** A ready mail as a draft: who it is from and to, and what is added to it. */
+/** A raw message as a draft: its sender, its recipients, and the header fields that are added. */
 import { addressKey, formatAddress, parseAddress } from './address.ts';
-import { type Draft, type ReadDraft, readPlan } from './draft.ts';
+import { type ReadDraft, readPlan, type WrittenDraft } from './draft.ts';
 import { type FieldError, FieldErrors } from './field-errors.ts';
 import { RECIPIENTS_MAX } from '../mailbox/mailbox.ts';
 import { type Message, type RawContent, recipientsOf } from './message.ts';
@@ -8,34 +8,34 @@ import { type HeaderValues, type RawMessage, readRawMessage, withoutSender } fro
 import type { Idempotency } from './idempotency.ts';
 import type { ScheduleDraft } from './schedule.ts';
 
-/** A ready mail and how it is to be sent. */
-export interface RawDraft extends ScheduleDraft, Pick<Draft, 'mailbox' | 'priority' | 'metadata'> {
-  /** RFC 5322; of any line ends. */
+/** A raw message and how to send it. */
+export interface RawDraft extends ScheduleDraft, Pick<WrittenDraft, 'mailbox' | 'priority' | 'metadata'> {
+  /** RFC 5322, with any line ends. */
   readonly bytes: Buffer;
   /** The envelope's recipients; undefined: those of To, Cc and Bcc. */
   readonly recipients?: readonly string[];
   /** Lines for the top of the header, such as Received, once the message has an id. */
   readonly trace?: Trace;
   /**
-   * The bytes' digest, from a client that can not mark its repeats: the same Message-ID with the same bytes to the same
+   * The digest of the bytes, for a client that cannot mark its repeats: the same Message-ID with the same bytes to the same
    * recipients counts once.
    */
   readonly digest?: string;
-  /** What to do with a From that no mailbox of the client may send as; default: refuse it. */
+  /** What to do with a From that no mailbox of the client may use; default: refuse it. */
   readonly foreignFrom?: 'refuse' | 'rewrite';
 }
 
 type Trace = (message: Pick<Message, 'id' | 'acceptedAt'>) => readonly string[];
 
-/** What a ready mail says, once it is known to be right. */
+/** What a raw message says, once it is known to be valid. */
 export interface ReadRawDraft extends Omit<ReadDraft, 'content'> {
   readonly envelopeTo?: readonly string[];
   readonly raw: { readonly message: RawMessage; readonly trace?: Trace };
-  /** The display name for the mailbox's own address, when the mail's From was taken out. */
+  /** The display name for the mailbox's own address, when From was removed. */
   readonly fromName?: string;
 }
 
-/** Reads a ready mail; the errors name the header's fields. `read` is worth something only without errors. */
+/** Reads a raw message; the errors name the header's fields. `read` is valid only without errors. */
 export function readRawDraft(
   draft: RawDraft,
   values: HeaderValues,
@@ -50,26 +50,28 @@ export function readRawDraft(
     return [];
   });
   const { from, to, cc, bcc, subject } = message;
-  const recipients = { to, cc, bcc, ...(envelopeTo && { envelopeTo }) };
-  checkRecipients(recipientsOf(recipients).length, errors);
   const read = {
     ...(from && { from }),
-    ...recipients,
+    to,
+    cc,
+    bcc,
+    ...(envelopeTo && { envelopeTo }),
     subject,
     ...readPlan(draft, errors),
     raw: { message, ...(draft.trace && { trace: draft.trace }) },
   };
+  checkRecipients(recipientsOf(read).length, errors);
   return { read, errors: errors.all };
 }
 
 function checkRecipients(count: number, errors: FieldErrors): void {
-  if (count === 0) errors.add('to', 'Name at least one recipient, in To, Cc or Bcc or beside the mail.');
+  if (count === 0) errors.add('to', 'Give at least one recipient, in To, Cc or Bcc or in the envelope.');
   if (count > RECIPIENTS_MAX) {
-    errors.add('to', `${count} recipients; at most ${RECIPIENTS_MAX} are allowed. Send several messages.`);
+    errors.add('to', `There are ${count} recipients. The limit is ${RECIPIENTS_MAX}: send several messages.`);
   }
 }
 
-/** The draft as the mailbox's own: its From is gone, whatever it said, but for the display name. */
+/** The draft without its From, except for the display name. */
 export function withoutFrom({ from, raw, ...read }: ReadRawDraft): ReadRawDraft {
   return {
     ...read,
@@ -78,15 +80,16 @@ export function withoutFrom({ from, raw, ...read }: ReadRawDraft): ReadRawDraft 
   };
 }
 
-/** How a repeat of the mail is known; undefined without a Message-ID, or for a client that marks its repeats itself. */
-export function repeatOf({ digest }: RawDraft, { raw: { message }, ...read }: ReadRawDraft): Idempotency | undefined {
-  if (digest === undefined || message.messageId === undefined) return undefined;
+/** How a repeat of the message is known; undefined without a Message-ID, or for a client that marks its repeats itself. */
+export function repeatOf({ digest }: RawDraft, read: ReadRawDraft): Idempotency | undefined {
+  const { messageId } = read.raw.message;
+  if (digest === undefined || messageId === undefined) return undefined;
   const recipients = recipientsOf(read).map(addressKey).sort();
-  // With the digest in the key, other bytes are another mail: scripts use a Message-ID again.
-  return { key: JSON.stringify(['Message-ID', message.messageId, recipients, digest]), fingerprint: digest };
+  // With the digest in the key, other bytes are another message: scripts reuse a Message-ID.
+  return { key: JSON.stringify(['Message-ID', messageId, recipients, digest]), digest };
 }
 
-/** The mail, and the fields that it lacks. RFC 6409 8.2, 8.3 */
+/** The message with the fields that it lacks. RFC 6409 8.2, 8.3 */
 export function completeRaw({ message, trace }: ReadRawDraft['raw'], of: Completion): RawContent {
   const fields = [
     ...(trace?.(of) ?? []),

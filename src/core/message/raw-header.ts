@@ -1,7 +1,7 @@
-/** The header of a ready mail (RFC 5322 2.2) in its bytes: what fields it has, and the mail with others. */
+/** The header of a raw message (RFC 5322 2.2): reads its fields, and adds, removes and joins them in the bytes. */
 import { FieldErrors } from './field-errors.ts';
 
-/** One field of the header, with the place of all its lines. */
+/** A field of the header, with the position of its lines. */
 export interface HeaderField {
   readonly name: string;
   /** Unfolded. */
@@ -13,7 +13,7 @@ export interface HeaderField {
 const HEADER_BYTES_MAX = 1024 ** 2;
 const FIELD = /^([!-9;-~]+)[ \t]*:(.*)$/s;
 
-/** The fields up to the empty line; `end` is 0 when there are none. */
+/** The fields up to the empty line; `end` is 0 without fields. */
 export function readHeader(
   bytes: Buffer,
   errors = new FieldErrors(),
@@ -21,7 +21,7 @@ export function readHeader(
   const empty = bytes.subarray(0, 2).toString('latin1') === '\r\n' ? -2 : bytes.indexOf('\r\n\r\n');
   const end = empty < 0 ? (empty === -2 ? 0 : bytes.length) : empty + 2;
   if (end > HEADER_BYTES_MAX) {
-    errors.add('body', `The header has more than ${HEADER_BYTES_MAX} bytes.`);
+    errors.add('body', `The header is larger than ${HEADER_BYTES_MAX} bytes.`);
     return { fields: [], end };
   }
   const fields: HeaderField[] = [];
@@ -30,14 +30,14 @@ export function readHeader(
     const lines = bytes.subarray(start, next).toString('utf8');
     const [, name, value] = FIELD.exec(lines.replace(/\r\n$/, '')) ?? [];
     if (name === undefined || value === undefined)
-      errors.add('body', `The header has a line without a field: ${JSON.stringify(lines.slice(0, 60))}.`);
+      errors.add('body', `The header has a line that is not a field: ${JSON.stringify(lines.slice(0, 60))}.`);
     else fields.push({ name: name.toLowerCase(), value: unfold(value), start, end: next });
     start = next;
   }
   return { fields: fields, end: fields.length === 0 ? 0 : end };
 }
 
-/** A field goes on with each line that begins with white space. RFC 5322 2.2.3 */
+/** A line that begins with white space continues a field. RFC 5322 2.2.3 */
 function endOfField(bytes: Buffer, start: number, end: number): number {
   let next = bytes.indexOf('\r\n', start) + 2;
   while (next > 1 && next < end && (bytes[next] === 0x20 || bytes[next] === 0x09))
@@ -49,12 +49,12 @@ function unfold(value: string): string {
   return value.replace(/\r\n(?=[ \t])/g, '').trim();
 }
 
-/** The mail with these fields before its own. `lines` are without line ends. */
+/** The message with these fields before its own; `lines` have no line ends. */
 export function withFields(bytes: Buffer, lines: readonly string[]): Buffer {
   return lines.length === 0 ? bytes : Buffer.concat([Buffer.from(lines.map((line) => `${line}\r\n`).join('')), bytes]);
 }
 
-/** The mail without these of its fields. */
+/** The message without these fields. */
 export function without(bytes: Buffer, fields: readonly HeaderField[]): Buffer {
   if (fields.length === 0) return bytes;
   const parts: Buffer[] = [];
@@ -66,7 +66,7 @@ export function without(bytes: Buffer, fields: readonly HeaderField[]): Buffer {
   return Buffer.concat([...parts, bytes.subarray(from)]);
 }
 
-/** The mail with one field in place of several of this name: RFC 5322 3.6 allows one, and a reader takes one. */
+/** The message with several fields of this name joined: RFC 5322 3.6 allows one, and programs read only one. */
 export function withJoined(bytes: Buffer, fields: readonly HeaderField[], name: string): Buffer {
   const several = fields.filter((field) => field.name === name);
   const values = several.map((field) => listOf(bytes, field)).filter(Boolean);
@@ -74,14 +74,14 @@ export function withJoined(bytes: Buffer, fields: readonly HeaderField[], name: 
   return Buffer.concat([Buffer.from(line, 'latin1'), without(bytes, several)]);
 }
 
-/** A list as it is, folded and not decoded, without a comma at its end. */
+/** The list of a field, folded and not decoded, without a comma at its end. */
 function listOf(bytes: Buffer, { start, end }: HeaderField): string {
   const field = bytes.toString('latin1', start, end);
   const list = trimmed(field.slice(field.indexOf(':') + 1));
   return list.endsWith(',') ? list.slice(0, -1) : list;
 }
 
-/** `trim` takes 0xa0 for white space, which ends letters like "à" in UTF-8. */
+/** `trim` would also remove 0xa0, the last byte of letters like "à" in UTF-8. */
 function trimmed(latin1: string): string {
   let end = latin1.length;
   while (end > 0 && ' \t\r\n'.includes(latin1.charAt(end - 1))) end -= 1;

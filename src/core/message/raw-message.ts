@@ -1,13 +1,13 @@
 /**
- * A ready mail (RFC 5322) as a program hands it over. It goes out byte for byte but for what a submission server must
- * do (RFC 6409 8): Bcc is taken out, and Date, Message-ID and From are added when they are missing.
+ * A raw message (RFC 5322) as a program hands it over. It is sent byte for byte, except for what a submission server must
+ * do (RFC 6409 8): Bcc is removed, and Date, Message-ID and From are added when they are missing.
  */
 import { type Address, addressKey, formatAddress, parseAddress } from './address.ts';
 import { FieldErrors, type FieldError } from './field-errors.ts';
 import { withCrlf } from './line-ends.ts';
 import { type HeaderField, readHeader, titled, withFields, withJoined, without } from './raw-header.ts';
 
-/** How the values of header fields are read; the caller has a library for it. */
+/** Reads the values of header fields; the caller has a library for it. */
 export interface HeaderValues {
   /** The addresses of a list with names, groups and comments: RFC 5322 3.4. */
   readonly addresses: (value: string) => readonly { readonly name: string; readonly address: string }[];
@@ -15,7 +15,7 @@ export interface HeaderValues {
   readonly text: (value: string) => string;
 }
 
-/** What is known of a ready mail from its header. */
+/** What the header of a raw message says. */
 export interface RawMessage {
   readonly from?: Address;
   readonly to: readonly Address[];
@@ -25,26 +25,26 @@ export interface RawMessage {
   /** With its angle brackets. */
   readonly messageId?: string;
   readonly hasDate: boolean;
-  /** The mail without Bcc, with CRLF line ends. */
+  /** The message without Bcc, with CRLF line ends. */
   readonly bytes: Buffer;
 }
 
 const HIDDEN = new Set(['bcc', 'resent-bcc']);
-/** One that is there and empty is as good as missing, and must not stand beside the one that is added. */
+/** An empty one counts as missing, and must go when another is added. */
 const ADDED = new Set(['from', 'date', 'message-id']);
-/** Fields of which RFC 5322 3.6 allows one: two of them are how a mail is made to look like another's. */
+/** Fields of which RFC 5322 3.6 allows one. A second one can disguise the sender. */
 const ONCE = ['from', 'sender', 'subject', 'date', 'message-id', 'reply-to', 'mime-version'];
-/** Of these, several are joined: scripts give mail() of PHP a To beside its own, and all of them are meant. */
+/** Several of these are joined: scripts add a To to the one of PHP's mail(), and mean both. */
 const LISTS = ['to', 'cc', 'bcc'];
 const SUBJECT_LENGTH_MAX = 998;
-/** RFC 5321 6.3: a mail that has passed so many servers goes in a circle. */
+/** RFC 5321 6.3: a message with more Received fields is in a loop. */
 const HOPS_MAX = 100;
 /** An older way to give the name: `name@example.com (Name)`. */
 const TRAILING_COMMENT = /\([^()]*\)$/;
 
 /**
- * Reads a mail's header; the errors name the header's fields. `isEnvelopeKnown`: the recipients stand beside the mail, and
- * what its header calls them is for people, such as cron's "To: root".
+ * Reads the header; the errors name its fields. With `isEnvelopeKnown` the recipients come from the envelope, and those in
+ * the header are only shown, such as cron's "To: root".
  */
 export function readRawMessage(
   given: Buffer,
@@ -62,7 +62,7 @@ export function readRawMessage(
   const [from, ...others] = readAddresses('from', value('from'), values, errors);
   const recipientErrors = isEnvelopeKnown ? new FieldErrors() : errors;
   const recipients = (name: string) => readAddresses(name, value(name), values, recipientErrors);
-  if (others.length > 0) errors.add('From', 'Name one sender: Exchange takes no mail from several.');
+  if (others.length > 0) errors.add('From', 'Give one sender. Exchange does not accept a message from several.');
   checkSender('from', value('from') || undefined, from, errors);
   checkSender('sender', value('sender'), from, errors);
   const messageId = value('message-id')?.trim();
@@ -80,11 +80,14 @@ export function readRawMessage(
     ),
   };
   if (end === 0)
-    errors.add('body', 'This is no mail: it must begin with header fields, like "To: someone@example.com".');
+    errors.add(
+      'body',
+      'This is not a message (RFC 5322). It must begin with header fields, like "To: someone@example.com".',
+    );
   return { message, errors: errors.all };
 }
 
-/** The mail as it goes out through another mailbox of its pool: From is that one, the rest as it is. */
+/** The message as another mailbox of its pool sends it: with another From. */
 export function withFrom(bytes: Buffer, from: string): Buffer {
   const { fields } = readHeader(bytes);
   return withFields(
@@ -96,29 +99,32 @@ export function withFrom(bytes: Buffer, from: string): Buffer {
   );
 }
 
-/** The mail without a sender, for one to be added; who wrote it gets the answers, unless the mail says who does. */
+/** The message without a sender, so that one can be added. Replies go to the old one, unless Reply-To says otherwise. */
 export function withoutSender({ from, bytes, ...rest }: RawMessage): RawMessage {
   const { fields } = readHeader(bytes);
   const others = without(
     bytes,
     fields.filter(({ name }) => name === 'from' || name === 'sender'),
   );
-  const saysWho = !from || fields.some(({ name }) => name === 'reply-to');
-  return { ...rest, bytes: saysWho ? others : withFields(others, [`Reply-To: ${formatAddress(from)}`]) };
+  const hasReplyTo = !from || fields.some(({ name }) => name === 'reply-to');
+  return { ...rest, bytes: hasReplyTo ? others : withFields(others, [`Reply-To: ${formatAddress(from)}`]) };
 }
 
 function checkOnce(fields: readonly HeaderField[], errors: FieldErrors): void {
   for (const name of ONCE) {
     if (fields.filter((field) => field.name === name).length > 1)
-      errors.add(titled(name), 'Stands in the header more than once.');
+      errors.add(titled(name), 'Appears more than once in the header.');
   }
 }
 
-/** Each server on the way adds a Received, this one too. */
+/** Each server on the way adds a Received, including this one. */
 function checkHops(fields: readonly HeaderField[], errors: FieldErrors): void {
   const hops = fields.filter(({ name }) => name === 'received').length;
   if (hops > HOPS_MAX)
-    errors.add('Received', `The mail has passed ${hops} servers, so it goes in a circle: see who sends it back here.`);
+    errors.add(
+      'Received',
+      `The message has passed ${hops} servers, so it is in a loop. Check which server sends it back here.`,
+    );
 }
 
 function readAddresses(name: string, value: string | undefined, values: HeaderValues, errors: FieldErrors): Address[] {
@@ -132,13 +138,14 @@ function readAddresses(name: string, value: string | undefined, values: HeaderVa
 }
 
 /**
- * A sender must read the same for everyone: where the library is lenient, another program may show another address. And
- * who is shown as "on behalf of" must be who was allowed to send.
+ * A sender must be unambiguous: where the library is tolerant, another program may show another address. And the address
+ * shown as "on behalf of" must be one that may send.
  */
 function checkSender(name: string, value: string | undefined, from: Address | undefined, errors: FieldErrors): void {
   if (value === undefined) return;
   const parsed = parseAddress(value.replace(TRAILING_COMMENT, ''));
-  if (!parsed.ok) errors.add(titled(name), `Write it as Name <name@example.com>; it ${parsed.problem}.`);
+  if (!parsed.ok)
+    errors.add(titled(name), `Must be written as Name <name@example.com>. The address ${parsed.problem}.`);
   else if (from && addressKey(parsed.address.address) !== addressKey(from.address))
-    errors.add(titled(name), `Must be the address of From, ${from.address}.`);
+    errors.add(titled(name), `Must be the same address as From, ${from.address}.`);
 }

@@ -1,4 +1,4 @@
-/** When a message may go out and until when it is tried, as its sender wishes it. */
+/** When a message may be sent, and until when it is tried. */
 import type { FieldErrors } from './field-errors.ts';
 
 export interface ScheduleDraft {
@@ -16,30 +16,27 @@ export interface Schedule {
 
 const DAYS_AHEAD_MAX = 30;
 const DAY_MS = 86_400_000;
-/** Clocks differ: a time so little in the past is now. */
+/** Clocks differ: a time in the recent past means now. */
 const CLOCK_SKEW_MS = 60_000;
-/** RFC 3339 5.6: a date alone, or a time without its zone, says no moment. */
+/** RFC 3339 5.6: only a date, or a time without its zone, does not name a moment. */
 const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
-/** Reads the times of a draft; `messageTtlMs` counts from the time of sending. */
+/** Reads the times of a draft; `messageTtlMs` counts from `sendAt`, or from now. */
 export function readSchedule(draft: ScheduleDraft, now: Date, messageTtlMs: number, errors: FieldErrors): Schedule {
   const asked = readTime(draft.sendAt, 'sendAt', now, errors);
   const sendAt = asked && asked > now ? asked : undefined;
   const begin = sendAt ?? now;
   const end = readTime(draft.expiresAt, 'expiresAt', now, errors);
-  if (end && end <= begin && !isPast(end, now)) errors.add('expiresAt', 'Give a time after sendAt and after now.');
+  if (end && end <= begin && !isPast(end, now)) errors.add('expiresAt', 'Must be after sendAt, and in the future.');
   return { ...(sendAt && { sendAt }), expiresAt: end ?? new Date(begin.getTime() + messageTtlMs) };
 }
 
-/** A time as RFC 3339 has it; what is none is told and is undefined. */
+/** An RFC 3339 time; undefined, and an error, when it is invalid. */
 export function readMoment(text: string, field: string, errors: FieldErrors): Date | undefined {
   const time = new Date(text);
   const day = RFC_3339.exec(text)?.[1];
   if (day !== undefined && !Number.isNaN(time.getTime()) && isDay(day)) return time;
-  errors.add(
-    field,
-    'Give a time with its zone as RFC 3339 has it, like 2026-12-24T18:00:00Z or 2026-12-24T19:00:00+01:00.',
-  );
+  errors.add(field, 'Must be an RFC 3339 time with its zone, like 2026-12-24T18:00:00Z or 2026-12-24T19:00:00+01:00.');
   return undefined;
 }
 
@@ -57,7 +54,7 @@ function isPast(time: Date, now: Date): boolean {
   return time.getTime() < now.getTime() - CLOCK_SKEW_MS;
 }
 
-/** `Date` takes the 31st of a month that has none for the 1st of the next. */
+/** `Date` reads the 31st of a shorter month as the 1st of the next. */
 function isDay(day: string): boolean {
   return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
 }

@@ -1,6 +1,6 @@
 /**
- * How large a message will be once it is composed, told before it is composed: never too small, and for what fills a
- * mailbox (attachments) right within two per cent.
+ * Estimates the size of a composed message before it is composed: never too small, and within two per cent for
+ * attachments.
  */
 import type { Address } from './address.ts';
 import type { Attachment, Message, WrittenContent } from './message.ts';
@@ -11,13 +11,13 @@ const BASE64_OCTETS_PER_CHARACTER = 78 / 76;
 /** Quoted-printable (RFC 2045 6.7) breaks its lines after 51 to 76 octets, by three; an escape is three. */
 const SOFT_BREAKS = 54 / 51;
 const ESCAPE_OCTETS = 3;
-/** An encoded word (RFC 2047) is at most 75 octets, 12 of them for its own signs, and folding adds three. */
+/** An encoded word (RFC 2047) has at most 75 octets, 12 of them for its own characters, and folding adds three. */
 const ENCODED_WORDS = 1.4;
-/** Headers, boundaries and the parts' own headers; an address's signs, and the fold after it. */
+/** Headers, boundaries and the headers of parts; the punctuation of an address, and the fold after it. */
 const HEADERS_BYTES = 1024;
 const PART_BYTES = 512;
 const ADDRESS_BYTES = 10;
-/** A file name stands in Content-Type and in Content-Disposition. */
+/** A file name is in Content-Type and in Content-Disposition. */
 const FILENAME_TIMES = 2;
 
 type Headed = Pick<Message, 'to' | 'cc' | 'subject'> & { readonly from?: Address };
@@ -29,7 +29,7 @@ export function estimateSizeBytes({ from, to, cc, subject }: Headed, content: Wr
   return Math.ceil(
     HEADERS_BYTES +
       sum([text, html].map((part) => PART_BYTES + textBytes(part))) +
-      // An invitation goes out twice: as a part to read, and as a file.
+      // An invitation is sent twice: as a part, and as a file.
       (calendar ? 2 * PART_BYTES + textBytes(calendar.content) + base64Bytes(calendar.content) : 0) +
       sum(attachments.map(attachmentBytes)) +
       sum([...Object.entries(headers).flat(), subject].map(headerBytes)) +
@@ -42,7 +42,7 @@ function attachmentBytes({ filename, content, contentId = '' }: Attachment): num
   return PART_BYTES + names + content.length * BASE64_OCTETS_PER_CHARACTER;
 }
 
-/** In quoted-printable: "=" and what is not ASCII is escaped, and a space before a line's end; lines end with CRLF. */
+/** In quoted-printable, "=", non-ASCII bytes and a space before a line's end are escaped; lines end with CRLF. */
 function textBytes(text: string): number {
   const bytes = Buffer.byteLength(text);
   if (bytes !== text.length) return bytes * ESCAPE_OCTETS * SOFT_BREAKS;

@@ -1,4 +1,4 @@
-/** Who sends: the name of an API key, and what it may send through and as. */
+/** Who sends: the name of an API key, the mailboxes that it may use and the addresses that it may send as. */
 import { addressKey } from '../message/address.ts';
 
 export interface Client {
@@ -7,7 +7,7 @@ export interface Client {
   readonly mailboxes?: readonly string[];
   /** Addresses, and domains as `@contoso.com`, that it may send from; undefined: all of its mailboxes. */
   readonly senders?: readonly string[];
-  /** Unfinished messages, and bytes of their content, that it may have in the queues; undefined: as many as all. */
+  /** Unfinished messages, and bytes of their content, that it may have in the queues; undefined: the limit of all. */
   readonly queuedMessagesMax?: number;
   readonly queuedBytesMax?: number;
 }

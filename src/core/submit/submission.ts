@@ -2,9 +2,13 @@
  * From a draft to a message that is ready for the queue. Promises: every refusal says what would be accepted, and names
  * all that is wrong.
  */
-import { type Client, maySendFrom, mayUseMailbox } from './client.ts';
-import { type Draft, readDraft, type ReadDraft } from '../message/draft.ts';
+import { type Chosen, chooseMailbox, type NotChosen } from './choose-mailbox.ts';
+import type { Client } from './client.ts';
+import type { Directory, Mailbox } from '../mailbox/mailbox.ts';
+import { type ReadDraft, readDraft, type WrittenDraft } from '../message/draft.ts';
+import { type FieldError, FieldErrors } from '../message/field-errors.ts';
 import type { Idempotency } from '../message/idempotency.ts';
+import { type Content, type Message, recipientsOf } from '../message/message.ts';
 import {
   completeRaw,
   type RawDraft,
@@ -14,17 +18,17 @@ import {
   withoutFrom,
 } from '../message/raw-draft.ts';
 import type { HeaderValues } from '../message/raw-message.ts';
-import { type FieldError, FieldErrors } from '../message/field-errors.ts';
-import { type Directory, type Mailbox, maySendAs, ownerOf, poolAsMailbox } from '../mailbox/mailbox.ts';
-import { type Content, type Message, recipientsOf } from '../message/message.ts';
-import { readSchedule, type Schedule, type ScheduleDraft } from '../message/schedule.ts';
+import { readSchedule, type Schedule } from '../message/schedule.ts';
 import { estimateSizeBytes } from '../message/size.ts';
+
+/** A message as its sender hands it over: in parts for relay365 to compose, or whole. */
+export type Draft = ({ readonly kind: 'written' } & WrittenDraft) | ({ readonly kind: 'raw' } & RawDraft);
 
 /** A message and its content, ready for the queue. */
 export interface Submission {
   readonly message: Message;
   readonly content: Content;
-  /** The mailboxes that it may go out through: one, or those of a pool. */
+  /** The mailboxes that may send it: one, or those of a pool. */
   readonly through: readonly Mailbox[];
   readonly client: Client;
   readonly idempotency?: Idempotency;
@@ -35,11 +39,7 @@ export type Refusal =
   | { readonly kind: 'sender-not-allowed'; readonly errors: readonly FieldError[] }
   | { readonly kind: 'too-large'; readonly sizeBytes: number; readonly sizeBytesMax: number; readonly mailbox: string };
 
-export type Prepared = { readonly kind: 'prepared'; readonly submission: Submission } | Refusal;
-
-export type Prepare = (draft: Draft, client: Client, idempotency?: Idempotency) => Prepared;
-
-export type PrepareRaw = (draft: RawDraft, client: Client, idempotency?: Idempotency) => Prepared;
+export type Checked = { readonly kind: 'ready'; readonly submission: Submission } | Refusal;
 
 export interface PrepareDependencies {
   /** Asked for each message: mailboxes may come and go. */
@@ -49,60 +49,60 @@ export interface PrepareDependencies {
   readonly now: () => Date;
   /** How long a message is retried. */
   readonly messageTtlMs: number;
+  readonly headerValues: HeaderValues;
 }
 
-export type PrepareRawDependencies = PrepareDependencies & { readonly headerValues: HeaderValues };
-
-export function createPrepare(dependencies: PrepareDependencies): Prepare {
-  return (draft, client, idempotency) => {
-    const { read, errors } = readDraft(draft);
-    return finish(read, errors, draft, { client, ...(idempotency && { idempotency }) }, dependencies);
-  };
+/** Who asks, and which of several equal requests it is. */
+export interface Asked {
+  readonly client: Client;
+  readonly idempotency?: Idempotency | undefined;
 }
 
-export function createPrepareRaw(dependencies: PrepareRawDependencies): PrepareRaw {
-  return (draft, client, idempotency) => {
-    const given = readRawDraft(draft, dependencies.headerValues);
-    const { read, errors } =
-      draft.foreignFrom === 'rewrite' ? rewriteFrom(given, client, dependencies.directory()) : given;
-    const mark = idempotency ?? repeatOf(draft, read);
-    return finish(read, errors, draft, { client, ...(mark && { idempotency: mark }) }, dependencies);
+/** Checks all of a draft and makes it a message. */
+export function prepare(draft: Draft, asked: Asked, dependencies: PrepareDependencies): Checked {
+  const { directory, now, messageTtlMs } = dependencies;
+  const acceptedAt = now();
+  const { read, errors: draftErrors, repeat } = readAny(draft, asked.client, dependencies);
+  const timeErrors = new FieldErrors();
+  const schedule = readSchedule(draft, acceptedAt, messageTtlMs, timeErrors);
+  const errors = [...draftErrors, ...timeErrors.all];
+  const chosen = chooseMailbox(read, asked.client, directory());
+  if (chosen.kind !== 'chosen') return refuse(errors, chosen);
+  if (errors.length > 0) return { kind: 'invalid', errors };
+  const idempotency = asked.idempotency ?? repeat;
+  const of = {
+    client: asked.client,
+    acceptedAt,
+    schedule,
+    mailbox: chosen.mailbox,
+    ...(idempotency && { idempotency }),
   };
+  const submission = makeSubmission(read, of, dependencies);
+  return tooLarge(submission, chosen.mailbox) ?? tooMany(submission) ?? { kind: 'ready', submission };
+}
+
+interface Read {
+  readonly read: ReadDraft | ReadRawDraft;
+  readonly errors: readonly FieldError[];
+  /** How a repeat of the draft is known when its client does not mark it. */
+  readonly repeat?: Idempotency | undefined;
+}
+
+function readAny(draft: Draft, client: Client, { directory, headerValues }: PrepareDependencies): Read {
+  if (draft.kind === 'written') return readDraft(draft);
+  const given = readRawDraft(draft, headerValues);
+  const result =
+    draft.foreignFrom === 'rewrite' ? rewriteFrom(given, chooseMailbox(given.read, client, directory())) : given;
+  return { ...result, repeat: repeatOf(draft, result.read) };
 }
 
 type ReadRaw = ReturnType<typeof readRawDraft>;
 
-/** A From that can not be sent from gives way to the mailbox's own. */
-function rewriteFrom({ read, errors }: ReadRaw, client: Client, directory: Directory): ReadRaw {
+/** Replaces a From that the client may not use by the mailbox's own address. */
+function rewriteFrom({ read, errors }: ReadRaw, chosen: Chosen): ReadRaw {
   const others = errors.filter(({ field }) => field !== 'From' && field !== 'Sender');
-  const isOurs = others.length === errors.length && chooseMailbox(read, client, directory).kind === 'chosen';
+  const isOurs = others.length === errors.length && chosen.kind === 'chosen';
   return isOurs ? { read, errors } : { read: withoutFrom(read), errors: others };
-}
-
-/** What is common to all drafts: the mailbox that sends, the times, the size. */
-function finish(
-  read: ReadDraft | ReadRawDraft,
-  draftErrors: readonly FieldError[],
-  times: ScheduleDraft,
-  asked: Omit<Asked, 'acceptedAt'>,
-  dependencies: PrepareDependencies,
-): Prepared {
-  const acceptedAt = dependencies.now();
-  const timeErrors = new FieldErrors();
-  const schedule = readSchedule(times, acceptedAt, dependencies.messageTtlMs, timeErrors);
-  const errors = [...draftErrors, ...timeErrors.all];
-  const chosen = chooseMailbox(read, asked.client, dependencies.directory());
-  if (chosen.kind !== 'chosen') return refuse(errors, chosen);
-  if (errors.length > 0) return { kind: 'invalid', errors };
-  const submission = makeSubmission(read, schedule, chosen.mailbox, { ...asked, acceptedAt }, dependencies);
-  return tooLarge(submission, chosen.mailbox) ?? tooMany(submission) ?? { kind: 'prepared', submission };
-}
-
-/** Who asks, when, and which of several equal requests it is. */
-interface Asked {
-  readonly client: Client;
-  readonly acceptedAt: Date;
-  readonly idempotency?: Idempotency;
 }
 
 function tooLarge({ message: { sizeBytes } }: Submission, { id, limits }: Mailbox): Refusal | undefined {
@@ -111,18 +111,15 @@ function tooLarge({ message: { sizeBytes } }: Submission, { id, limits }: Mailbo
   return { kind: 'too-large', sizeBytes, sizeBytesMax: messageSizeBytesMax, mailbox: id };
 }
 
-/** It would wait for room until its time is over, and all others behind it. */
+/** It would wait until it expires, and block all messages behind it. */
 function tooMany({ message, through }: Submission): Refusal | undefined {
   const count = recipientsOf(message).length;
   const limits = through.map(({ limits: { recipientsPerDay } }) => recipientsPerDay || Number.POSITIVE_INFINITY);
   const max = Math.max(...limits);
   if (count <= max) return undefined;
-  const problem = `There are ${count} recipients, and the mailbox may have ${max} in a day.`;
+  const problem = `The message has ${count} recipients. Its mailbox is limited to ${max} recipients in 24 hours.`;
   return { kind: 'invalid', errors: [{ field: 'to', message: problem }] };
 }
-
-type NotChosen = { readonly kind: 'unknown' | 'sender-not-allowed'; readonly errors: readonly FieldError[] };
-type Chosen = { readonly kind: 'chosen'; readonly mailbox: Mailbox } | NotChosen;
 
 /** A sender that is not allowed is a refusal of its own only when nothing else is wrong. */
 function refuse(errors: readonly FieldError[], { kind, errors: more }: NotChosen): Refusal {
@@ -130,44 +127,18 @@ function refuse(errors: readonly FieldError[], { kind, errors: more }: NotChosen
   return { kind: 'invalid', errors: [...errors, ...more] };
 }
 
-function chooseMailbox(
-  read: Pick<ReadDraft, 'from' | 'mailbox'>,
-  client: Client,
-  { mailboxes, pools }: Directory,
-): Chosen {
-  const allowed = (mailbox: Mailbox) => mayUseMailbox(client, mailbox.id);
-  const own = mailboxes.filter(allowed);
-  const named = read.mailbox?.toLowerCase();
-  const known = [...own, ...pools.map(poolAsMailbox).filter(allowed)];
-  const asked = named === undefined ? undefined : known.find(({ id }) => id === named);
-  if (named !== undefined && !asked) return unknownMailbox(known);
-  const from = read.from?.address;
-  const mailbox = asked ?? (from === undefined ? own[0] : ownerOf(own, from));
-  if (!mailbox || (from !== undefined && !maySendAs(mailbox, from))) return senderNotAllowed(asked ? [asked] : own);
-  return maySendFrom(client, from ?? mailbox.address) ? { kind: 'chosen', mailbox } : keyNotAllowed(client);
-}
-
-function unknownMailbox(mailboxes: readonly Mailbox[]): Chosen {
-  const message = `No such mailbox; there are: ${mailboxes.map(({ id }) => id).join(', ')}.`;
-  return { kind: 'unknown', errors: [{ field: 'mailbox', message }] };
-}
-
-function senderNotAllowed(mailboxes: readonly Mailbox[]): Chosen {
-  const allowed = mailboxes.flatMap(({ address, sendAs }) => [address, ...sendAs]);
-  const message = `No mailbox here may send as this address. Leave from out, or use one of: ${allowed.join(', ')}.`;
-  return { kind: 'sender-not-allowed', errors: [{ field: 'from', message }] };
-}
-
-function keyNotAllowed({ senders = [] }: Client): Chosen {
-  const message = `This API key may not send as this address, but as: ${senders.join(', ')}.`;
-  return { kind: 'sender-not-allowed', errors: [{ field: 'from', message }] };
+/** What becomes part of the message besides what the draft says. */
+interface Accepted {
+  readonly client: Client;
+  readonly acceptedAt: Date;
+  readonly schedule: Schedule;
+  readonly mailbox: Mailbox;
+  readonly idempotency?: Idempotency;
 }
 
 function makeSubmission(
   read: ReadDraft | ReadRawDraft,
-  schedule: Schedule,
-  mailbox: Mailbox,
-  { client, idempotency, acceptedAt }: Asked,
+  { client, acceptedAt, schedule, mailbox, idempotency }: Accepted,
   { newId, directory }: PrepareDependencies,
 ): Submission {
   const id = newId(idempotency && seedOf(client, idempotency, acceptedAt));

@@ -1,8 +1,8 @@
-/** `GET /docs` and `GET /openapi.json`: the documentation to try out, with all of its assets from here. Open to everyone. */
+/** `GET /docs` and `GET /openapi.json`: the documentation to try out, with all assets from this server. Open to everyone. */
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 
-/** Scripts, styles and requests of this origin only. Swagger UI draws its icons as `data:` images and sets styles in place. */
+/** Scripts, styles and requests of this origin only. Swagger UI has icons as `data:` images, and inline styles. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "base-uri 'none'",
@@ -21,7 +21,7 @@ export function docsRoutes(app: FastifyInstance): void {
     staticCSP: CONTENT_SECURITY_POLICY,
     theme: { title: 'relay365 API' },
     uiConfig: {
-      // Without a bar that offers to explore other documents.
+      // Without the bar for exploring other documents.
       layout: 'BaseLayout',
       docExpansion: 'list',
       tryItOutEnabled: true,

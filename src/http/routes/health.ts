@@ -1,11 +1,11 @@
-/** `GET /health/live` and `/health/ready`, for whatever starts, stops and routes to this process. Open to everyone. */
+/** `GET /health/live` and `/health/ready`, for what starts, stops and routes to this process. Open to everyone. */
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { sendProblem } from '../problems.ts';
 import { jsonAnswer, problemAnswers } from '../schemas/answers.ts';
 
 export interface HealthDependencies {
-  /** Whether mail can be taken. Exchange is not asked: while it is away the queue goes on taking mail. */
+  /** Whether messages can be queued. Exchange is not asked: while it is away, the queue still accepts messages. */
   readonly ready: () => Promise<{ readonly ok: boolean; readonly checks: { readonly redis: string } }>;
 }
 
@@ -22,9 +22,9 @@ export function healthRoutes(app: FastifyInstance, { ready }: HealthDependencies
   app.get('/health/ready', { schema: readySchema }, async (request, reply) => {
     const { ok, checks } = await ready();
     if (ok) return READY;
-    // Only into the log: the reason names hosts, and this route is open.
+    // The reason goes into the log only: it names hosts, and this route is open.
     request.log.warn({ checks }, 'not ready');
-    return sendProblem(request, reply, 'queue-unavailable', { detail: "Redis can't be reached." });
+    return sendProblem(request, reply, 'queue-unavailable', { detail: 'Redis cannot be reached.' });
   });
 }
 
@@ -32,20 +32,23 @@ const liveSchema = {
   operationId: 'getLiveness',
   tags: ['Health'],
   summary: 'Is the process alive?',
-  description: 'Answers as long as the process does. Restart it when this fails.',
+  description: 'Answers as long as the process runs. Restart the process when this fails.',
   security: [],
-  response: { 200: jsonAnswer('It is.', Live, LIVE), ...problemAnswers('malformed-request', 'internal', 'stopping') },
+  response: {
+    200: jsonAnswer('The process is alive.', Live, LIVE),
+    ...problemAnswers('malformed-request', 'internal', 'stopping'),
+  },
 };
 
 const readySchema = {
   operationId: 'getReadiness',
   tags: ['Health'],
-  summary: 'Can mail be taken?',
+  summary: 'Can messages be queued?',
   description:
-    'Needs Redis, and not Exchange: when Exchange is away the queue goes on taking mail. Route no requests here while it fails.',
+    'Requires Redis but not Exchange: while Exchange is away, messages are still queued. Do not route requests here while this fails.',
   security: [],
   response: {
-    200: jsonAnswer('It can.', Ready, READY),
+    200: jsonAnswer('Messages can be queued.', Ready, READY),
     ...problemAnswers('malformed-request', 'internal', 'queue-unavailable', 'stopping'),
   },
 };

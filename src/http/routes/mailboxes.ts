@@ -1,10 +1,11 @@
-/** `/mailboxes`: how each stands with Exchange, why, what mends it; and to pause or resume it. */
+/** `/mailboxes`: the status of each, the reason and the fix; and to pause, resume or verify it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { type Diagnosis, STEP_TITLES } from '../../core/admin/checkup.ts';
 import type { MailboxAdmin, MailboxReport, PoolReport } from '../../core/admin/mailbox-admin.ts';
 import type { Blocked } from '../../core/mailbox/status.ts';
 import { sendProblem } from '../problems.ts';
+import type { SchemaTypes } from '../schema-check.ts';
 import { bodilessAnswers, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { CHECKUP_EXAMPLE, MAILBOX_EXAMPLE, POOL_EXAMPLE } from '../schemas/examples.ts';
 import { CheckupAnswer, MailboxAnswer, MailboxList, type PoolAnswer } from '../schemas/mailbox.ts';
@@ -17,66 +18,45 @@ const Params = Type.Object({
   id: Type.String({ description: "The mailbox's address.", examples: [MAILBOX_EXAMPLE.id] }),
 });
 
-export function mailboxRoutes(app: FastifyInstance, { mailboxAdmin }: MailboxDependencies): void {
-  app.get('/mailboxes', { schema: listSchema, config: { scope: 'read' } }, (request, reply) =>
-    answered(request, reply, async () => {
-      const [mailboxes, pools] = await Promise.all([mailboxAdmin.list(), mailboxAdmin.pools()]);
-      return reply.send({ items: mailboxes.map(view), pools: pools.map(poolView) });
-    }),
-  );
-  app.get('/mailboxes/:id', { schema: oneSchema, config: { scope: 'read' } }, (request, reply) =>
-    answered(request, reply, async () => tell(request, reply, mailboxAdmin)),
+export function mailboxRoutes(instance: FastifyInstance, { mailboxAdmin }: MailboxDependencies): void {
+  const app = instance.withTypeProvider<SchemaTypes>();
+  app.get('/mailboxes', { schema: listSchema, config: { scope: 'read' } }, async (_request, reply) => {
+    const [mailboxes, pools] = await Promise.all([mailboxAdmin.list(), mailboxAdmin.pools()]);
+    return reply.send({ items: mailboxes.map(view), pools: pools.map(poolView) });
+  });
+  app.get('/mailboxes/:id', { schema: oneSchema, config: { scope: 'read' } }, async (request, reply) =>
+    answer(request, reply, await mailboxAdmin.find(idOf(request.params))),
   );
   for (const action of ['pause', 'resume'] as const) {
-    app.post(`/mailboxes/:id/${action}`, { schema: schemas[action], config: { scope: 'admin' } }, (request, reply) =>
-      answered(request, reply, async () => {
-        const id = idOf(request);
-        if (!(await mailboxAdmin.find(id))) return notFound(request, reply);
-        await mailboxAdmin[action](id);
-        request.log.warn({ audit: action, mailbox: id, client: request.client.name }, `mailbox ${action}d`);
-        return tell(request, reply, mailboxAdmin);
-      }),
-    );
+    const options = { schema: schemas[action], config: { scope: 'admin' } as const };
+    app.post(`/mailboxes/:id/${action}`, options, async (request, reply) => {
+      const id = idOf(request.params);
+      if (!(await mailboxAdmin.find(id))) return notFound(request, reply);
+      await mailboxAdmin[action](id);
+      request.log.warn({ audit: action, mailbox: id, client: request.client.name }, `mailbox ${action}d`);
+      return answer(request, reply, await mailboxAdmin.find(id));
+    });
   }
-  app.post('/mailboxes/:id/verify', { schema: verifySchema, config: { scope: 'admin' } }, (request, reply) =>
-    answered(request, reply, async () => {
-      const id = idOf(request);
-      const diagnosis = await mailboxAdmin.verify(id);
-      if (!diagnosis) return notFound(request, reply);
-      request.log.info(
-        { audit: 'verify', mailbox: id, client: request.client.name, ok: diagnosis.ok },
-        'mailbox verified',
-      );
-      return reply.send(checkupView(diagnosis));
-    }),
-  );
+  app.post('/mailboxes/:id/verify', { schema: verifySchema, config: { scope: 'admin' } }, async (request, reply) => {
+    const id = idOf(request.params);
+    const diagnosis = await mailboxAdmin.verify(id);
+    if (!diagnosis) return notFound(request, reply);
+    const { ok } = diagnosis;
+    request.log.info({ audit: 'verify', mailbox: id, client: request.client.name, ok }, 'mailbox verified');
+    return reply.send(checkupView(diagnosis));
+  });
 }
 
-/** Redis is all that these routes can fail for. */
-async function answered(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  act: () => Promise<FastifyReply>,
-): Promise<FastifyReply> {
-  try {
-    return await act();
-  } catch (error) {
-    request.log.error({ err: error }, 'the mailboxes can not be looked at');
-    return sendProblem(request, reply, 'queue-unavailable', { detail: 'The mailboxes can not be looked at now.' });
-  }
+function idOf({ id }: Static<typeof Params>): string {
+  return id.toLowerCase();
 }
 
-function idOf(request: FastifyRequest): string {
-  return (request.params as Static<typeof Params>).id.toLowerCase();
-}
-
-async function tell(request: FastifyRequest, reply: FastifyReply, mailboxAdmin: MailboxAdmin): Promise<FastifyReply> {
-  const report = await mailboxAdmin.find(idOf(request));
+function answer(request: FastifyRequest, reply: FastifyReply, report: MailboxReport | undefined): FastifyReply {
   return report ? reply.send(view(report)) : notFound(request, reply);
 }
 
 function notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return sendProblem(request, reply, 'mailbox-not-found', { detail: 'GET /mailboxes lists those that there are.' });
+  return sendProblem(request, reply, 'mailbox-not-found', { detail: 'GET /mailboxes lists all mailboxes.' });
 }
 
 function view({ mailbox, mailboxStatus, queue, pools }: MailboxReport): MailboxAnswer {
@@ -87,9 +67,9 @@ function view({ mailbox, mailboxStatus, queue, pools }: MailboxReport): MailboxA
     address,
     sendAs: [...sendAs],
     pools: [...pools],
-    ...restrainedView(mailboxStatus),
+    ...blockedView(mailboxStatus),
     usage: {
-      connections: { used: usage.connections, limit: limits.connections },
+      connections: { used: usage.connections, reserved: usage.reservedConnections, limit: limits.connections },
       messagesPerMinute: { used: usage.messagesPerMinute, limit: limits.messagesPerMinute },
       recipientsPerDay: { used: usage.recipientsPerDay, limit: limits.recipientsPerDay },
     },
@@ -98,10 +78,10 @@ function view({ mailbox, mailboxStatus, queue, pools }: MailboxReport): MailboxA
 }
 
 function poolView({ name, mailboxes, mailboxStatus, queue }: PoolReport): PoolAnswer {
-  return { name, mailboxes: [...mailboxes], ...restrainedView(mailboxStatus), queue: { ...queue } };
+  return { name, mailboxes: [...mailboxes], ...blockedView(mailboxStatus), queue: { ...queue } };
 }
 
-function restrainedView({
+function blockedView({
   state,
   since,
   until,
@@ -120,17 +100,17 @@ function checkupView({ checkedAt, steps, ...rest }: Diagnosis): CheckupAnswer {
   return { ...rest, checkedAt: checkedAt.toISOString(), steps: titled };
 }
 
-const one = { 200: jsonAnswer('The mailbox as it stands.', MailboxAnswer, MAILBOX_EXAMPLE) };
+const one = { 200: jsonAnswer('The mailbox.', MailboxAnswer, MAILBOX_EXAMPLE) };
 const oneRefusals = guardedAnswers('mailbox-not-found', 'url-too-long', 'queue-unavailable');
 const changeRefusals = bodilessAnswers('mailbox-not-found', 'url-too-long', 'queue-unavailable');
 
 const listSchema = {
   operationId: 'listMailboxes',
   tags: ['Mailboxes'],
-  summary: 'All mailboxes',
+  summary: 'List mailboxes',
   description:
-    'How each mailbox stands: open, throttled, held or paused, why, what mends it, and what it has used of its limits; ' +
-    'and how many messages wait for each and for each pool.',
+    'The status of each mailbox (open, throttled, held or paused), the reason and how to fix it, how much of its limits is ' +
+    'used, and how many messages wait for each mailbox and pool.',
   response: {
     200: jsonAnswer('All mailboxes.', MailboxList, { items: [MAILBOX_EXAMPLE], pools: [POOL_EXAMPLE] }),
     ...guardedAnswers('queue-unavailable'),
@@ -140,8 +120,8 @@ const listSchema = {
 const oneSchema = {
   operationId: 'getMailbox',
   tags: ['Mailboxes'],
-  summary: 'One mailbox',
-  description: 'As in the list.',
+  summary: 'Get a mailbox',
+  description: 'The same as in the list.',
   params: Params,
   response: { ...one, ...oneRefusals },
 };
@@ -151,12 +131,12 @@ const verifySchema = {
   tags: ['Mailboxes'],
   summary: 'Check a mailbox from DNS to MAIL FROM',
   description:
-    'The doctor: walks the chain from the configuration over DNS, port, TLS and certificate, token and consent to the ' +
-    'login and the right to send, says what is wrong and what mends it, and sends no mail. Takes up to a minute. Needs ' +
-    'the scope `admin`.',
+    'The doctor: checks the configuration, DNS, the connection, TLS and its certificate, the token and its consent, the ' +
+    'login and the permission to send. Says what is wrong and how to fix it, and sends no message. Takes up to a minute. ' +
+    'Requires the scope `admin`.',
   params: Params,
   response: {
-    200: jsonAnswer('What was found; `ok` says whether mails can go out.', CheckupAnswer, CHECKUP_EXAMPLE),
+    200: jsonAnswer('The diagnosis; `ok` says whether messages can be sent.', CheckupAnswer, CHECKUP_EXAMPLE),
     ...changeRefusals,
   },
 };
@@ -165,17 +145,17 @@ const schemas = {
   pause: {
     operationId: 'pauseMailbox',
     tags: ['Mailboxes'],
-    summary: 'Stop sending through a mailbox',
+    summary: 'Pause a mailbox',
     description:
-      'Messages under way are finished, the others wait until the mailbox is resumed. Needs the scope `admin`.',
+      'Messages in progress are finished. The others wait until the mailbox is resumed. Requires the scope `admin`.',
     params: Params,
     response: { ...one, ...changeRefusals },
   },
   resume: {
     operationId: 'resumeMailbox',
     tags: ['Mailboxes'],
-    summary: 'Send through a mailbox again',
-    description: 'Ends a pause. A mailbox that is held or throttled is tried at once. Needs the scope `admin`.',
+    summary: 'Resume a mailbox',
+    description: 'Ends a pause. A mailbox that is held or throttled is tried at once. Requires the scope `admin`.',
     params: Params,
     response: { ...one, ...changeRefusals },
   },

@@ -21,10 +21,10 @@ const schema = {
   tags: ['Health'],
   summary: 'Metrics for Prometheus',
   description:
-    'Counters and histograms of this process; queues, states and limits of all mailboxes. docs/metrics.md has a list, an ' +
-    'example dashboard and alerts. A worker on its own answers at its `METRICS_PORT`.',
+    'Counters and histograms of this process, and queues, states and limits of all mailboxes. docs/metrics.md lists them, ' +
+    'with an example dashboard and alerts. A separate worker serves its metrics at `METRICS_PORT`.',
   response: {
-    200: contentAnswer('In the text format of Prometheus.', 'text/plain', { schema: Type.String(), example: EXAMPLE }),
+    200: contentAnswer('The text format of Prometheus.', 'text/plain', { schema: Type.String(), example: EXAMPLE }),
     ...guardedAnswers(),
   },
 };

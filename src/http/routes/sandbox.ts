@@ -1,15 +1,16 @@
-/** `GET /sandbox/messages` and the mails themselves: what the simulated Exchange took. There only in the sandbox. */
+/** `GET /sandbox/messages` and the messages themselves: what the simulated Exchange accepted. For the sandbox only. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { sendProblem } from '../problems.ts';
+import type { SchemaTypes } from '../schema-check.ts';
 import { contentAnswer, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
 import { RAW_EXAMPLES, SANDBOX_EXAMPLE } from '../schemas/examples.ts';
 
-/** What the simulated Exchange took. */
+/** What the simulated Exchange accepted. */
 export interface SandboxMessages {
   /** Newest first. */
   readonly list: () => readonly SandboxMessage[];
-  /** The mail as it came, undefined when there is none of this number. */
+  /** The message as it arrived; undefined when no message has this number. */
   readonly raw: (n: number) => Uint8Array | undefined;
 }
 
@@ -17,9 +18,9 @@ const SandboxMessageSchema = Type.Object(
   {
     n: Type.Integer({ description: 'Counts up from 1.' }),
     receivedAt: Type.String({ format: 'date-time' }),
-    mailbox: Type.String({ description: 'The mailbox that was logged in.' }),
-    from: Type.String({ description: 'MAIL FROM' }),
-    to: Type.Array(Type.String(), { description: 'RCPT TO' }),
+    mailbox: Type.String({ description: 'The mailbox that logged in.' }),
+    from: Type.String({ description: 'The sender in `MAIL FROM`.' }),
+    to: Type.Array(Type.String(), { description: 'The recipients in `RCPT TO`.' }),
     subject: Type.String(),
     messageId: Type.Union([Type.String(), Type.Null()]),
     sizeBytes: Type.Integer(),
@@ -31,17 +32,19 @@ const Params = Type.Object({ n: Type.String({ description: 'The number from the 
 
 type SandboxMessage = Readonly<Omit<Static<typeof SandboxMessageSchema>, 'to'>> & { readonly to: readonly string[] };
 
-/** The routes are always there, so that the document is the same everywhere; without a sandbox they say why not. */
-export function sandboxRoutes(app: FastifyInstance, sandbox: SandboxMessages | undefined): void {
+/** The routes always exist, so that the OpenAPI document is the same everywhere; without a sandbox they say so. */
+export function sandboxRoutes(instance: FastifyInstance, sandbox: SandboxMessages | undefined): void {
+  const app = instance.withTypeProvider<SchemaTypes>();
   app.get('/sandbox/messages', { schema: listSchema, config: { scope: 'read' } }, async (request, reply) =>
     sandbox ? reply.send({ items: sandbox.list() }) : noSandbox(request, reply),
   );
   app.get('/sandbox/messages/:n.eml', { schema: rawSchema, config: { scope: 'read' } }, async (request, reply) => {
     if (!sandbox) return noSandbox(request, reply);
-    const { n } = request.params as Static<typeof Params>;
+    const { n } = request.params;
     const raw = /^\d{1,9}$/.test(n) ? sandbox.raw(Number(n)) : undefined;
-    if (!raw) return sendProblem(request, reply, 'not-found', { detail: 'The sandbox has no such mail.' });
-    // As a download: a browser must not show a mail's HTML as a page of this origin.
+    if (!raw)
+      return sendProblem(request, reply, 'not-found', { detail: 'The sandbox has no message with this number.' });
+    // As a download: a browser must not show a message's HTML as a page of this origin.
     return reply.type('message/rfc822').header('content-disposition', `attachment; filename="${n}.eml"`).send(raw);
   });
 }
@@ -53,10 +56,10 @@ function noSandbox(request: FastifyRequest, reply: FastifyReply): FastifyReply {
 const listSchema = {
   operationId: 'listSandboxMessages',
   tags: ['Sandbox'],
-  summary: 'The mails that the sandbox took',
-  description: 'Newest first. There only while no mailbox is configured.',
+  summary: 'List the messages that the sandbox accepted',
+  description: 'Newest first. Available only while no mailbox is configured.',
   response: {
-    200: jsonAnswer('What the simulated Exchange took.', SandboxList, { items: SANDBOX_EXAMPLE }),
+    200: jsonAnswer('The messages that the simulated Exchange accepted.', SandboxList, { items: SANDBOX_EXAMPLE }),
     ...guardedAnswers('sandbox-only'),
   },
 };
@@ -64,11 +67,11 @@ const listSchema = {
 const rawSchema = {
   operationId: 'getSandboxMessage',
   tags: ['Sandbox'],
-  summary: 'One of these mails as it was sent',
-  description: 'The bytes that the simulated Exchange took, to open in a mail program.',
+  summary: 'Download a message as it was sent',
+  description: 'The bytes that the simulated Exchange accepted, to open in a mail program.',
   params: Params,
   response: {
-    200: contentAnswer('The mail (RFC 5322).', 'message/rfc822', {
+    200: contentAnswer('The message (RFC 5322).', 'message/rfc822', {
       schema: Type.String(),
       example: RAW_EXAMPLES.text.value,
     }),

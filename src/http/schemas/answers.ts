@@ -1,4 +1,4 @@
-/** How a route documents its answers: the good one with an example, the problems by their codes. */
+/** How a route documents its answers: the successful one with an example, the problems by their codes. */
 import { type TSchema, Type } from 'typebox';
 import { makeProblem, PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode, problemHeaders } from '../problems.ts';
 import { RAW_EXAMPLES } from './examples.ts';
@@ -7,10 +7,10 @@ import { EXAMPLE_DETAILS, EXAMPLE_REQUEST_ID, ProblemSchema } from './problem.ts
 /** Names of headers with what they mean. */
 type HeaderMeanings = Readonly<Record<string, string>>;
 
-const REQUEST_ID: HeaderMeanings = { 'X-Request-Id': 'Finds the request in the log; your own, when you sent one.' };
+const REQUEST_ID: HeaderMeanings = { 'X-Request-Id': 'The id of the request in the log: your own, if you sent one.' };
 const PROBLEM_HEADERS: HeaderMeanings = {
   'WWW-Authenticate': 'How to authenticate (RFC 6750).',
-  'Retry-After': 'Seconds to wait before the next try.',
+  'Retry-After': 'Seconds to wait before trying again.',
 };
 
 /** An answer in JSON. */
@@ -23,7 +23,7 @@ export function jsonAnswer(
   return contentAnswer(description, 'application/json', { schema, example }, headers);
 }
 
-/** An answer to a request that may have come before. */
+/** An answer to a request that may be a repeat. */
 export function idempotentAnswer(
   description: string,
   schema: TSchema,
@@ -32,11 +32,11 @@ export function idempotentAnswer(
 ): TSchema {
   return jsonAnswer(description, schema, example, {
     ...headers,
-    'Idempotent-Replayed': '`true`: the answer to an earlier request with the same Idempotency-Key.',
+    'Idempotent-Replayed': '`true` when this is the answer to an earlier request with the same Idempotency-Key.',
   });
 }
 
-/** An answer in JSON, or as bytes of another type to those who accept it. */
+/** An answer in JSON, or in another type for clients that accept it. */
 export function withMediaType(
   description: string,
   json: { readonly schema: TSchema; readonly example: unknown },
@@ -51,11 +51,11 @@ export function withMediaType(
   };
 }
 
-/** The header of requests that may be sent again. */
+/** The header of requests that may be repeated. */
 export const IDEMPOTENCY_HEADERS = Type.Object({
   'Idempotency-Key': Type.Optional(
     Type.String({
-      description: 'Of your own making, such as a UUID: requests with the same one count once within 24 hours.',
+      description: 'A unique value of your own, such as a UUID. Requests with the same key count once within 24 hours.',
     }),
   ),
 });
@@ -70,18 +70,18 @@ export function contentAnswer(
   return { description, headers: headerDocs({ ...headers, ...REQUEST_ID }), content: { [mediaType]: media } };
 }
 
-/** The answers of a route that refuses: one entry for each status, an example for each code. */
+/** The problems of a route: one entry for each status, an example for each code. */
 export function problemAnswers(...codes: readonly ProblemCode[]): Record<number, TSchema> {
   const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status);
   return Object.fromEntries([...byStatus].map(([status, group]) => [status, problemAnswer(group)]));
 }
 
-/** What every route may answer that needs a key, and these problems beside. */
+/** The problems of every route that requires a key, and these. */
 export function guardedAnswers(...codes: readonly ProblemCode[]): Record<number, TSchema> {
   return problemAnswers(...GUARDED, ...codes);
 }
 
-/** The same of a route that changes something and needs no body: one that comes all the same must be readable. */
+/** The same for a route that changes something without a body: a body that comes anyway must be readable. */
 export function bodilessAnswers(...codes: readonly ProblemCode[]): Record<number, TSchema> {
   return guardedAnswers('invalid-json', 'body-too-large', 'unsupported-media-type', ...codes);
 }

@@ -1,6 +1,6 @@
 /**
- * The mails that the documentation offers. Each is sent as it stands when "Execute" is pressed, so none names a sender
- * and all go to example.com.
+ * The messages that the documentation offers. "Execute" sends each as it is, so no example names a sender and all go to
+ * example.com.
  */
 
 /** A red dot of 5 × 5 pixels. */
@@ -27,7 +27,7 @@ const INVITATION = [
 
 export const SEND_EXAMPLES = {
   text: {
-    summary: 'A plain mail',
+    summary: 'A plain message',
     value: { to: 'someone@example.com', subject: 'Hello', text: 'Hello from relay365.' },
   },
   html: {
@@ -69,10 +69,10 @@ export const SEND_ANSWER_EXAMPLE = {
   estimatedAt: '2026-12-01T09:00:00.000Z',
 } as const;
 
-/** Named as those in JSON: Swagger UI looks for the same name when another type is chosen. */
+/** Named as those in JSON: Swagger UI keeps the name when another type is chosen. */
 export const FORM_EXAMPLES = {
   text: {
-    summary: 'A plain mail',
+    summary: 'A plain message',
     value: {
       to: ['someone@example.com'],
       subject: 'Hello',
@@ -84,7 +84,7 @@ export const FORM_EXAMPLES = {
 
 export const RAW_EXAMPLES = {
   text: {
-    summary: 'A plain mail',
+    summary: 'A plain message',
     value: 'To: someone@example.com\r\nSubject: Hello\r\n\r\nHello from relay365.\r\n',
   },
 } as const;
@@ -119,7 +119,7 @@ export const DRY_RUN_EXAMPLE = {
   expiresAt: '2026-12-02T09:00:00.000Z',
 } as const;
 
-/** A message that Exchange was too busy for at first. */
+/** A message for which Exchange was too busy at first. */
 export const MESSAGE_EXAMPLE = {
   id: SEND_ANSWER_EXAMPLE.id,
   status: 'sent',
@@ -198,11 +198,11 @@ export const MAILBOX_EXAMPLE = {
   until: '2026-11-16T09:30:20.000Z',
   reason: {
     rule: 'secret-expired',
-    explanation: 'The client secret has expired. The mails wait; none is lost.',
-    fix: 'Entra admin center > App registrations > the app > Certificates & secrets: make a new secret.',
+    explanation: 'The client secret has expired. Messages wait; none is lost.',
+    fix: 'Entra admin center > App registrations > the app > Certificates & secrets: create a new secret.',
   },
   usage: {
-    connections: { used: 3, limit: 3 },
+    connections: { used: 1, reserved: 2, limit: 3 },
     messagesPerMinute: { used: 12, limit: 30 },
     recipientsPerDay: { used: 480, limit: 10_000 },
   },
@@ -232,8 +232,8 @@ export const CHECKUP_EXAMPLE = {
       title: 'Does Entra give a token?',
       status: 'failed',
       seen: 'AADSTS7000222: The provided client secret keys are expired.',
-      meaning: 'The client secret has expired. The mails wait; none is lost.',
-      fix: 'Entra admin center > App registrations > the app > Certificates & secrets: make a new secret.',
+      meaning: 'The client secret has expired. Messages wait; none is lost.',
+      fix: 'Entra admin center > App registrations > the app > Certificates & secrets: create a new secret.',
     },
   ],
 } as const;

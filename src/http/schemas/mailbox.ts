@@ -1,18 +1,27 @@
-/** A mailbox as `GET /mailboxes` tells it. */
+/** A mailbox as `GET /mailboxes` shows it. */
 import { type Static, Type } from 'typebox';
 import { STEP_TITLES } from '../../core/admin/checkup.ts';
 import { Reply, Timestamp } from './message.ts';
 
 const Use = Type.Object(
-  { used: Type.Integer(), limit: Type.Integer({ description: '0 = no limit.' }) },
+  { used: Type.Integer(), limit: Type.Integer({ description: '0: no limit.' }) },
   { title: 'Use' },
+);
+
+const ConnectionUse = Type.Object(
+  {
+    used: Type.Integer({ description: 'Open connections, idle ones included.' }),
+    reserved: Type.Integer({ description: 'Connections that workers may open, and have not opened yet.' }),
+    limit: Type.Integer({ description: '0 = no limit.' }),
+  },
+  { title: 'ConnectionUse' },
 );
 
 const QueueDepth = Type.Object(
   {
-    waiting: Type.Integer({ description: 'For their turn, or for the mailbox.' }),
-    delayed: Type.Integer({ description: 'For their next attempt or their time.' }),
-    underWay: Type.Integer(),
+    waiting: Type.Integer({ description: 'Messages that wait for their turn or for the mailbox.' }),
+    delayed: Type.Integer({ description: 'Messages that wait for their next attempt or their `sendAt`.' }),
+    underWay: Type.Integer({ description: 'Messages that are being sent.' }),
   },
   { title: 'QueueDepth' },
 );
@@ -22,15 +31,15 @@ const Blocked = {
   state: Type.String({
     enum: ['open', 'throttled', 'held', 'paused'],
     description:
-      '`throttled`: Microsoft or a limit asks for less. `held`: a fault of the mailbox, its credential or the network; ' +
-      'it is tried again by itself. `paused`: by a person.',
+      '`throttled`: a limit is reached, or Microsoft asks to slow down. `held`: the mailbox, its credential or the network ' +
+      'has a fault; sending is tried again automatically. `paused`: paused through the API.',
   }),
   since: Type.Optional(Timestamp),
-  until: Type.Optional(Type.String({ format: 'date-time', description: 'When it goes on, or is tried again.' })),
+  until: Type.Optional(Type.String({ format: 'date-time', description: 'When sending continues or is tried again.' })),
   reason: Type.Optional(
     Type.Object(
       {
-        rule: Type.Optional(Type.String({ description: 'The row of docs/replies.md.' })),
+        rule: Type.Optional(Type.String({ description: 'The rule in docs/replies.md.' })),
         explanation: Type.String(),
         fix: Type.Optional(Type.String()),
         source: Type.Optional(Type.String()),
@@ -49,10 +58,11 @@ export const MailboxAnswer = Type.Object(
     pools: Type.Array(Type.String()),
     ...Blocked,
     usage: Type.Object(
-      { connections: Use, messagesPerMinute: Use, recipientsPerDay: Use },
+      { connections: ConnectionUse, messagesPerMinute: Use, recipientsPerDay: Use },
       {
         title: 'Usage',
-        description: 'Of all workers together: leased connections, the last minute, the last 24 hours.',
+        description:
+          'Of all workers together: open connections, messages in the last minute, recipients in the last 24 hours.',
       },
     ),
     queue: QueueDepth,
@@ -64,18 +74,18 @@ export type MailboxAnswer = Static<typeof MailboxAnswer>;
 export const PoolAnswer = Type.Object(
   {
     name: Type.String(),
-    mailboxes: Type.Array(Type.String(), { description: 'Their ids.' }),
+    mailboxes: Type.Array(Type.String(), { description: 'The ids of its mailboxes.' }),
     ...Blocked,
     queue: QueueDepth,
   },
-  { title: 'Pool', description: 'Held when none of its mailboxes can send.' },
+  { title: 'Pool', description: 'A pool is held when none of its mailboxes can send.' },
 );
 export type PoolAnswer = Static<typeof PoolAnswer>;
 
 export const MailboxList = Type.Object(
   {
     items: Type.Array(MailboxAnswer),
-    pools: Type.Array(PoolAnswer, { description: 'What waits for any of the mailboxes of a pool.' }),
+    pools: Type.Array(PoolAnswer, { description: 'Each pool, with the messages that wait for any of its mailboxes.' }),
   },
   { title: 'Mailboxes' },
 );

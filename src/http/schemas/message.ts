@@ -1,4 +1,4 @@
-/** A message as `GET /messages/{id}` tells it: what is known of it and what has happened to it, never its content. */
+/** A message as `GET /messages/{id}` shows it: its addresses, times and attempts, never its content. */
 import { type Static, Type } from 'typebox';
 import { MESSAGE_STATUSES } from '../../core/message/message.ts';
 
@@ -14,7 +14,7 @@ export const Reply = Type.Object(
     enhanced: Type.Optional(Type.String({ description: 'Enhanced status code (RFC 3463).' })),
     text: Type.String(),
   },
-  { title: 'Reply', description: "Exchange's own words." },
+  { title: 'Reply', description: 'The SMTP reply of Exchange.' },
 );
 
 const Attempt = Type.Object(
@@ -26,8 +26,8 @@ const Attempt = Type.Object(
       description: '`unknown`: the connection ended after the whole message was sent and before Exchange answered.',
     }),
     reply: Type.Optional(Reply),
-    explanation: Type.String({ description: 'What happened, in plain words.' }),
-    fix: Type.Optional(Type.String({ description: 'What mends it.' })),
+    explanation: Type.String({ description: 'What happened.' }),
+    fix: Type.Optional(Type.String({ description: 'How to fix it.' })),
   },
   { title: 'Attempt' },
 );
@@ -47,8 +47,10 @@ export const MessageAnswer = Type.Object(
     status: Type.String({
       enum: [...MESSAGE_STATUSES],
       description:
-        '`scheduled`: for its `sendAt`. `sent`: Exchange answered 250. `deferred`: a retry is due. `held`: its mailbox is ' +
-        'held, or nobody knows whether it was sent and a person has to say. The rest speaks for itself.',
+        '`scheduled`: waits for its `sendAt`. `queued`: waits for its mailbox. `sending`: an attempt is in progress. ' +
+        '`deferred`: waits for its next attempt. `held`: its mailbox is held, or it is unknown whether it was sent and a ' +
+        'person has to decide. `sent`: Exchange accepted it. `failed`: Exchange rejected it. `expired`: its time is over. ' +
+        '`canceled`: canceled through the API.',
     }),
     mailbox: Type.String(),
     from: PlainAddress,
@@ -65,21 +67,21 @@ export const MessageAnswer = Type.Object(
       Type.Object(
         {
           since: Type.Optional(Timestamp),
-          until: Type.Optional(Type.String({ format: 'date-time', description: 'When the mailbox is tried next.' })),
+          until: Type.Optional(Type.String({ format: 'date-time', description: 'When the mailbox is tried again.' })),
           explanation: Type.String(),
           fix: Type.Optional(Type.String()),
           reply: Type.Optional(Reply),
         },
         {
           title: 'Held',
-          description: 'Why its mailbox is held: a fault of the mailbox, which costs the message nothing.',
+          description: 'Why its mailbox is held. The message loses no attempt by it.',
         },
       ),
     ),
     estimatedAt: Type.Optional(
       Type.String({
         format: 'date-time',
-        description: "When the mailbox's limits and queue let it go, while it waits.",
+        description: 'While the message waits: when it will probably be sent.',
       }),
     ),
     nextAttemptAt: Type.Optional(Timestamp),
@@ -94,18 +96,18 @@ export type MessageAnswer = Static<typeof MessageAnswer>;
 export const MessageList = Type.Object(
   {
     items: Type.Array(MessageAnswer),
-    nextCursor: Type.Optional(Type.String({ description: 'For `?cursor=`; without it, this was the last page.' })),
+    nextCursor: Type.Optional(Type.String({ description: 'The `cursor` of the next page. Missing on the last page.' })),
   },
   { title: 'Messages' },
 );
 
-/** As it comes: a query holds strings. */
+/** As it is checked: a query holds strings. */
 export const ListShape = Type.Object(
   {
-    status: Type.Optional(Type.String({ enum: [...MESSAGE_STATUSES], description: 'Only those with this status.' })),
-    mailbox: Type.Optional(Type.String({ description: "A mailbox's address, or a pool's name." })),
+    status: Type.Optional(Type.String({ enum: [...MESSAGE_STATUSES], description: 'Only messages with this status.' })),
+    mailbox: Type.Optional(Type.String({ description: 'Only messages of this mailbox or pool.' })),
     limit: Type.Optional(Type.String()),
-    cursor: Type.Optional(Type.String({ description: 'The `nextCursor` of the page before.' })),
+    cursor: Type.Optional(Type.String({ description: 'The `nextCursor` of the previous page.' })),
   },
   { additionalProperties: false },
 );
@@ -119,7 +121,12 @@ export const ListQuery = Type.Object(
   {
     ...ListShape.properties,
     limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT, description: 'How many at most.' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: LIMIT_MAX,
+        default: LIMIT_DEFAULT,
+        description: 'The most messages of a page.',
+      }),
     ),
   },
   { additionalProperties: false },
@@ -127,10 +134,12 @@ export const ListQuery = Type.Object(
 
 export const RetryQuery = Type.Object(
   {
-    mailbox: Type.Optional(Type.String({ description: 'Only those of this mailbox or pool.' })),
-    since: Type.Optional(Type.String({ description: 'Only those that ended then or later.' })),
+    mailbox: Type.Optional(Type.String({ description: 'Only messages of this mailbox or pool.' })),
+    since: Type.Optional(Type.String({ description: 'Only messages that ended at this time (RFC 3339) or later.' })),
     code: Type.Optional(
-      Type.String({ description: 'Only those whose last reply had this code (`535`) or enhanced code (`5.7.3`).' }),
+      Type.String({
+        description: 'Only messages whose last reply had this code (`535`) or enhanced status code (`5.7.3`).',
+      }),
     ),
   },
   { additionalProperties: false },

@@ -4,22 +4,22 @@ import type { ProblemCode, ProblemDetails } from '../problems.ts';
 
 const FieldErrorSchema = Type.Object(
   {
-    field: Type.String({ description: 'Its place in the request, such as `attachments[0].content`.' }),
-    message: Type.String({ description: 'What is wrong and what would be right.' }),
+    field: Type.String({ description: 'The path of the field, such as `attachments[0].content`.' }),
+    message: Type.String({ description: 'What is wrong, and how to fix it.' }),
   },
   { title: 'FieldError' },
 );
 
 export const ProblemSchema = Type.Object(
   {
-    type: Type.String({ format: 'uri', description: 'The kind of problem; stable.' }),
+    type: Type.String({ format: 'uri', description: 'The type of the problem. It never changes.' }),
     title: Type.String(),
     status: Type.Integer(),
     detail: Type.Optional(Type.String({ description: 'What is wrong with this request.' })),
-    errors: Type.Optional(Type.Array(FieldErrorSchema, { description: 'All the fields that are wrong.' })),
-    sizeBytes: Type.Optional(Type.Integer({ description: 'What was sent.' })),
-    sizeBytesMax: Type.Optional(Type.Integer({ description: 'What is allowed.' })),
-    requestId: Type.String({ description: 'The same as in `X-Request-Id`: the log has more under it.' }),
+    errors: Type.Optional(Type.Array(FieldErrorSchema, { description: 'Every invalid field.' })),
+    sizeBytes: Type.Optional(Type.Integer({ description: 'The size of the request or message.' })),
+    sizeBytesMax: Type.Optional(Type.Integer({ description: 'The limit.' })),
+    requestId: Type.String({ description: 'The same as `X-Request-Id`. The log has more under it.' }),
   },
   { title: 'Problem', description: 'RFC 9457' },
 );
@@ -29,23 +29,31 @@ const MEGABYTE = 1024 ** 2;
 
 export const EXAMPLE_DETAILS: Partial<Record<ProblemCode, ProblemDetails>> = {
   'invalid-json': { detail: 'Unexpected end of JSON input' },
-  unauthorized: { detail: 'Send the header Authorization: Bearer KEY, with a key from API_KEYS.' },
+  unauthorized: { detail: 'Send the header Authorization: Bearer KEY with a valid API key.' },
   'not-local': { detail: 'The request is for a host other than localhost. Set API_KEYS to serve others.' },
   'sender-not-allowed': {
     errors: [
       {
         field: 'from',
-        message: 'No mailbox here may send as this address. Leave from out, or use one of: noreply@contoso.com.',
+        message: 'No mailbox may send as this address. Leave from out, or use one of: noreply@contoso.com.',
       },
     ],
   },
-  'body-too-large': { detail: 'The body is too large.', sizeBytes: 60 * MEGABYTE, sizeBytesMax: 53.5 * MEGABYTE },
-  'message-too-large': { detail: 'The message is too large.', sizeBytes: 41 * MEGABYTE, sizeBytesMax: 35 * MEGABYTE },
-  'unsupported-media-type': { detail: 'The body is text/plain; send application/json.' },
+  'body-too-large': {
+    detail: 'The body has 62914560 bytes. The limit is 56098816 bytes.',
+    sizeBytes: 60 * MEGABYTE,
+    sizeBytesMax: 53.5 * MEGABYTE,
+  },
+  'message-too-large': {
+    detail: 'The composed message would have about 42991616 bytes. The limit of noreply@contoso.com is 36700160 bytes.',
+    sizeBytes: 41 * MEGABYTE,
+    sizeBytesMax: 35 * MEGABYTE,
+  },
+  'unsupported-media-type': { detail: 'The Content-Type text/plain is not supported. Send application/json.' },
   'invalid-message': {
     errors: [
       { field: 'to', message: 'Give at least one recipient in to, cc or bcc.' },
-      { field: 'reply_to', message: 'Unknown; did you mean replyTo?' },
+      { field: 'reply_to', message: 'Unknown field. Did you mean replyTo?' },
     ],
   },
 };

@@ -6,7 +6,7 @@ import { positionAhead, type Backlog } from '../../core/mailbox/eta.ts';
 import type { Mailbox } from '../../core/mailbox/mailbox.ts';
 import { queueOf } from '../../core/message/message.ts';
 import type { Submission } from '../../core/submit/submission.ts';
-import type { EnqueueOutcome } from '../../core/submit/submit.ts';
+import type { EnqueueOutcome } from '../../core/submit/outbox.ts';
 import type { AcceptAnswer, AcceptedMessage, ACCEPT_SCRIPTS } from './scripts.ts';
 import type { BodyCipher } from '../records/body-cipher.ts';
 import { encodeContent } from '../records/codec.ts';
@@ -17,8 +17,9 @@ import type { LuaCalls } from '../redis/lua.ts';
 import { PRIORITIES } from '../jobs/priorities.ts';
 import { newRecord, type Records } from '../records/records.ts';
 import type { RedisClient } from '../redis/client.ts';
-import { askTime, type RedisClock } from '../redis/clock.ts';
-import { agreeOnEstimate, asUsedKey, keptMs, replay, usedKeysOf } from './idempotency-store.ts';
+import type { RedisClock } from '../redis/clock.ts';
+import { askTime } from '../redis/redis-time.ts';
+import { agreeOnEstimate, readEntry, keptMs, replay, idempotencyKeysOf } from './idempotency-store.ts';
 
 export interface AcceptDependencies {
   readonly redis: RedisClient;
@@ -56,7 +57,7 @@ export async function acceptAll(
   const answering = scripts.accept({ keys: { index: keys.index }, args: { prefix: keys.prefix, messages } });
   const capacities = readCapacities(requests, dependencies);
   const [redisMs, ...answers] = await answering;
-  clock.tell(redisMs, sentAt);
+  clock.set(redisMs, sentAt);
   const capacityOf = await capacities;
   return Promise.all(
     requests.map(({ submission }, i) => settle(submission, answers[i] ?? gone(), capacityOf, dependencies)),
@@ -69,7 +70,7 @@ function acceptedMessage(
   { keys, cipher }: AcceptDependencies,
 ): AcceptedMessage {
   const { message, content, idempotency } = submission;
-  const used = usedKeysOf(submission, keys);
+  const idempotencyKeys = idempotencyKeysOf(submission, keys);
   return {
     id: message.id,
     content: cipher.seal(message, encodeContent(content)),
@@ -81,9 +82,9 @@ function acceptedMessage(
     priority: PRIORITIES[message.priority],
     delayMs: delayOf(message),
     jobData: JSON.stringify(jobData(message)),
-    idempotencyKey: used?.message ?? '',
-    requestKey: used?.request ?? '',
-    digest: idempotency?.fingerprint ?? '',
+    idempotencyKey: idempotencyKeys?.message ?? '',
+    requestKey: idempotencyKeys?.request ?? '',
+    digest: idempotency?.digest ?? '',
     keptMs: keptMs(message),
     latestMs,
   };
@@ -116,7 +117,7 @@ async function settle(
     case 'other':
       return { kind: 'key-reused' };
     case 'used':
-      return replay(submission, asUsedKey(answer.slice(1) as string[]) ?? gone(), dependencies);
+      return replay(submission, readEntry(answer.slice(1) as string[]) ?? gone(), dependencies);
     case 'written': {
       const { redis, keys } = dependencies;
       const [, high, normal, low, underWay] = answer;

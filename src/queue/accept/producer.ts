@@ -1,18 +1,18 @@
-/** The accepting side of the queues: takes messages in, and lets people cancel them or have them tried anew. */
+/** The accepting side of the queues: writes messages, cancels them, and retries them. */
 import { Queue } from 'bullmq';
 import { ReplyError } from 'ioredis';
 import type { QueueDepth } from '../../core/admin/mailbox-admin.ts';
 import type { Mailbox } from '../../core/mailbox/mailbox.ts';
 import { type Message, type MessageStatus, queueOf, type RecipientState } from '../../core/message/message.ts';
 import type { Submission } from '../../core/submit/submission.ts';
-import type { EnqueueAll, EnqueueOutcome } from '../../core/submit/submit.ts';
+import type { EnqueueAll, EnqueueOutcome } from '../../core/submit/outbox.ts';
 import { type AcceptRequest, acceptAll } from './accept.ts';
 import { ACCEPT_SCRIPTS } from './scripts.ts';
 import type { BodyCipher } from '../records/body-cipher.ts';
 import { encodeMessage, type StoredMessage } from '../records/codec.ts';
-import { withDeadline } from '../redis/deadline.ts';
+import { makeBatcher, withTimeout } from '../../lib/async.ts';
+import { KILOBYTE, MEGABYTE } from '../../lib/units.ts';
 import { forecast } from './eta.ts';
-import { makeBatcher } from './batcher.ts';
 import { jobData, retryJobId } from '../jobs/job.ts';
 import type { Keys } from '../redis/keys.ts';
 import { PRIORITIES } from '../jobs/priorities.ts';
@@ -25,14 +25,13 @@ import { makeRedisClock } from '../redis/clock.ts';
 
 export interface Producer {
   readonly enqueueAll: EnqueueAll;
-  readonly enqueue: (submission: Submission) => Promise<EnqueueOutcome>;
-  /** Cancels a message that no worker has; false when one has it, or it is over. */
-  cancel(stored: StoredMessage): Promise<boolean>;
-  /** Has a message tried anew that failed, expired or waits for a person, until `expiresAt`. */
-  retry(stored: StoredMessage, expiresAt: Date): Promise<'queued' | 'wrong-state' | 'content-gone'>;
+  /** Cancels a message that no worker has, and answers with it; undefined when one has it, or it is final. */
+  cancel(stored: StoredMessage): Promise<StoredMessage | undefined>;
+  /** Queues a message again that failed, expired or waits for a person, until `expiresAt`, and answers with it. */
+  retry(stored: StoredMessage, expiresAt: Date): Promise<StoredMessage | 'wrong-state' | 'content-gone'>;
   /** How many messages are in a mailbox's queue. */
   depth(mailbox: string): Promise<QueueDepth>;
-  /** When the turn of a message that waits comes; undefined when it does not wait. */
+  /** When a message that waits is sent; undefined when it does not wait. */
   estimate(stored: StoredMessage, through: readonly Mailbox[]): Promise<Date | undefined>;
   /** Ends a wait of the queue's workers for their mailbox. */
   wake(queue: string): Promise<void>;
@@ -54,10 +53,10 @@ export interface ProducerOptions {
 /** How long Redis may take for a small message, and more for each further megabyte. */
 const DEADLINE_MS = 1_000;
 const DEADLINE_MS_PER_MEGABYTE = 200;
-/** Messages that come at the same time are written together, up to so many: larger ones don't hold up the others. */
-const TOGETHER_BYTES_MAX = 256 * 1024;
+/** Messages that come at the same time are written together, up to this size: larger ones do not delay the others. */
+const TOGETHER_BYTES_MAX = 256 * KILOBYTE;
 const TOGETHER_MESSAGES_MAX = 100;
-/** What is left of it for the way back: so late, Redis begins with nothing that was asked of it. */
+/** The part of it for Redis's answer: what Redis has not begun by then, it does not begin. */
 const ANSWER_MS = 250;
 
 export function openProducer(options: ProducerOptions): Producer {
@@ -78,11 +77,8 @@ export function openProducer(options: ProducerOptions): Producer {
     itemsMax: TOGETHER_MESSAGES_MAX,
   });
   const dependencies = { ...options, scripts: defineLua(redis, RECORD_SCRIPTS), queueOf: openQueueOf, accept };
-  const enqueue = (submissions: readonly Submission[]) => enqueueInTime(submissions, dependencies);
   return {
-    enqueueAll: enqueue,
-    enqueue: async (submission) =>
-      (await enqueue([submission]))[0] ?? { kind: 'unavailable', cause: new Error('No answer.') },
+    enqueueAll: (submissions) => enqueueInTime(submissions, dependencies),
     cancel: (stored) => cancel(stored, dependencies),
     retry: (stored, expiresAt) => retry(stored, expiresAt, dependencies),
     depth: async (mailbox) => {
@@ -120,7 +116,7 @@ async function enqueueInTime(
   const [first] = submissions;
   if (!first) return [];
   const wanted = { messages: submissions.length, bytes: bytesOf(submissions) };
-  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(wanted.bytes / 1024 ** 2);
+  const deadlineMs = DEADLINE_MS + DEADLINE_MS_PER_MEGABYTE * Math.floor(wanted.bytes / MEGABYTE);
   let sent = false;
   const onSent = () => {
     sent = true;
@@ -132,7 +128,7 @@ async function enqueueInTime(
     return 'kind' in outcome ? submissions.map(() => outcome) : outcome;
   };
   try {
-    return await withDeadline(enqueue(), deadlineMs);
+    return await withTimeout(enqueue(), deadlineMs);
   } catch (cause) {
     const kind = sent && !(cause instanceof ReplyError) ? 'unanswered' : 'unavailable';
     return submissions.map(() => ({ kind, cause }));
@@ -144,33 +140,37 @@ function bytesOf(submissions: readonly Submission[]): number {
 }
 
 async function cancel(
-  { message, state, ticket }: StoredMessage,
+  { message, state, jobId }: StoredMessage,
   { records, queueOf: openQueueOf }: Dependencies,
-): Promise<boolean> {
+): Promise<StoredMessage | undefined> {
+  const finishedAt = new Date();
   const recipients = state.recipients.map(
     (recipient): RecipientState => (recipient.status === 'pending' ? { ...recipient, status: 'canceled' } : recipient),
   );
-  const canceled = await records.endIdle(message.id, { status: 'canceled', recipients, endedAt: new Date() });
-  // The ticket would bring a worker to a message that is over; without it, the queue's depth tells the truth.
-  if (canceled)
-    await openQueueOf(queueOf(message))
-      .remove(ticket)
-      .catch(() => 0);
-  return canceled;
+  const canceled = await records.endIdle(message.id, { status: 'canceled', recipients, endedAt: finishedAt });
+  if (!canceled) return undefined;
+  // The job would bring a worker a message that is over, and it would count in the queue's depth.
+  await openQueueOf(queueOf(message))
+    .remove(jobId)
+    .catch(() => 0);
+  const { nextAttemptAt: _, ...rest } = state;
+  return { message, jobId, state: { ...rest, status: 'canceled', recipients, finishedAt } };
 }
 
-/** `held` is the record's own: nobody knows whether it was sent, and a person has to say. */
+/** A held message may have been sent: a person has to decide. */
 const RETRIABLE: readonly MessageStatus[] = ['failed', 'expired', 'held'];
 
 async function retry(
   { message, state }: StoredMessage,
   expiresAt: Date,
   { scripts, keys }: Dependencies,
-): Promise<'queued' | 'wrong-state' | 'content-gone'> {
-  // A ticket for a message in another state could bring it to a worker before its time, or to two at once.
+): Promise<StoredMessage | 'wrong-state' | 'content-gone'> {
+  // A job for a message in another state could bring it to a worker before its time, or to two at once.
   if (!RETRIABLE.includes(state.status)) return 'wrong-state';
   const { sendAt: _past, ...rest } = message;
   const again: Message = { ...rest, expiresAt };
+  const retriedAt = new Date();
+  const jobId = retryJobId(message.id, state.attempts.length);
   const recipients = state.recipients.map(
     (recipient): RecipientState =>
       recipient.status === 'sent' ? recipient : { address: recipient.address, status: 'pending' },
@@ -180,15 +180,16 @@ async function retry(
     args: {
       prefix: keys.prefix,
       id: message.id,
-      nowMs: Date.now(),
       message: encodeMessage(again),
       recipients: JSON.stringify(recipients),
       expiresAtMs: expiresAt.getTime(),
       queue: queueOf(again),
-      jobId: retryJobId(message.id, state.attempts.length),
+      jobId,
       priority: PRIORITIES[again.priority],
       jobData: JSON.stringify(jobData(again)),
     },
   });
-  return taken === 1 ? 'queued' : taken === 0 ? 'wrong-state' : 'content-gone';
+  if (taken !== 1) return taken === 0 ? 'wrong-state' : 'content-gone';
+  const { finishedAt: _finished, nextAttemptAt: _next, ...known } = state;
+  return { message: again, jobId, state: { ...known, status: 'queued', recipients, retriedAt } };
 }

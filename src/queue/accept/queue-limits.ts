@@ -3,7 +3,7 @@
  * becomes of the mails that it has.
  */
 import type { Client } from '../../core/submit/client.ts';
-import type { QueueFull } from '../../core/submit/submit.ts';
+import type { QueueFull } from '../../core/submit/outbox.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisClient } from '../redis/client.ts';
 

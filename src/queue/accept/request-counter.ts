@@ -1,4 +1,5 @@
 /** Counts the requests of each API key in windows of a minute, over all APIs. */
+import { MINUTE_MS } from '../../lib/units.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisClient } from '../redis/client.ts';
 
@@ -9,7 +10,7 @@ export interface RequestCount {
   readonly leftMs: number;
 }
 
-export const REQUEST_WINDOW_MS = 60_000;
+export const REQUEST_WINDOW_MS = MINUTE_MS;
 
 /** Counts one more request; the window begins with the first one in it. */
 export async function countRequest(redis: RedisClient, keys: Keys, client: string): Promise<RequestCount> {

@@ -1,4 +1,5 @@
-/** What Lua scripts that read or write jobs know from here. */
+/** The constants of Lua scripts that read or write jobs. */
+import { QUEUE_KEYS } from './bullmq-keys.ts';
 import { JOB_NAME, JOB_OPTIONS } from './job.ts';
 import { PRIORITIES, PRIORITY_FACTOR } from './priorities.ts';
 
@@ -10,4 +11,5 @@ export const JOB_CONSTANTS = {
   PRIORITY_NORMAL: PRIORITIES.normal,
   PRIORITY_LOW: PRIORITIES.low,
   PRIORITY_FACTOR,
+  ...QUEUE_KEYS,
 } as const;

@@ -9,6 +9,7 @@
 --   workers           sorted set: worker -> end of its lease
 --   mailboxKeys[]
 --     leases
+--     openConnections
 --     status
 -- ARGV
 --   worker
@@ -45,9 +46,12 @@ for i, mailbox in ipairs(mailboxes) do
   local mine = math.max(tonumber(mailbox.using), target)
   if mine == 0 then
     redis.call('HDEL', keys.leases, worker)
+    redis.call('HDEL', keys.openConnections, worker)
   else
     redis.call('HSET', keys.leases, worker, string.format('%d:%.0f', mine, expiry))
     redis.call('PEXPIRE', keys.leases, LEASES_KEPT_MS)
+    redis.call('HSET', keys.openConnections, worker, mailbox.using)
+    redis.call('PEXPIRE', keys.openConnections, LEASES_KEPT_MS)
   end
   granted[i] = target
 end

@@ -2,11 +2,18 @@
  * Keeps Microsoft's limits for all workers together: admits a message only when its mailbox may send it now, and applies
  * each result. All of it is in Redis, so a worker that dies takes nothing with it.
  */
-import type { MailboxLimits } from '../../core/mailbox/mailbox.ts';
-import type { Backoff, MailboxEffect, MailboxStatus } from '../../core/mailbox/status.ts';
-import { type AdmitArgs, type AdmitKeys, type SettleArgs, THROTTLE_SCRIPTS, type ThrottleKeys } from './scripts.ts';
+import { MINUTE_MS } from '../../lib/units.ts';
+import type { Backoff, MailboxEffect } from '../../core/mailbox/status.ts';
+import {
+  type AdmitArgs,
+  type AdmitKeys,
+  type SettleArgs,
+  STATUS_SCRIPTS,
+  THROTTLE_SCRIPTS,
+  type ThrottleKeys,
+} from './scripts.ts';
 import type { Keys } from '../redis/keys.ts';
-import { readMailboxStatus } from './status.ts';
+import { type LimitedMailbox, makeStatusReader, type StatusReader } from './status.ts';
 import { defineLua, type LuaCalls } from '../redis/lua.ts';
 import type { RedisClient } from '../redis/client.ts';
 
@@ -26,12 +33,7 @@ export type MailboxChange =
       readonly isNew: boolean;
     };
 
-export interface LimitedMailbox {
-  readonly id: string;
-  readonly limits: MailboxLimits;
-}
-
-export interface Throttle {
+export interface Throttle extends StatusReader {
   /** What claim.lua needs to admit a message. An admitted message is in progress until its result is applied. */
   admission(mailbox: LimitedMailbox, recipients: number): Admission;
   /** What complete.lua needs to apply a result. */
@@ -40,11 +42,6 @@ export interface Throttle {
   apply(mailbox: LimitedMailbox, message: string, effect: MailboxEffect): Promise<MailboxChange>;
   /** Holds the mailbox, or throttles it; `message` is the one whose result this is. */
   block(mailbox: LimitedMailbox, backoff: Backoff, message?: string): Promise<MailboxChange>;
-  mailboxStatus(mailbox: string): Promise<MailboxStatus>;
-  /** Whether it is paused, or held or throttled for some more time. */
-  isBlocked(mailbox: string): Promise<boolean>;
-  /** How many messages each may send now, and whether it is neither held nor paused. */
-  room(mailboxes: readonly LimitedMailbox[]): Promise<readonly Room[]>;
   /** Nothing is sent until it is resumed. */
   pause(mailbox: string): Promise<void>;
   /** Lets a held mailbox be tried at once; false when it is not held. */
@@ -67,11 +64,6 @@ export interface ResultCall {
   readonly args: SettleArgs;
 }
 
-export interface Room {
-  readonly messages: number;
-  readonly works: boolean;
-}
-
 export interface ThrottleOptions {
   readonly redis: RedisClient;
   readonly keys: Keys;
@@ -83,24 +75,22 @@ export interface ThrottleOptions {
 }
 
 /** Exchange's "30 messages in any 60 seconds". */
-export const WINDOW_MS = 60_000;
+export const WINDOW_MS = MINUTE_MS;
 /** The longest that an attempt can be under way (the reply to the final dot may take ten minutes), and some more. */
-const UNDER_WAY_MS_MAX = 15 * 60_000;
+const UNDER_WAY_MS_MAX = 15 * MINUTE_MS;
 
 export function openThrottle(options: ThrottleOptions): Throttle {
   const { redis, keys, worker = '', windowMs = WINDOW_MS, random = Math.random } = options;
-  const scripts = defineLua(redis, THROTTLE_SCRIPTS);
+  const scripts = defineLua(redis, { ...THROTTLE_SCRIPTS, ...STATUS_SCRIPTS });
   const settings = { scripts, keys, worker, windowMs, random };
   return {
     admission: (mailbox, recipients) => admission(settings, mailbox, recipients),
     result: (mailbox, effect) => resultCall(settings, mailbox, effect),
     apply: (mailbox, message, effect) => apply(settings, mailbox, message, effect),
     block: (mailbox, backoff, message = '') => block(settings, mailbox, message, backoff),
-    mailboxStatus: (mailbox) => readMailboxStatus(redis, keys, mailbox),
-    isBlocked: (mailbox) => isBlocked(redis, keys, mailbox),
-    room: (mailboxes) => Promise.all(mailboxes.map((mailbox) => roomOf(redis, keys, mailbox))),
+    ...makeStatusReader(scripts, keys),
     pause: async (mailbox) => {
-      await redis.hset(keys.mailboxStatus(mailbox), 'pausedMs', Date.now());
+      await scripts.pause({ keys: { mailboxStatus: keys.mailboxStatus(mailbox) }, args: {} });
     },
     probe: async (mailbox) => {
       if ((await redis.hget(keys.mailboxStatus(mailbox), 'state')) !== 'held') return false;
@@ -206,24 +196,4 @@ async function block(
     waitMs,
     isNew: isNew === 1,
   };
-}
-
-/** Asked for all mailboxes of a pool at once, so their commands share one round trip. */
-async function roomOf(redis: RedisClient, keys: Keys, { id, limits }: LimitedMailbox): Promise<Room> {
-  const [sent, underWay, [state, paused]] = await Promise.all([
-    redis.zcount(keys.sent(id), `(${Date.now()}`, '+inf'),
-    redis.hlen(keys.underWay(id)),
-    redis.hmget(keys.mailboxStatus(id), 'state', 'pausedMs'),
-  ]);
-  const limit = limits.messagesPerMinute || Number.MAX_SAFE_INTEGER;
-  return { messages: limit - sent - underWay, works: state !== 'held' && !paused };
-}
-
-/** By Redis's clock: one that is ahead would have the worker ask over and over again. */
-async function isBlocked(redis: RedisClient, keys: Keys, mailbox: string): Promise<boolean> {
-  const [[state, untilMs, paused], [seconds]] = await Promise.all([
-    redis.hmget(keys.mailboxStatus(mailbox), 'state', 'untilMs', 'pausedMs'),
-    redis.time(),
-  ]);
-  return Boolean(paused) || (Boolean(state) && Number(untilMs) > Number(seconds) * 1_000);
 }

@@ -1,6 +1,6 @@
 --- @include "redis-time"
 --- @include "messages-under-way"
---- @include "recipients-in-a-day"
+--- @include "prune-recipients"
 
 local PAUSED_WAIT_MS = 60000
 local RECOVERING_WAIT_MS = 250
@@ -19,7 +19,7 @@ end
 local function dayWait(recipientCounts, perDay, recipients, now)
   if perDay == 0 then return nil end
   local minute = math.floor(now / 60000)
-  local total, oldest = recipientsInADay(recipientCounts, minute)
+  local total, oldest = pruneRecipients(recipientCounts, minute)
   local excess = total + recipients - perDay
   if excess <= 0 then return nil end
   local freed = 0

@@ -11,15 +11,15 @@ local function enqueueJob(queue, now, job)
   if redis.call('EXISTS', key) == 1 then return end
   writeJob(key, now, job)
   if job.delayMs == 0 then
-    local position = redis.call('INCR', queue .. ':pc') % PRIORITY_FACTOR
-    redis.call('ZADD', queue .. ':prioritized', job.priority * PRIORITY_FACTOR + position, job.id)
-    redis.call('ZADD', queue .. ':marker', 0, '0')
+    local position = redis.call('INCR', queue .. ARRIVALS) % PRIORITY_FACTOR
+    redis.call('ZADD', queue .. PRIORITIZED, job.priority * PRIORITY_FACTOR + position, job.id)
+    redis.call('ZADD', queue .. MARKER, 0, '0')
     return
   end
   local first = (now + job.delayMs) * DELAY_FACTOR
   local last = first + DELAY_FACTOR - 1
-  local taken = redis.call('ZREVRANGEBYSCORE', queue .. ':delayed', last, first, 'WITHSCORES', 'LIMIT', 0, 1)
-  redis.call('ZADD', queue .. ':delayed', taken[2] and math.min(last, taken[2] + 1) or first, job.id)
-  local soonest = redis.call('ZRANGE', queue .. ':delayed', 0, 0, 'WITHSCORES')
-  redis.call('ZADD', queue .. ':marker', soonest[2] / DELAY_FACTOR, '1')
+  local taken = redis.call('ZREVRANGEBYSCORE', queue .. DELAYED, last, first, 'WITHSCORES', 'LIMIT', 0, 1)
+  redis.call('ZADD', queue .. DELAYED, taken[2] and math.min(last, taken[2] + 1) or first, job.id)
+  local soonest = redis.call('ZRANGE', queue .. DELAYED, 0, 0, 'WITHSCORES')
+  redis.call('ZADD', queue .. MARKER, soonest[2] / DELAY_FACTOR, '1')
 end

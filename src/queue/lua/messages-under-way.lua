@@ -4,7 +4,7 @@
 -- another worker has claimed it. A message whose worker has died (no lease among `workers` is valid), or whose time is
 -- over, may have been sent: it counts against the rate from now on, but is no longer under way.
 local function messagesUnderWay(keys, id, windowMs, now)
-  local clock = readLeaseClock(keys.leaseClock, now)
+  local clock = readLeaseClock(keys.leaseClock, now, LEASE_CLOCK_RUN_MS_MAX)
   local messages, recipients, leases = 0, 0, {}
   local function leaseOf(worker)
     leases[worker] = leases[worker] or tonumber(redis.call('ZSCORE', keys.workers, worker) or '0')

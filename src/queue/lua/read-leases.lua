@@ -1,3 +1,5 @@
+--- @include "parse-lease"
+
 -- Reads who has a mailbox's connections, and removes leases that have ended. A lease is `count:expiry`, by the worker's
 -- name or by `visitor:NAME` for the one connection of a guest; a guest that still waits for it has a count of 0.
 -- Returns the mailbox's limit, the connections of all others than `self`, and the number of guests among these.
@@ -8,12 +10,11 @@ local function readLeases(mailbox, self, now, clock)
   local taken, guests = 0, 0
   local entries = redis.call('HGETALL', mailbox.leases)
   for i = 1, #entries, 2 do
-    local count, expiry = string.match(entries[i + 1], '^(%d+):(%d+)$')
-    -- A value that cannot be read is no lease.
-    if (tonumber(expiry or '') or 0) <= clock then
+    local count, expiry = parseLease(entries[i + 1])
+    if expiry <= clock then
       redis.call('HDEL', mailbox.leases, entries[i])
     elseif entries[i] ~= self then
-      taken = taken + tonumber(count)
+      taken = taken + count
       if string.sub(entries[i], 1, 8) == 'visitor:' then guests = guests + 1 end
     end
   end

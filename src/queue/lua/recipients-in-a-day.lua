@@ -1,23 +1,14 @@
 local DAY_MINUTES = 1440
 
--- Removes the minutes that are more than 24 h old from a mailbox's count of recipients.
--- Returns the recipients of the last 24 h, and the first minute that counts.
+-- The recipients that Exchange accepted from a mailbox in the last 24 h, and the first minute that counts.
 local function recipientsInADay(key, minute)
-  local total = tonumber(redis.call('HGET', key, 'total') or '0')
-  local oldest = tonumber(redis.call('HGET', key, 'oldest') or minute)
+  local known = redis.call('HMGET', key, 'total', 'oldest')
+  local total, oldest = tonumber(known[1] or '0'), tonumber(known[2] or minute)
   local first = minute - DAY_MINUTES
-  if oldest < first - DAY_MINUTES then
-    redis.call('DEL', key)
-    return 0, minute
-  end
+  if oldest < first - DAY_MINUTES then return 0, minute end
   while oldest < first do
-    local count = redis.call('HGET', key, oldest)
-    if count then
-      total = total - tonumber(count)
-      redis.call('HDEL', key, oldest)
-    end
+    total = total - tonumber(redis.call('HGET', key, oldest) or '0')
     oldest = oldest + 1
   end
-  redis.call('HSET', key, 'oldest', oldest, 'total', total)
   return total, oldest
 end

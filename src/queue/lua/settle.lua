@@ -1,5 +1,5 @@
 --- @include "redis-time"
---- @include "recipients-in-a-day"
+--- @include "prune-recipients"
 
 -- Notes what Exchange took, or may have taken, of a message in the mailbox's limits and in its pace.
 local function countTaken(keys, id, result, now)
@@ -14,7 +14,7 @@ local function countTaken(keys, id, result, now)
   redis.call('ZADD', keys.sent, now + result.windowMs, id .. ':' .. now)
   redis.call('PEXPIRE', keys.sent, result.windowMs)
   local minute = math.floor(now / 60000)
-  recipientsInADay(keys.recipientCounts, minute)
+  pruneRecipients(keys.recipientCounts, minute)
   redis.call('HINCRBY', keys.recipientCounts, 'total', result.took)
   redis.call('HINCRBY', keys.recipientCounts, minute, result.took)
   redis.call('PEXPIRE', keys.recipientCounts, 2 * DAY_MINUTES * 60000)

@@ -1,6 +1,6 @@
 /**
- * What stands in Redis for a message, its content and its state, and how it is read again. What comes back is checked:
- * a record that another version or a person has damaged becomes an error that names it, and never a wrong mail.
+ * How a message, its content and its state are written to Redis and read again. What comes back is checked: a record that
+ * another version or a person has damaged becomes an error that names it, and never a wrong mail.
  */
 import type { OpenAttempt } from '../../core/deliver/without-attempt.ts';
 import type {
@@ -20,16 +20,15 @@ export type RecordFields = Readonly<Record<string, string>>;
 export interface StoredMessage {
   readonly message: Message;
   readonly state: MessageState;
-  /** The id of its ticket. */
-  readonly ticket: string;
+  readonly jobId: string;
 }
 
-/** A record or a body that can't be read. */
+/** A record or a body that cannot be read. */
 export class CorruptRecordError extends Error {
   override readonly name = 'CorruptRecordError';
 }
 
-/** What Redis answers in the place of a key of another type is an error. */
+/** For a key of another type, Redis's answer is an error. */
 export type Found<Value> = Value | Error;
 
 /** @throws CorruptRecordError when the key has another type. */
@@ -55,7 +54,7 @@ export function encodeMessage(message: Message): string {
   return JSON.stringify(message);
 }
 
-/** JSON, which begins with a brace; a ready mail is kept as it is, after a sign that no JSON begins with. */
+/** JSON, which begins with a brace. A raw message is kept as it is, after a sign that JSON cannot begin with. */
 export function encodeContent(content: Content): string | Buffer {
   if (!('raw' in content)) return JSON.stringify(content);
   return Buffer.concat([RAW_SIGN, Buffer.from(content.added ?? ''), content.raw]);
@@ -68,14 +67,14 @@ export function decodeContent(bytes: Buffer): Content {
 
 const RAW_SIGN = Buffer.from('raw:');
 
-/** Reads the hash of this message's record; undefined when there is none. */
+/** Reads the hash of this message's record; undefined when there is no record. */
 export function decodeRecord(id: string, fields: RecordFields): StoredMessage | undefined {
   if (fields['message'] === undefined) return undefined;
   const message = throughMailbox(decodeMessage(fields['message']), fields['through']);
   if (message.id !== id) throw new CorruptRecordError('The record is of another message.');
   const state = decodeState(fields);
   checkRecipients(message, state);
-  return { message, state, ticket: fields['ticket'] ?? message.id };
+  return { message, state, jobId: fields['ticket'] ?? message.id };
 }
 
 /** The attempt that a worker left open when it died; undefined when no attempt is open. */

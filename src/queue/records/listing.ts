@@ -1,6 +1,6 @@
 /**
- * Lists messages, newest first, from the indexes. A page is found by the place where the last one ended, and not by a
- * number, so that it stays right while messages come in; it reads a bounded number of records, and never a body.
+ * Lists messages, newest first, from the indexes. A page begins where the last one ended, and not at a number, so that it
+ * stays right while messages come in. It reads a bounded number of records, and never a body.
  */
 import type { MessageStatus } from '../../core/message/message.ts';
 import { CorruptRecordError, decodeRecord, type RecordFields, type StoredMessage } from './codec.ts';
@@ -8,30 +8,30 @@ import type { Keys } from '../redis/keys.ts';
 import type { RedisClient } from '../redis/client.ts';
 
 /** Where a page ended: its last message. */
-export interface Place {
+export interface Cursor {
   readonly acceptedAtMs: number;
   readonly id: string;
 }
 
 export interface ListQuery {
-  /** Kept statuses; a message in any of them is looked at. Undefined: all. */
+  /** Statuses in the records. Undefined: all. */
   readonly statuses?: readonly MessageStatus[];
   readonly client?: string;
   /** The name of the only queue in which they can be. */
   readonly queue?: string;
-  readonly after?: Place;
+  readonly after?: Cursor;
   readonly limit: number;
-  /** What the indexes can't tell. */
+  /** What the indexes do not know. */
   readonly isWanted: (stored: StoredMessage) => Promise<boolean>;
 }
 
 export interface Page {
   readonly items: readonly StoredMessage[];
   /** Unset at the end of the list. A page may be short, and even empty, and yet have a next one. */
-  readonly next?: Place;
+  readonly next?: Cursor;
 }
 
-/** So many records are read for one page at most: what is rare among very many takes several pages. */
+/** At most this many records are read for one page: what is rare among very many takes several pages. */
 const RECORDS_A_PAGE = 2_000;
 const RECORDS_A_TIME = 100;
 
@@ -40,19 +40,19 @@ export async function listMessages(redis: RedisClient, keys: Keys, query: ListQu
   const items: StoredMessage[] = [];
   let { after } = query;
   for (let read = 0; read < RECORDS_A_PAGE; read += RECORDS_A_TIME) {
-    const places = await placesAfter(redis, indexes, after);
-    for (const { place, stored } of await readRecords(redis, keys, places)) {
-      after = place;
+    const entries = await entriesAfter(redis, indexes, after);
+    for (const { cursor, stored } of await readRecords(redis, keys, entries)) {
+      after = cursor;
       if (!stored || !fits(stored, query) || !(await query.isWanted(stored))) continue;
       items.push(stored);
-      if (items.length === query.limit) return { items, next: place };
+      if (items.length === query.limit) return { items, next: cursor };
     }
-    if (places.length < RECORDS_A_TIME) return { items };
+    if (entries.length < RECORDS_A_TIME) return { items };
   }
   return { items, ...(after && { next: after }) };
 }
 
-/** Each way of asking has its indexes; those with the fewest entries are read, and the records tell the rest. */
+/** Each part of the query has its indexes. Those with the fewest entries are read, and the records decide the rest. */
 async function smallestIndexes(
   redis: RedisClient,
   keys: Keys,
@@ -70,52 +70,52 @@ async function smallestIndexes(
   return ways[sizes.indexOf(Math.min(...sizes))] ?? [keys.index];
 }
 
-/** The next places of all indexes together, newest first. */
-async function placesAfter(
+/** The next entries of all indexes together, newest first. */
+async function entriesAfter(
   redis: RedisClient,
   indexes: readonly string[],
-  after: Place | undefined,
-): Promise<readonly Place[]> {
-  const found = await Promise.all(indexes.map((index) => placesOf(redis, index, after)));
+  after: Cursor | undefined,
+): Promise<readonly Cursor[]> {
+  const found = await Promise.all(indexes.map((index) => entriesOf(redis, index, after)));
   const all = found.flat().sort((one, other) => (isAfter(one, other) ? 1 : -1));
   return all.slice(0, RECORDS_A_TIME);
 }
 
-async function placesOf(redis: RedisClient, index: string, after: Place | undefined): Promise<Place[]> {
+async function entriesOf(redis: RedisClient, index: string, after: Cursor | undefined): Promise<Cursor[]> {
   const max = after?.acceptedAtMs ?? '+inf';
-  const found: Place[] = [];
+  const found: Cursor[] = [];
   for (let offset = 0; found.length < RECORDS_A_TIME; offset += RECORDS_A_TIME) {
     const flat = await redis.zrevrangebyscore(index, max, '-inf', 'WITHSCORES', 'LIMIT', offset, RECORDS_A_TIME);
-    const places = flat.flatMap((id, i) => (i % 2 === 0 ? [{ id, acceptedAtMs: Number(flat[i + 1]) }] : []));
-    found.push(...places.filter((place) => after === undefined || isAfter(place, after)));
-    if (places.length < RECORDS_A_TIME) break;
+    const entries = flat.flatMap((id, i) => (i % 2 === 0 ? [{ id, acceptedAtMs: Number(flat[i + 1]) }] : []));
+    found.push(...entries.filter((entry) => after === undefined || isAfter(entry, after)));
+    if (entries.length < RECORDS_A_TIME) break;
   }
   return found;
 }
 
-/** Whether `one` stands after `other` in the list: Redis has those of the same time in the order of their names. */
-function isAfter(one: Place, other: Place): boolean {
+/** Whether `one` comes after `other` in the list: Redis keeps those of the same time in the order of their names. */
+function isAfter(one: Cursor, other: Cursor): boolean {
   if (one.acceptedAtMs !== other.acceptedAtMs) return one.acceptedAtMs < other.acceptedAtMs;
   return Buffer.compare(Buffer.from(one.id), Buffer.from(other.id)) < 0;
 }
 
-/** A message whose record is gone has been forgotten since. */
+/** A message whose record is gone was pruned meanwhile. */
 async function readRecords(
   redis: RedisClient,
   keys: Keys,
-  places: readonly Place[],
-): Promise<readonly { readonly place: Place; readonly stored: StoredMessage | undefined }[]> {
+  cursors: readonly Cursor[],
+): Promise<readonly { readonly cursor: Cursor; readonly stored: StoredMessage | undefined }[]> {
   const pipeline = redis.pipeline();
-  for (const { id } of places) pipeline.hgetall(keys.record(id));
+  for (const { id } of cursors) pipeline.hgetall(keys.record(id));
   const results = (await pipeline.exec()) ?? [];
-  return places.map((place, i) => {
+  return cursors.map((cursor, i) => {
     const [error, fields] = results[i] ?? [];
     if (error) throw error;
-    return { place, stored: decodeOrSkip(place.id, (fields ?? {}) as Record<string, string>) };
+    return { cursor, stored: decodeOrSkip(cursor.id, (fields ?? {}) as Record<string, string>) };
   });
 }
 
-/** A record that can't be read is for `GET /messages/{id}` to tell; it must not hide the others. */
+/** A corrupt record must not hide the others; `GET /messages/{id}` reports it. */
 function decodeOrSkip(id: string, fields: RecordFields): StoredMessage | undefined {
   try {
     return decodeRecord(id, fields);

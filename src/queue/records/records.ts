@@ -6,7 +6,6 @@ import { type Attempt, type Message, newState, type RecipientState } from '../..
 import type { RedisClient } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
 import { defineLua } from '../redis/lua.ts';
-import { PRUNE_SCRIPTS } from '../upkeep/scripts.ts';
 import {
   asCorrupt,
   CorruptRecordError,
@@ -32,8 +31,6 @@ export interface Records {
   pinnedTo(id: string): Promise<string | undefined>;
   /** Ends a message that no worker has; false when a worker has it, or it is over. */
   endIdle(id: string, end: IdleEnd): Promise<boolean>;
-  /** Deletes messages whose retention is over, up to `max` of them; resolves to their number. */
-  sweep(now: Date, max: number): Promise<number>;
   /** Unfinished messages whose time is over, the longest overdue first. */
   overdue(now: Date, max: number): Promise<string[]>;
   /** Removes the end of a message's time, when nothing can end the message. */
@@ -46,10 +43,8 @@ export function newRecord(message: Message): Readonly<Record<'message' | 'status
   return { message: encodeMessage(message), status, recipients: JSON.stringify(recipients) };
 }
 
-const SCRIPTS = { ...RECORD_SCRIPTS, ...PRUNE_SCRIPTS };
-
 export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number): Records {
-  const scripts = defineLua(redis, SCRIPTS);
+  const scripts = defineLua(redis, RECORD_SCRIPTS);
   return {
     find: async (id) => decodeRecord(id, await readable(redis.hgetall(keys.record(id)))),
     pinnedTo: (id) => pinnedTo(redis, keys, id),
@@ -58,8 +53,6 @@ export function openRecords(redis: RedisClient, keys: Keys, retentionMs: number)
         keys: { record: keys.record(id), body: keys.body(id) },
         args: { prefix: keys.prefix, id, retentionMs, ...idleEndArgs(end) },
       })) === 1,
-    sweep: (now, max) =>
-      scripts.prune({ keys: { finished: keys.finished }, args: { prefix: keys.prefix, nowMs: now.getTime(), max } }),
     forgetDeadline: async (id) => {
       await redis.zrem(keys.deadlines, id);
     },

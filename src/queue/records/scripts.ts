@@ -27,7 +27,6 @@ export const RECORD_SCRIPTS = {
     {
       prefix: string;
       id: string;
-      nowMs: number;
       message: string;
       recipients: string;
       expiresAtMs: number;

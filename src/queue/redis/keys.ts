@@ -32,8 +32,9 @@ export interface Keys {
   readonly leaseClock: string;
   /** The worker of an installation that has one at a time. */
   readonly onlyWorker: string;
-  /** The hash of the connections that each worker may have open to a mailbox. */
-  seats(mailbox: string): string;
+  /** The hashes of the connections that each worker may have to a mailbox, and of those that it has open. */
+  leases(mailbox: string): string;
+  openConnections(mailbox: string): string;
   /** The throttle's keys of a mailbox: limits/scripts.ts says what they hold. */
   mailboxStatus(mailbox: string): string;
   sent(mailbox: string): string;
@@ -64,7 +65,8 @@ export function makeKeys(namespace: string): Keys {
     workers: `${prefix}:workers`,
     leaseClock: `${prefix}:lease-clock`,
     onlyWorker: `${prefix}:only-worker`,
-    seats: (mailbox) => `${prefix}:seats:${mailbox}`,
+    leases: (mailbox) => `${prefix}:seats:${mailbox}`,
+    openConnections: (mailbox) => `${prefix}:connections:${mailbox}`,
     mailboxStatus: (mailbox) => `${prefix}:standing:${mailbox}`,
     sent: (mailbox) => `${prefix}:sent:${mailbox}`,
     underWay: (mailbox) => `${prefix}:under-way:${mailbox}`,

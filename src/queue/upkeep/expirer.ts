@@ -1,6 +1,6 @@
 /**
- * Ends the messages whose time is over while they wait: for their mailbox, for their next attempt, for a person; and
- * forgets those whose retention is over. Each worker looks; a message is ended once.
+ * Ends messages whose time is over while they wait: for their mailbox, for their next attempt, or for a person. All workers
+ * look for them; a message is ended once.
  */
 import type { Transition } from '../../core/deliver/transition.ts';
 import type { Message } from '../../core/message/message.ts';
@@ -8,15 +8,15 @@ import type { Blocked } from '../../core/mailbox/status.ts';
 import { expireWithoutAttempt } from '../../core/deliver/without-attempt.ts';
 import { CorruptRecordError, type StoredMessage } from '../records/codec.ts';
 import type { Records } from '../records/records.ts';
-import { openPeriodic, type Periodic } from './periodic.ts';
+import { openPeriodic, type Periodic } from '../../lib/async.ts';
 
-export interface ExpiryOptions {
-  readonly records: Pick<Records, 'overdue' | 'find' | 'endIdle' | 'sweep' | 'forgetDeadline'>;
+export interface ExpirerOptions {
+  readonly records: Pick<Records, 'overdue' | 'find' | 'endIdle' | 'forgetDeadline'>;
   /** What the message waits for. */
   readonly mailboxStatusOf: (stored: StoredMessage) => Promise<Blocked>;
   readonly now: () => Date;
   readonly onExpired: (message: Message, transition: Transition) => void;
-  /** A record that can't be read can't be ended either. */
+  /** A record that cannot be read cannot be ended either. */
   readonly onUnreadable: (id: string, reason: string) => void;
   readonly onError: (error: Error) => void;
 }
@@ -24,33 +24,25 @@ export interface ExpiryOptions {
 const CHECK_MS = 5_000;
 const MESSAGES_A_TIME = 100;
 
-export function openExpiry(options: ExpiryOptions): Periodic {
-  const round = async () => {
-    await expireOverdue(options);
-    await forgetOld(options);
-  };
-  return openPeriodic(CHECK_MS, round, options.onError);
+export function openExpirer(options: ExpirerOptions): Periodic {
+  return openPeriodic(CHECK_MS, () => expireOverdue(options), options.onError);
 }
 
-async function forgetOld({ records, now }: ExpiryOptions): Promise<void> {
-  while ((await records.sweep(now(), MESSAGES_A_TIME)) === MESSAGES_A_TIME);
-}
-
-async function expireOverdue(options: ExpiryOptions): Promise<void> {
+async function expireOverdue(options: ExpirerOptions): Promise<void> {
   const { records, now, onUnreadable } = options;
   for (const id of await records.overdue(now(), MESSAGES_A_TIME)) {
     try {
       await expire(id, options);
     } catch (error) {
       if (!(error instanceof CorruptRecordError)) throw error;
-      // It would come up again and again, before all others.
+      // Otherwise it would come again and again, before all others.
       await records.forgetDeadline(id);
       onUnreadable(id, error.message);
     }
   }
 }
 
-async function expire(id: string, { records, mailboxStatusOf, now, onExpired }: ExpiryOptions): Promise<void> {
+async function expire(id: string, { records, mailboxStatusOf, now, onExpired }: ExpirerOptions): Promise<void> {
   const stored = await records.find(id);
   if (!stored) return records.forgetDeadline(id);
   const { message, state } = stored;

@@ -21,12 +21,12 @@ end
 for _, id in ipairs(ids) do inspect(id) end
 for _, name in ipairs(redis.call('SMEMBERS', queues)) do
   local queue = prefix .. ':' .. name
-  for _, jobId in ipairs(redis.call('LRANGE', queue .. ':active', 0, -1)) do
+  for _, jobId in ipairs(redis.call('LRANGE', queue .. ACTIVE, 0, -1)) do
     local id, job = messageOf(jobId), queue .. ':' .. jobId
     if needsJob(prefix .. ':record:' .. id) then
       inspect(id)
     elseif not isSound(job) then
-      redis.call('LREM', queue .. ':active', 0, jobId)
+      redis.call('LREM', queue .. ACTIVE, 0, jobId)
       redis.call('DEL', job, job .. ':lock')
     end
   end

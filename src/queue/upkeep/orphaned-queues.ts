@@ -1,6 +1,7 @@
-/** Queues that no mailbox or pool of the configuration takes any more, and what waits in them. */
+/** Queues with messages whose mailbox or pool is not in the configuration any more. */
 import type { QueueDepth } from '../../core/admin/mailbox-admin.ts';
 import type { Directory } from '../../core/mailbox/mailbox.ts';
+import { queueKeys } from '../jobs/bullmq-keys.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisClient } from '../redis/client.ts';
 
@@ -21,14 +22,14 @@ export async function findOrphanedQueues(
   return all.filter(({ queue: { waiting, delayed, underWay } }) => waiting + delayed + underWay > 0);
 }
 
-/** Without a `Queue` of BullMQ's, which would stay open for a queue that is only looked at. */
+/** Without BullMQ's `Queue`, which would stay open. */
 async function depthOf(redis: RedisClient, { prefix }: Keys, name: string): Promise<QueueDepth> {
-  const key = (of: string) => `${prefix}:${name}:${of}`;
+  const key = queueKeys(prefix, name);
   const [prioritized, wait, delayed, underWay] = await Promise.all([
-    redis.zcard(key('prioritized')),
-    redis.llen(key('wait')),
-    redis.zcard(key('delayed')),
-    redis.llen(key('active')),
+    redis.zcard(key.prioritized),
+    redis.llen(key.wait),
+    redis.zcard(key.delayed),
+    redis.llen(key.active),
   ]);
   return { waiting: prioritized + wait, delayed, underWay };
 }

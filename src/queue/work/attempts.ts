@@ -23,7 +23,7 @@ import {
 } from './claim.ts';
 import type { Route } from './routes.ts';
 import { type FinishArgs, WORK_SCRIPTS } from './scripts.ts';
-import type { Slot } from './semaphore.ts';
+import type { Slot } from '../../lib/async.ts';
 
 export interface Attempts {
   /** Claims the message through the first route that may send it now; otherwise says how long to wait and why. */

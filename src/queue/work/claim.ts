@@ -15,7 +15,7 @@ import {
   readFound,
 } from '../records/codec.ts';
 import type { Route } from './routes.ts';
-import type { Slot } from './semaphore.ts';
+import type { Slot } from '../../lib/async.ts';
 
 /** The job that brought the message to this worker. */
 export interface ClaimedJob {
@@ -26,7 +26,7 @@ export interface ClaimedJob {
   readonly recipients: number;
 }
 
-/** A message that this worker may send now. Whoever has it releases it in the end. */
+/** A message that this worker may send now. It must be released in the end. */
 export interface Claim {
   readonly kind: 'claimed';
   readonly id: string;

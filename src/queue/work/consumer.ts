@@ -6,7 +6,8 @@ import { DelayedError, type Job, type JobJson, Queue, RateLimitError, Worker } f
 import type { Transition } from '../../core/deliver/transition.ts';
 import { holdInterrupted, interruptedAttempt } from '../../core/deliver/without-attempt.ts';
 import type { Attempt, Message } from '../../core/message/message.ts';
-import { FOREIGN_FIELDS, isCorrupt, messageIdOf, recipientsOfJob, repairJob, stickyKeyOf } from '../jobs/job.ts';
+import { messageIdOf, recipientsOfJob, stickyKeyOf } from '../jobs/job.ts';
+import { FOREIGN_FIELDS, isCorrupt, repairJob } from '../jobs/job-repair.ts';
 import { makeAging } from '../jobs/priorities.ts';
 import type { MailboxChange, Throttle } from '../limits/throttle.ts';
 import type { Records } from '../records/records.ts';

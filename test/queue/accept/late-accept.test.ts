@@ -2,15 +2,9 @@
  * Redis that is frozen, slow or lost while it is told of a message: who was told that nothing was queued can rely on it,
  * and where nobody can know, the answer says so.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connectTo, startTestRedis, type TestRedis } from '../../helpers/redis.ts';
+import { describe, expect } from 'vitest';
+import { connectTo, startTestRedis, type TestRedis, test } from '../../helpers/redis.ts';
 import { isFinal, openTestService, type TestService } from '../../helpers/service.ts';
-
-let redis: TestRedis;
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
 
 async function processOf(server: TestRedis): Promise<number> {
   return Number(/process_id:(\d+)/.exec(await connectTo(server).info('server'))?.[1]);
@@ -21,7 +15,7 @@ const post = (service: TestService, subject: string) =>
   service.request('POST', '/send', { to: 'someone@example.com', subject, text: 'Hello.' });
 
 describe('a message that Redis comes to too late', () => {
-  test('is not queued: its sender has been told so', async () => {
+  test('is not queued: its sender has been told so', async ({ redis }) => {
     const service = await open(redis);
     const { exchange } = service.sandbox;
     await service.send({ subject: 'before' });
@@ -43,7 +37,7 @@ describe('a message that Redis comes to too late', () => {
 });
 
 describe('the first message', () => {
-  test('finds Redis, however long it takes to connect: the API listens when it has it', async () => {
+  test('finds Redis, however long it takes to connect: the API listens when it has it', async ({ redis }) => {
     const pid = await processOf(redis);
     process.kill(pid, 'SIGSTOP');
     let isOpen = false;

@@ -1,16 +1,11 @@
 /** The jobs that our own script writes in the place of BullMQ: they are what BullMQ would have written. */
 import { Queue } from 'bullmq';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
 import { JOB_NAME, JOB_OPTIONS } from '../../../src/queue/jobs/job.ts';
 import { JOB_CONSTANTS } from '../../../src/queue/jobs/job-constants.ts';
+import type { RedisClient } from '../../../src/queue/redis/client.ts';
 import { defineLua, luaScript } from '../../../src/queue/redis/lua.ts';
-import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
-
-let redis: TestRedis;
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
+import { test, testKeys } from '../../helpers/redis.ts';
 
 const NOW = 1_764_000_000_123;
 const DATA = { recipients: 3 };
@@ -24,9 +19,8 @@ const JOBS: readonly (readonly [id: string, priority: number, delayMs: number])[
   ['soon', 1, 5],
 ];
 
-function openQueue(): Queue {
-  const connection = connectTo(redis);
-  const queue = new Queue('mailbox@example.com', { connection, prefix: testKeys().prefix });
+function openQueue(client: RedisClient): Queue {
+  const queue = new Queue('mailbox@example.com', { connection: client, prefix: testKeys().prefix });
   onTestFinished(() => queue.close());
   return queue;
 }
@@ -39,9 +33,9 @@ const SCRIPTS = {
   ),
 };
 
-async function writeOurs(queue: Queue): Promise<void> {
+async function writeOurs(client: RedisClient, queue: Queue): Promise<void> {
   const jobs = JOBS.map(([id, priority, delayMs]) => ({ id, priority, delayMs, data: JSON.stringify(DATA) }));
-  const { enqueueJobs } = defineLua(connectTo(redis), SCRIPTS);
+  const { enqueueJobs } = defineLua(client, SCRIPTS);
   await enqueueJobs({ keys: { queue: queue.toKey('').slice(0, -1) }, args: { nowMs: NOW, jobs } });
 }
 
@@ -51,8 +45,7 @@ async function writeTheirs(queue: Queue): Promise<void> {
 }
 
 /** Everything that a worker looks at. */
-async function contentsOf(queue: Queue): Promise<unknown> {
-  const client = connectTo(redis);
+async function contentsOf(client: RedisClient, queue: Queue): Promise<unknown> {
   const set = (name: string) => client.zrange(queue.toKey(name), 0, '-1', 'WITHSCORES');
   const jobs = await Promise.all(JOBS.map(async ([id]) => await queue.getJob(id)));
   const options = jobs.map((job) => ({ ...job?.opts, jobId: undefined, timestamp: undefined }));
@@ -66,18 +59,18 @@ async function contentsOf(queue: Queue): Promise<unknown> {
 }
 
 describe('a job of ours', () => {
-  test("is BullMQ's own", async () => {
-    const [ours, theirs] = [openQueue(), openQueue()];
-    await writeOurs(ours);
+  test("is BullMQ's own", async ({ client }) => {
+    const [ours, theirs] = [openQueue(client), openQueue(client)];
+    await writeOurs(client, ours);
     await writeTheirs(theirs);
-    expect(await contentsOf(ours)).toEqual(await contentsOf(theirs));
+    expect(await contentsOf(client, ours)).toEqual(await contentsOf(client, theirs));
   });
 
-  test('is written once: a second one changes nothing', async () => {
-    const queue = openQueue();
-    await writeOurs(queue);
-    const before = await contentsOf(queue);
-    await writeOurs(queue);
-    expect(await contentsOf(queue)).toEqual(before);
+  test('is written once: a second one changes nothing', async ({ client }) => {
+    const queue = openQueue(client);
+    await writeOurs(client, queue);
+    const before = await contentsOf(client, queue);
+    await writeOurs(client, queue);
+    expect(await contentsOf(client, queue)).toEqual(before);
   });
 });

@@ -1,24 +1,16 @@
 /** The limit of recipients in 24 hours. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
 import { openThrottle } from '../../../src/queue/limits/throttle.ts';
 import { makeAdmit } from '../../helpers/admit.ts';
-import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
+import { test } from '../../helpers/redis.ts';
 import { openTestService } from '../../helpers/service.ts';
-
-let redis: TestRedis;
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const MAILBOX = { id: 'a@contoso.com', limits: { ...EXCHANGE_LIMITS, messagesPerMinute: 0, recipientsPerDay: 10 } };
 
-test('throttles the mailbox until enough recipients are a day old, and says when that is', async () => {
-  const client = connectTo(redis);
-  const keys = testKeys();
+test('throttles the mailbox until enough recipients are a day old, and says when that is', async ({ client, keys }) => {
   const throttle = openThrottle({ redis: client, keys, worker: 'w', random: () => 1 });
   const admit = makeAdmit(client, keys, throttle);
   const took = async (message: string, recipients: number): Promise<void> => {
@@ -41,7 +33,7 @@ test('throttles the mailbox until enough recipients are a day old, and says when
   expect(Math.round(waitMs / MINUTE_MS - (DAY_MS - 60 * MINUTE_MS) / MINUTE_MS)).toBeLessThanOrEqual(1);
 });
 
-test('refuses at the door what no day has room for: it would hold up all others', async () => {
+test('refuses at the door what no day has room for: it would hold up all others', async ({ redis }) => {
   const service = await openTestService({
     location: redis.location,
     workers: 0,

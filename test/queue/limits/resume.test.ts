@@ -1,6 +1,6 @@
 /** A mailbox that is resumed while a worker is about to lay its queue to rest: the resume counts. */
 import { Queue } from 'bullmq';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
 import { openConsumer } from '../../../src/queue/work/consumer.ts';
 import { openThrottle } from '../../../src/queue/limits/throttle.ts';
@@ -9,17 +9,9 @@ import { PRIORITIES } from '../../../src/queue/jobs/priorities.ts';
 import { openRecords } from '../../../src/queue/records/records.ts';
 import type { Attempts } from '../../../src/queue/work/attempts.ts';
 import { openTestAttempts, testRoute } from '../../helpers/admit.ts';
-import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
+import { test } from '../../helpers/redis.ts';
 
-let redis: TestRedis;
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
-
-test('is not overtaken by the rest', async () => {
-  const client = connectTo(redis);
-  const keys = testKeys();
+test('is not overtaken by the rest', async ({ client, keys }) => {
   const mailbox = { id: 'a@contoso.com', address: 'a@contoso.com', limits: EXCHANGE_LIMITS };
   const throttle = openThrottle({ redis: client, keys, worker: 'w' });
   const queue = new Queue(mailbox.id, { connection: client, prefix: keys.prefix });

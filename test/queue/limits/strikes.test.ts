@@ -1,16 +1,10 @@
 /** Found by the torture run: faults that had nothing to do with each other added up to holds of minutes. */
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { HOLD_WAIT, SHORT_WAIT, THROTTLE_WAIT } from '../../../src/core/replies/classification.ts';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
 import type { Backoff } from '../../../src/core/mailbox/status.ts';
 import { openThrottle } from '../../../src/queue/limits/throttle.ts';
-import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
-
-let redis: TestRedis;
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
+import { test } from '../../helpers/redis.ts';
 
 const MAILBOX = { id: 'a@contoso.com', limits: EXCHANGE_LIMITS };
 const { firstMs } = HOLD_WAIT;
@@ -21,9 +15,10 @@ const HELD: Backoff = {
   longestWaitMs: HOLD_WAIT.longestMs,
 };
 
-test('a fault is the first again once the mailbox has worked for a while, and a worse one before', async () => {
-  const client = connectTo(redis);
-  const keys = testKeys();
+test('a fault is the first again once the mailbox has worked for a while, and a worse one before', async ({
+  client,
+  keys,
+}) => {
   const throttle = openThrottle({ redis: client, keys, random: () => 0 });
   /** How long the mailbox is held for a fault that comes so long after the last hold was over. */
   const holdMsAfter = async (passedMs: number): Promise<number> => {
@@ -49,9 +44,7 @@ test('a fault is the first again once the mailbox has worked for a while, and a 
   expect(await holdMsAfter(301_000)).toBe(firstMs);
 });
 
-test('faults of different kinds do not add up', async () => {
-  const client = connectTo(redis);
-  const keys = testKeys();
+test('faults of different kinds do not add up', async ({ client, keys }) => {
   const throttle = openThrottle({ redis: client, keys, random: () => 0 });
   const network: Backoff = { ...HELD, firstWaitMs: SHORT_WAIT.firstMs, longestWaitMs: SHORT_WAIT.longestMs };
   const throttled: Backoff = { ...HELD, state: 'throttled', firstWaitMs: THROTTLE_WAIT.firstMs };
@@ -71,13 +64,16 @@ test('faults of different kinds do not add up', async () => {
   ]);
 });
 
-test.each([-300_000, 300_000])('a hold lasts as long for a worker whose clock is wrong by %i ms', async (wrongMs) => {
-  const throttle = openThrottle({ redis: connectTo(redis), keys: testKeys(), random: () => 0 });
-  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + wrongMs });
-  onTestFinished(() => void vi.useRealTimers());
-  const change = await throttle.apply(MAILBOX, 'm', { kind: 'blocked', backoff: HELD });
-  expect(change).toMatchObject({ kind: 'blocked', waitMs: firstMs });
-  expect(await throttle.isBlocked(MAILBOX.id)).toBe(true);
-  await throttle.resume(MAILBOX.id);
-  expect(await throttle.isBlocked(MAILBOX.id)).toBe(false);
-});
+test.for([-300_000, 300_000])(
+  'a hold lasts as long for a worker whose clock is wrong by %i ms',
+  async (wrongMs, { client, keys }) => {
+    const throttle = openThrottle({ redis: client, keys, random: () => 0 });
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + wrongMs });
+    onTestFinished(() => void vi.useRealTimers());
+    const change = await throttle.apply(MAILBOX, 'm', { kind: 'blocked', backoff: HELD });
+    expect(change).toMatchObject({ kind: 'blocked', waitMs: firstMs });
+    expect(await throttle.isBlocked(MAILBOX.id)).toBe(true);
+    await throttle.resume(MAILBOX.id);
+    expect(await throttle.isBlocked(MAILBOX.id)).toBe(false);
+  },
+);

@@ -1,13 +1,7 @@
 /** Scripts from `.lua` files: their keys and arguments by name, and what they include. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { defineLua, expand, luaScript } from '../../../src/queue/redis/lua.ts';
-import { connectTo, startTestRedis, type TestRedis } from '../../helpers/redis.ts';
-
-let redis: TestRedis;
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
+import { test } from '../../helpers/redis.ts';
 
 type Pair = Readonly<{ left: string; right: number }>;
 const SCRIPTS = {
@@ -29,24 +23,24 @@ const CALL = {
 };
 
 describe('a script', () => {
-  test('finds keys, arguments, lists and constants by their names', async () => {
-    const { describe: run } = defineLua(connectTo(redis), SCRIPTS);
+  test('finds keys, arguments, lists and constants by their names', async ({ client }) => {
+    const { describe: run } = defineLua(client, SCRIPTS);
     expect(await run(CALL)).toEqual(['hello', 'a', 'b,c', 'x"=1', 'y"=2', '5']);
   });
 
-  test('takes empty lists', async () => {
-    const { describe: run } = defineLua(connectTo(redis), SCRIPTS);
+  test('takes empty lists', async ({ client }) => {
+    const { describe: run } = defineLua(client, SCRIPTS);
     const answer = await run({ keys: { first: 'a', others: [] }, args: { greeting: '', pairs: [] } });
     expect(answer).toEqual(['', 'a', '', '5']);
   });
 
-  test.each([
+  test.for([
     ['is missing', { greeting: 'hello' }],
     ['is of another name', { greeting: 'hello', couples: [] }],
     ['is one too many', { ...CALL.args, more: 1 }],
     ['is missing in a list', { greeting: 'hello', pairs: [{ left: 'x' }] }],
-  ])('refuses a call in which an argument %s', (_what, args) => {
-    const { describe: run } = defineLua(connectTo(redis), SCRIPTS);
+  ] as const)('refuses a call in which an argument %s', ([_what, args], { client }) => {
+    const { describe: run } = defineLua(client, SCRIPTS);
     expect(() => run({ ...CALL, args: args as never })).toThrow('describe takes greeting, pairs');
   });
 

@@ -1,8 +1,8 @@
 /** Which route a message is claimed through, when some are busy, used up or blocked. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
 import { openThrottle } from '../../../src/queue/limits/throttle.ts';
-import type { Route } from '../../../src/queue/work/routes.ts';
+import { rankRoutes, type Route } from '../../../src/queue/work/routes.ts';
 import { openTestAttempts, testRoute, writeQueued } from '../../helpers/admit.ts';
 import { connectTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 
@@ -66,4 +66,38 @@ test('a mailbox of its own waits for one of its slots', async () => {
   const claiming = claim(only);
   only.semaphore.release();
   expect((await claiming).kind).toBe('claimed');
+});
+
+describe('messages to one recipient', () => {
+  const STICKY_KEYS = Array.from({ length: 10_000 }, (_, n) => n * 429_497);
+  const pool = (...ids: readonly string[]) => ids.map((id) => route(id, 1, 0));
+
+  /** The mailbox of each sticky key. */
+  const placeAll = (routes: readonly Route[], broken?: string) => {
+    const room = async () => routes.map(({ mailbox: { id } }) => ({ messages: 1, works: id !== broken }));
+    return Promise.all(
+      STICKY_KEYS.map(async (key) => (await rankRoutes(routes, { room }, key)).map(({ mailbox }) => mailbox.id).join()),
+    );
+  };
+  const shareOf = (id: string, placed: readonly string[]) => placed.filter((one) => one === id).length / placed.length;
+
+  test('are spread evenly over the pool', async () => {
+    const placed = await placeAll(pool('a', 'b', 'c'));
+    for (const id of ['a', 'b', 'c']) expect(shareOf(id, placed)).toBeCloseTo(1 / 3, 1);
+  });
+
+  test('move to a mailbox that joins the pool, and only to that one', async () => {
+    const before = await placeAll(pool('a', 'b', 'c'));
+    const after = await placeAll(pool('a', 'b', 'c', 'd'));
+    const moved = after.filter((id, n) => id !== before[n]);
+    expect(moved.length / after.length).toBeLessThan(0.27);
+    expect(new Set(moved)).toEqual(new Set(['d']));
+  });
+
+  test('leave a mailbox that is blocked, and no other', async () => {
+    const routes = pool('a', 'b', 'c');
+    const before = await placeAll(routes);
+    const after = await placeAll(routes, 'b');
+    expect(after.every((id, n) => (before[n] === 'b' ? id !== 'b' : id === before[n]))).toBe(true);
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { openTestApp } from '../helpers/app.ts';
+import { openTestApp } from '../../helpers/app.ts';
 
 describe('health', () => {
   test('is live whatever Redis does', async () => {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { MessageState } from '../../src/core/message/message.ts';
-import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
-import { MESSAGE, STATE } from '../helpers/message.ts';
+import { QueueUnavailableError, UnreadableMessageError } from '../../../src/core/admin/errors.ts';
+import type { MessageSelector } from '../../../src/core/admin/message-admin.ts';
+import type { MessageState } from '../../../src/core/message/message.ts';
+import { apiKey, MAILBOX, NO_MAILBOXES, openTestApp } from '../../helpers/app.ts';
+import { adminOf, MESSAGE, STATE } from '../../helpers/message.ts';
 
 describe('GET /messages/{id}', () => {
   test.each([
@@ -9,7 +11,7 @@ describe('GET /messages/{id}', () => {
     ['another client', apiKey('crm', 'its-key'), 404],
     ['another client with admin', apiKey('crm', 'its-key', ['admin', 'read']), 200],
   ])('%s gets %3$i', async (_title, key, statusCode) => {
-    const { app } = openTestApp({ keys: [key], messages: { find: async () => ({ message: MESSAGE, state: STATE }) } });
+    const { app } = openTestApp({ keys: [key], messages: adminOf({ message: MESSAGE, state: STATE }) });
     const response = await app.inject({ url: '/messages/abc-1', headers: { authorization: 'Bearer its-key' } });
     expect(response.statusCode).toBe(statusCode);
   });
@@ -20,10 +22,10 @@ describe('GET /messages/{id}', () => {
       since: new Date('2026-12-01T08:00:00Z'),
       until: new Date('2026-12-01T09:05:00Z'),
       reason: { explanation: 'The client secret has expired.', fix: 'Make a new secret.' },
-      usage: { connections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 },
+      usage: { connections: 0, reservedConnections: 0, messagesPerMinute: 0, recipientsPerDay: 0, underWay: 0 },
     };
     const { app } = openTestApp({
-      messages: { find: async () => ({ message: MESSAGE, state: STATE, mailboxStatus }) },
+      messages: adminOf({ message: MESSAGE, state: STATE, mailboxStatus }),
     });
     expect((await app.inject('/messages/abc-1')).json()).toMatchObject({
       status: 'held',
@@ -37,7 +39,7 @@ describe('GET /messages/{id}', () => {
   });
 
   test('tells all that is known, each attempt with its reply, explanation and fix', async () => {
-    const { app } = openTestApp({ messages: { find: async () => ({ message: MESSAGE, state: STATE }) } });
+    const { app } = openTestApp({ messages: adminOf({ message: MESSAGE, state: STATE }) });
     const response = await app.inject('/messages/abc-1');
     expect(response.statusCode).toBe(200);
     expect(response.json()).toEqual({
@@ -75,7 +77,7 @@ describe('GET /messages/{id}', () => {
   test('tells when a message was finished, and then of no next attempt', async () => {
     const { nextAttemptAt: _, ...rest } = STATE;
     const state: MessageState = { ...rest, status: 'sent', finishedAt: new Date('2026-12-01T09:02:00Z') };
-    const { app } = openTestApp({ messages: { find: async () => ({ message: MESSAGE, state }) } });
+    const { app } = openTestApp({ messages: adminOf({ message: MESSAGE, state }) });
     const answer = (await app.inject('/messages/abc-1')).json();
     expect(answer).toMatchObject({ status: 'sent', finishedAt: '2026-12-01T09:02:00.000Z' });
     expect(answer).not.toHaveProperty('nextAttemptAt');
@@ -83,7 +85,7 @@ describe('GET /messages/{id}', () => {
 
   test('never tells what the store says beyond that, such as content', async () => {
     const stored = { message: { ...MESSAGE, text: 'secret' }, state: { ...STATE, body: 'secret' }, content: 'secret' };
-    const { app } = openTestApp({ messages: { find: async () => stored } });
+    const { app } = openTestApp({ messages: adminOf(stored) });
     expect((await app.inject('/messages/abc-1')).body).not.toContain('secret');
   });
 
@@ -96,19 +98,48 @@ describe('GET /messages/{id}', () => {
 
   test('does not ask the store for what can be no id', async () => {
     const asked: string[] = [];
-    const findMessage = async (id: string) => void asked.push(id);
-    const { app } = openTestApp({ messages: { find: findMessage as () => Promise<undefined> } });
+    const find = async ({ id }: MessageSelector) => {
+      asked.push(id);
+      return undefined;
+    };
+    const { app } = openTestApp({ messages: { find } });
     await app.inject('/messages/a*b');
     await app.inject('/messages/a-b');
     expect(asked).toEqual(['a-b']);
   });
 
-  test('says 503 when the store can not be asked; the reason goes into the log only', async () => {
-    const { app, log } = openTestApp({ messages: { find: () => Promise.reject(new Error('ECONNREFUSED 10.1.2.3')) } });
+  test('answers 503 while Redis is away; the reason goes into the log only', async () => {
+    const away = new QueueUnavailableError('Redis is away.', { cause: new Error('ECONNREFUSED 10.1.2.3') });
+    const { app, log } = openTestApp({ messages: { find: () => Promise.reject(away) } });
     const response = await app.inject('/messages/abc-1');
     expect(response.statusCode).toBe(503);
     expect(response.headers['retry-after']).toBe('5');
     expect(response.body).not.toContain('10.1.2.3');
     expect(log.join('')).toContain('10.1.2.3');
   });
+
+  test('answers 500 when the record is damaged, and names the message', async () => {
+    const damaged = new UnreadableMessageError('abc-1', { cause: new Error('The message is not JSON.') });
+    const { app, log } = openTestApp({ messages: { find: () => Promise.reject(damaged) } });
+    const response = await app.inject('/messages/abc-1');
+    expect([response.statusCode, response.headers['retry-after']]).toEqual([500, undefined]);
+    expect(response.json()).toMatchObject({
+      type: 'urn:relay365:problem:message-unreadable',
+      detail: expect.stringContaining('message abc-1'),
+    });
+    expect(log.join('')).toContain('The message is not JSON.');
+  });
+
+  test.each(['/messages/abc-1', '/messages', '/mailboxes'])(
+    'a fault of ours at %s is an internal error, and not an outage of Redis',
+    async (url) => {
+      const fault = () => Promise.reject(new TypeError('x is not a function'));
+      const mailboxAdmin = { ...NO_MAILBOXES, list: fault };
+      const { app, log } = openTestApp({ messages: { find: fault, list: fault }, mailboxAdmin });
+      const response = await app.inject(url);
+      expect([response.statusCode, response.headers['retry-after']]).toEqual([500, undefined]);
+      expect(response.json().type).toBe('urn:relay365:problem:internal');
+      expect(log.join('')).toContain('x is not a function');
+    },
+  );
 });

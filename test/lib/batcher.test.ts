@@ -1,6 +1,6 @@
 /** Writes that come at the same time and become one. */
 import { describe, expect, test } from 'vitest';
-import { makeBatcher } from '../../../src/queue/accept/batcher.ts';
+import { makeBatcher } from '../../src/lib/async.ts';
 
 function openGather({ bytesMax = 100, itemsMax = 10, fail = false } = {}) {
   const writes: (readonly string[])[] = [];

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { listenTestApp, talk } from '../helpers/app.ts';
+import { listenTestApp, openTestApp, talk } from '../helpers/app.ts';
 
 const QUICK = { headersMs: 100, requestMs: 300, checkMs: 20 };
 const POST = 'POST /send HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
@@ -85,6 +85,22 @@ describe('a client that is no good', () => {
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
     expect(queued).toHaveLength(0);
     expect(log.join('')).not.toContain('"level":50');
+  });
+});
+
+describe('404', () => {
+  test('of a URL with a slash too many says so', async () => {
+    const { app } = openTestApp();
+    const response = await app.inject({
+      method: 'POST',
+      url: '/send/?dryRun=true',
+      payload: { to: 'a@example.com', text: 'x' },
+    });
+    expect([response.statusCode, response.json().detail]).toEqual([
+      404,
+      'Did you mean /send, without the trailing slash?',
+    ]);
+    expect((await app.inject('/nowhere/')).json().detail).toBe('See /docs for all URLs.');
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { SandboxMessages } from '../../src/http/app.ts';
-import { openTestApp } from '../helpers/app.ts';
+import type { SandboxMessages } from '../../../src/http/app.ts';
+import { openTestApp } from '../../helpers/app.ts';
 
 const TAKEN = {
   n: 2,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Submission } from '../../src/core/submit/submission.ts';
-import { BATCH_EXAMPLE, FORM_EXAMPLES, RAW_EXAMPLES, SEND_EXAMPLES } from '../../src/http/schemas/examples.ts';
-import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
+import type { Submission } from '../../../src/core/submit/submission.ts';
+import { BATCH_EXAMPLE, FORM_EXAMPLES, RAW_EXAMPLES, SEND_EXAMPLES } from '../../../src/http/schemas/examples.ts';
+import { apiKey, MAILBOX, openTestApp } from '../../helpers/app.ts';
 
 const MAIL = { to: 'someone@example.com', subject: 'Hello', text: 'Hello!' };
 
@@ -157,7 +157,7 @@ describe('POST /send', () => {
   });
 
   test('tells nothing of an unknown error, and logs it whole under the request id', async () => {
-    const { app, log } = openTestApp({ submit: () => Promise.reject(new Error('secret detail')) });
+    const { app, log } = openTestApp({ outbox: { submit: () => Promise.reject(new Error('secret detail')) } });
     const response = await app.inject({
       method: 'POST',
       url: '/send',

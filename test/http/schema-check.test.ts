@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { SendRequest } from '../../src/http/schemas/send.ts';
-import { openTestApp } from '../helpers/app.ts';
+import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
 
 const MAIL = { to: 'someone@example.com', text: 'Hello!' };
 
@@ -11,19 +11,19 @@ const CASES: readonly Case[] = [
   ['from', 5, 'from', 'Must be a string or an object with name, address, not a number.'],
   ['from', ['a@example.com'], 'from', 'not a list'],
   ['from', 'nobody', 'from', 'is not an address'],
-  ['from', { name: 'A' }, 'from.address', 'Is missing.'],
+  ['from', { name: 'A' }, 'from.address', 'This field is required.'],
   ['to', 5, 'to', 'Must be a string or an object with name, address or a list, not a number.'],
   ['to', null, 'to', 'not null; leave the field out instead'],
   ['to', [], 'to', 'at least one recipient'],
   ['to', ['a@example.com', true], 'to[1]', 'not true or false'],
   ['to', 'a@example.com, b@example.com', 'to', 'give a list'],
-  ['to', [{ address: 'a@example.com', email: 'x' }], 'to[0].email', 'Unknown; there are: name, address.'],
+  ['to', [{ address: 'a@example.com', email: 'x' }], 'to[0].email', 'Unknown field. Known fields: name, address.'],
   ['to', [{ address: 5 }], 'to[0].address', 'Must be a string'],
   ['to', [{ name: 5, address: 'a@example.com' }], 'to[0].name', 'Must be a string'],
   ['to', 'a@example.com\r\nBcc: x@example.com', 'to', 'control character'],
   ['to', Array.from({ length: 501 }, (_, n) => `a${n}@example.com`), 'to', '501 recipients'],
   ['cc', 'nobody', 'cc', 'is not an address'],
-  ['cc', {}, 'cc.address', 'Is missing.'],
+  ['cc', {}, 'cc.address', 'This field is required.'],
   ['bcc', ['a@'], 'bcc[0]', 'is not an address'],
   ['bcc', 1, 'bcc', 'not a number'],
   ['replyTo', 'x', 'replyTo', 'is not an address'],
@@ -43,8 +43,8 @@ const CASES: readonly Case[] = [
   ['headers', { 'X-A': 'x'.repeat(4_097) }, 'headers.X-A', '4096'],
   ['headers', { 'X-A': 'a\r\nb' }, 'headers.X-A', 'line break'],
   ['attachments', {}, 'attachments', 'Must be a list, not an object.'],
-  ['attachments', [{ filename: 'a' }], 'attachments[0].content', 'Is missing.'],
-  ['attachments', [{ content: 'YQ==' }], 'attachments[0].filename', 'Is missing.'],
+  ['attachments', [{ filename: 'a' }], 'attachments[0].content', 'This field is required.'],
+  ['attachments', [{ content: 'YQ==' }], 'attachments[0].filename', 'This field is required.'],
   ['attachments', [{ filename: 'a', content: 'ä' }], 'attachments[0].content', 'not Base64'],
   ['attachments', [{ filename: '', content: 'YQ==' }], 'attachments[0].filename', 'is empty'],
   ['attachments', [{ filename: 'a'.repeat(256), content: 'YQ==' }], 'attachments[0].filename', '255'],
@@ -75,7 +75,7 @@ const CASES: readonly Case[] = [
   ['importance', 1, 'importance', 'not a number'],
   ['priority', 'highest', 'priority', 'Must be one of'],
   ['mailbox', 5, 'mailbox', 'Must be a string'],
-  ['mailbox', 'other@contoso.com', 'mailbox', 'there are: noreply@contoso.com'],
+  ['mailbox', 'other@contoso.com', 'mailbox', 'Known mailboxes: noreply@contoso.com'],
   ['metadata', ['a'], 'metadata', 'Must be an object of strings, not a list.'],
   ['metadata', { a: 5 }, 'metadata.a', 'Must be a string'],
   ['metadata', { a: 'x'.repeat(513) }, 'metadata.a', '512'],
@@ -118,13 +118,13 @@ describe('a field that is wrong', () => {
 
 describe('an unknown field', () => {
   test.each([
-    ['reply_to', 'Unknown; did you mean replyTo?'],
-    ['REPLY-TO', 'Unknown; did you mean replyTo?'],
-    ['sujbect', 'Unknown; did you mean subject?'],
-    ['attachment', 'Unknown; did you mean attachments?'],
-    ['foo', expect.stringMatching(/^Unknown; there are: from, to, cc/)],
-    ['body', expect.stringMatching(/^Unknown; there are: from, to, cc/)],
-    ['toString', expect.stringMatching(/^Unknown; there are/)],
+    ['reply_to', 'Unknown field. Did you mean replyTo?'],
+    ['REPLY-TO', 'Unknown field. Did you mean replyTo?'],
+    ['sujbect', 'Unknown field. Did you mean subject?'],
+    ['attachment', 'Unknown field. Did you mean attachments?'],
+    ['foo', expect.stringMatching(/^Unknown field. Known fields: from, to, cc/)],
+    ['body', expect.stringMatching(/^Unknown field. Known fields: from, to, cc/)],
+    ['toString', expect.stringMatching(/^Unknown field. Known fields: /)],
   ])('%s is refused by name', async (name, message) => {
     expect(await errorsOf({ ...MAIL, [name]: 'x' })).toEqual([{ field: name, message }]);
   });
@@ -136,7 +136,7 @@ describe('an unknown field', () => {
 
   test('in the query is refused too, for it would otherwise be passed over in silence', async () => {
     expect(await errorsOf(MAIL, '/send?dryrun=true')).toEqual([
-      { field: '?dryrun', message: 'Unknown; did you mean dryRun?' },
+      { field: '?dryrun', message: 'Unknown parameter. Did you mean dryRun?' },
     ]);
   });
 });
@@ -179,6 +179,22 @@ describe('several errors', () => {
     const errors = await errorsOf({ ...MAIL, to: Array.from({ length: 5_000 }, () => 5), subject: 5, metadata: 5 });
     expect(errors).toHaveLength(100);
   });
+});
+
+test('errors name only mailboxes that the key may use, whatever the shape of the body', async () => {
+  const key = { ...apiKey('shop', 'its-key'), mailboxes: ['shop@contoso.com'] };
+  const mailboxes = [MAILBOX, { ...MAILBOX, id: 'shop@contoso.com', address: 'shop@contoso.com' }];
+  const { app } = openTestApp({ keys: [key], mailboxes });
+  for (const extra of [{}, { subject: 5 }]) {
+    const { body } = await app.inject({
+      method: 'POST',
+      url: '/send',
+      headers: { authorization: 'Bearer its-key' },
+      payload: { ...MAIL, mailbox: 'other@contoso.com', ...extra },
+    });
+    expect(body).toContain('shop@contoso.com');
+    expect(body).not.toContain(MAILBOX.id);
+  }
 });
 
 describe('a body that is no object', () => {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { EnqueueOutcome } from '../../src/core/submit/submit.ts';
-import { listenTestApp } from '../helpers/app.ts';
+import type { EnqueueOutcome } from '../../src/core/submit/outbox.ts';
+import { listenTestApp, openTestApp, talk } from '../helpers/app.ts';
 
 const BODY = '{"to":"a@example.com","text":"x"}';
 const POST = `POST /send HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n`;
@@ -76,5 +76,65 @@ describe('an app that closes', () => {
     const { app } = await listenTestApp();
     await app.close();
     await app.close();
+  });
+});
+
+describe('405', () => {
+  test.each([
+    ['GET', '/send', 'POST'],
+    ['PUT', '/send', 'POST'],
+    ['OPTIONS', '/send', 'POST'],
+    ['POST', '/messages/x', 'GET, HEAD, DELETE'],
+    ['GET', '/send/batch', 'POST'],
+    ['POST', '/health/ready', 'GET, HEAD'],
+    ['DELETE', '/sandbox/messages', 'GET, HEAD'],
+    ['POST', '/openapi.json', 'GET, HEAD'],
+    ['POST', '/docs', 'GET, HEAD'],
+    ['DELETE', '/docs/static/swagger-ui.css', 'GET, HEAD'],
+  ] as const)('%s %s names what is allowed: %s', async (method, url, allow) => {
+    const { app } = openTestApp();
+    const response = await app.inject({ method, url });
+    expect([response.statusCode, response.headers.allow]).toEqual([405, allow]);
+  });
+});
+
+describe('X-Request-Id', () => {
+  test.each([
+    ['a sane one is kept', 'Ab_c-1.2', 'Ab_c-1.2'],
+    ['64 characters are kept', 'x'.repeat(64), 'x'.repeat(64)],
+    ['a longer one is replaced', 'x'.repeat(65), undefined],
+    ['an empty one is replaced', '', undefined],
+    ['one with a space is replaced', 'a b', undefined],
+    ['one with quotes is replaced', 'a"b', undefined],
+    ['none is made up', undefined, undefined],
+  ])('%s', async (_title, given, kept) => {
+    const { app } = openTestApp();
+    const response = await app.inject({
+      url: '/health/live',
+      headers: given === undefined ? {} : { 'x-request-id': given },
+    });
+    expect(response.headers['x-request-id']).toEqual(kept ?? expect.stringMatching(/^[\da-f-]{36}$/));
+  });
+
+  test.each(['/health/live', '/docs', '/docs/static/swagger-ui.css', '/openapi.json', '/nowhere'])(
+    'is on %s',
+    async (url) => {
+      const { app } = openTestApp();
+      expect((await app.inject(url)).headers['x-request-id']).toBeDefined();
+    },
+  );
+
+  test('is on what Node would answer by itself', async () => {
+    const { port } = await listenTestApp();
+    const close = 'Connection: close\r\n\r\n';
+    const answers = await Promise.all([
+      talk(port, `GET /health/live HTTP/1.1\r\n${close}`),
+      talk(port, `GET /health/live HTTP/1.1\r\nHost: localhost\r\nExpect: nonsense\r\n${close}`),
+      talk(port, `PROPFIND /send HTTP/1.1\r\nHost: localhost\r\n${close}`),
+      talk(port, `BREW /send HTTP/1.1\r\nHost: localhost\r\n${close}`),
+      talk(port, 'nonsense\r\n\r\n'),
+    ]);
+    expect(answers.map((answer) => answer.split(' ')[1])).toEqual(['400', '200', '404', '400', '400']);
+    for (const answer of answers) expect(answer).toMatch(/x-request-id: [\da-f-]{36}\r\n/i);
   });
 });

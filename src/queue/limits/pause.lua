@@ -1,0 +1,8 @@
+--- @include "redis-time"
+
+-- Pauses a mailbox.
+--
+-- KEYS
+--   mailboxStatus
+-- ARGV
+redis.call('HSET', mailboxStatus, 'pausedMs', redisTime())
