@@ -27,6 +27,7 @@ async function startWorker(service: TestService): Promise<TestProcess> {
     NODE_EXTRA_CA_CERTS: ca,
     TEST_NAMESPACE: service.namespace,
     TEST_WINDOW_MS: String(WINDOW_MS),
+    TEST_TIMINGS: JSON.stringify({ lockMs: 5_000, stalledCheckMs: 1_000 }),
   });
   await worker.line(/worker ready/);
   return worker;

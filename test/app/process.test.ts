@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NAMESPACE } from '../../src/queue/redis/keys.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import {
   environment,
@@ -150,7 +151,15 @@ describe('API and workers apart', () => {
     const sandbox = await openTestSandbox();
     const own = await startTestRedis();
     const env = environmentOf(sandbox, own.location);
-    const first = startProcess('src/worker.ts', env);
+    // As src/worker.ts, except that a dead worker keeps its job for 2 s and not for 15 s.
+    const timings = { lockMs: 2_000, stalledCheckMs: 500 };
+    const startWorker = () =>
+      startProcess('test/helpers/worker-process.ts', {
+        ...env,
+        TEST_NAMESPACE: NAMESPACE,
+        TEST_TIMINGS: JSON.stringify(timings),
+      });
+    const first = startWorker();
     const api = startProcess('src/api.ts', env);
     const { send, until } = client({ url: await urlOf(api) });
     await first.line(/worker ready/);
@@ -158,7 +167,7 @@ describe('API and workers apart', () => {
     const id = await send();
     await sandbox.exchange.waitFor(({ messages }) => messages.length === 1);
     await first.end('SIGKILL');
-    const second = startProcess('src/worker.ts', env);
+    const second = startWorker();
     await second.line(/worker ready/);
     const message = await until(id, isFinal);
     expect(message.attempts).toMatchObject([{ outcome: 'unknown' }, { outcome: 'sent' }]);

@@ -17,7 +17,7 @@ import type { RedisLocation } from '../../src/queue/redis/client.ts';
 import type { SmtpInLimits } from '../../src/smtp-in/limits.ts';
 import { makeServerCertificate, type ServerCertificate } from '../../src/sandbox/certificate.ts';
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
-import { openWorker, type WorkerRole } from '../../src/app/worker-role.ts';
+import { openWorker, type WorkerRole, type WorkerTimings } from '../../src/app/worker-role.ts';
 import { eventually, untilTrue } from './eventually.ts';
 
 export interface TestServiceOptions {
@@ -28,6 +28,7 @@ export interface TestServiceOptions {
   readonly workers?: number;
   readonly sandbox?: SandboxOptions;
   readonly windowMs?: number;
+  readonly timings?: WorkerTimings;
   readonly smtpInLimits?: Partial<SmtpInLimits>;
   /** Takes what is to be closed; by default it is closed at the test's end. */
   readonly atEnd?: AtEnd;
@@ -69,6 +70,8 @@ export interface TestService {
 }
 
 const MAIL = { to: 'someone@example.com', subject: 'Hello', text: 'Hello there.' };
+/** A worker that looks often: the tests wait for what it finds. */
+const QUICK: WorkerTimings = { checkMs: 500, stalledCheckMs: 500 };
 const FINAL = ['sent', 'failed', 'expired', 'canceled'];
 
 export const isFinal = ({ status }: { status: string }): boolean => FINAL.includes(status);
@@ -124,12 +127,12 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
   const roles: WorkerRole[] = [];
   const shared = { location: options.location, keys, log, metrics: openMetrics() };
   const { smtpInLimits } = options;
-  const { windowMs } = options;
+  const { windowMs, timings = QUICK } = options;
   const window = windowMs !== undefined && { windowMs };
   const api = await openApi({ config, ...shared, ...window, ...(smtpInLimits && { smtpInLimits }) });
   const addWorker: TestService['addWorker'] = async (more = {}, location = shared.location) => {
     const config = readConfig({ ...env, ...more }, 'all');
-    const worker = await openWorker({ config, ...shared, location, ...window });
+    const worker = await openWorker({ config, ...shared, location, ...window, timings });
     roles.push(worker);
     return worker;
   };

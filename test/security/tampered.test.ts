@@ -219,6 +219,7 @@ describe('a ticket', () => {
       location: redis.location,
       workers: 0,
       env: { M365_MESSAGES_PER_MINUTE: '0' },
+      timings: { checkMs: 500, lockMs: 2_000, stalledCheckMs: 500 },
     });
     const client = connectTo(redis);
     const keys = makeKeys(service.namespace);
