@@ -104,7 +104,7 @@ afterAll(async () => {
 });
 
 /** What a mailbox's fault does to its message, and the name of that in the API. */
-const RESTRAINED = {
+const BLOCKED = {
   hold: { status: 'held', outcome: 'held', state: 'held' },
   throttle: { status: 'queued', outcome: 'throttled', state: 'throttled' },
 } as const;
@@ -113,8 +113,8 @@ const RESTRAINED = {
 const waiting: { readonly id: string; readonly address: string; readonly tries: number }[] = [];
 
 /** The message waits for its mailbox, which says why; nothing tries it any more until the last test. */
-async function expectRestrained({ meaning, address }: Scene, reply?: object): Promise<void> {
-  const { status, outcome, state } = RESTRAINED[meaning.action as keyof typeof RESTRAINED];
+async function expectBlocked({ meaning, address }: Scene, reply?: object): Promise<void> {
+  const { status, outcome, state } = BLOCKED[meaning.action as keyof typeof BLOCKED];
   const told = toldOf(meaning);
   const id = await service.send({ mailbox: address });
   const tried = await service.until(id, ({ attempts }) => attempts.length > 0);
@@ -173,7 +173,7 @@ const ofAction = (...verdicts: readonly string[]) =>
 describe('a reply for which the mailbox or its tenant is at fault blocks the mailbox, and its mail waits', () => {
   test.each(ofAction('hold', 'throttle'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
     const stop = play(scene);
-    await expectRestrained(scene, replyOf(said));
+    await expectBlocked(scene, replyOf(said));
     stop();
   });
 });
@@ -230,7 +230,7 @@ describe('a refusal of a token holds the mailbox before Exchange is bothered', (
       retryAfterSeconds,
       times: Number.POSITIVE_INFINITY,
     });
-    await expectRestrained(scene);
+    await expectBlocked(scene);
     stop();
     expect(service.sandbox.exchange.logins.map(({ mailbox }) => mailbox)).not.toContain(scene.address);
   });
@@ -238,7 +238,7 @@ describe('a refusal of a token holds the mailbox before Exchange is bothered', (
 
 describe('a trouble of the network holds the mailbox', () => {
   test.each(titled(TROUBLES))('%s', async (rule, _stage, _said, scene) => {
-    await expectRestrained(scene, rule === 'tls' ? replyOf('502 5.3.3 Command not implemented') : undefined);
+    await expectBlocked(scene, rule === 'tls' ? replyOf('502 5.3.3 Command not implemented') : undefined);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * Redis in the hands of somebody else, or of a fault: what cannot be read fails alone and says why, what names another
- * sender or recipient does not break out of its envelope, and the next mail goes out.
+ * Redis as an attacker or a fault changed it. A message that cannot be read fails, says why, and stops no other message.
+ * One that names another sender or recipient cannot break out of its envelope.
  */
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { eventually } from '../helpers/eventually.ts';
 import { connectTo, startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService, type TestService } from '../helpers/service.ts';
 
-/** A ticket that no worker could begin with comes back when its lock has ended, and the one after it was looked for. */
+/** A job that no worker could start comes back when its lock expires. */
 const LOCKS_END_MS_MAX = 90_000;
 
 let redis: TestRedis;
@@ -21,7 +21,7 @@ afterAll(() => redis.close());
 
 type Tamper = (client: RedisClient, keys: Keys, id: string) => Promise<unknown>;
 
-/** Queues a mail, tampers with it, and lets a worker at it; another mail shows that the queue goes on. */
+/** Queues a message, changes it, and starts a worker. Another message shows that the queue goes on. */
 async function tamperWith(tamper: Tamper): Promise<{ readonly service: TestService; readonly id: string }> {
   const service = await openTestService({ location: redis.location, workers: 0 });
   const client = connectTo(redis);
@@ -103,7 +103,7 @@ describe('a record', () => {
     ['whose count of attempts is no number', (client, keys, id) => client.hset(keys.record(id), 'attempts', 'x')],
     ['that is gone', (client, keys, id) => client.del(keys.record(id))],
     ['that is of another type in Redis', (client, keys, id) => retype(client, keys.record(id))],
-  ])('%s holds up no other, sends nothing, and does not come back', async (_title, tamper) => {
+  ])('%s delays no other, sends nothing, and does not come back', async (_title, tamper) => {
     const { service, id } = await tamperWith(tamper);
     await untilNoJobs(service);
     expect(service.sandbox.exchange.messages.map(({ subject }) => subject)).toEqual(['other']);
@@ -119,15 +119,15 @@ describe('a record', () => {
     ['next attempt has no time', ['nextAttemptAt', 'x']],
     ['mailbox is nonsense', ['through', '{']],
     ['queue is another', ['queue', 'other']],
-    ['ticket is another', ['ticket', 'other']],
-  ])('whose %s sends its mail all the same', async (_title, fields) => {
+    ['job is another', ['ticket', 'other']],
+  ])('whose %s still sends its message', async (_title, fields) => {
     const { service, id } = await tamperWith((client, keys, id) => client.hset(keys.record(id), ...fields));
     expect((await service.until(id, isFinal)).status).toBe('sent');
     await untilNoJobs(service);
     expect(service.sandbox.exchange.messages).toHaveLength(2);
   });
 
-  test('of a message to a pool whose mailbox is nonsense sends its mail all the same', async () => {
+  test('of a message to a pool whose mailbox is nonsense still sends its message', async () => {
     const yaml =
       'mailboxes: [{ address: a@contoso.com }, { address: b@contoso.com }]\npools: [{ name: p, mailboxes: [a@contoso.com, b@contoso.com] }]';
     const service = await openTestService({ location: redis.location, workers: 0, yaml, env: { M365_MAILBOX: '' } });
@@ -179,7 +179,7 @@ describe('a record', () => {
   });
 });
 
-describe('a ticket', () => {
+describe('a job', () => {
   const queueOf = (service: TestService): Queue =>
     new Queue(service.sandbox.mailbox.address, {
       connection: connectTo(redis),
@@ -199,10 +199,10 @@ describe('a ticket', () => {
   });
 
   test.each<[string, string]>([
-    ['can not be parsed', '{'],
+    ['cannot be parsed', '{'],
     ['is null', 'null'],
     ['is a number', '5'],
-  ])('whose data %s sends its mail all the same', async (_title, data) => {
+  ])('whose data %s still sends its message', async (_title, data) => {
     const service = await openTestService({ location: redis.location, workers: 0 });
     const id = await service.send();
     const queue = `${makeKeys(service.namespace).prefix}:${service.sandbox.mailbox.address}`;
@@ -212,7 +212,7 @@ describe('a ticket', () => {
     await untilNoJobs(service);
   });
 
-  test('that is spoilt in any way sends its mail once, and nothing of it is left', {
+  test('that is corrupt in any way sends its message once, and nothing of it is left', {
     timeout: LOCKS_END_MS_MAX,
   }, async () => {
     const service = await openTestService({
@@ -224,26 +224,26 @@ describe('a ticket', () => {
     const client = connectTo(redis);
     const keys = makeKeys(service.namespace);
     const ids: string[] = [];
-    for (const [subject, spoil] of Object.entries(SPOILT)) {
+    for (const [subject, corrupt] of Object.entries(CORRUPTIONS)) {
       const id = await service.send({ subject });
-      await spoil(jobOf(client, keys, id));
+      await corrupt(jobOf(client, keys, id));
       ids.push(id);
     }
     await service.addWorker();
     for (const id of ids) expect((await service.until(id, isFinal)).status).toBe('sent');
     await untilNoJobs(service);
     const subjects = service.sandbox.exchange.messages.map(({ subject }) => subject);
-    expect(subjects.sort()).toEqual(Object.keys(SPOILT).sort());
+    expect(subjects.sort()).toEqual(Object.keys(CORRUPTIONS).sort());
     const left = await client.keys(`${keys.prefix}:${service.sandbox.mailbox.address}:*`);
     expect(left.filter((key) => ids.some((id) => key.includes(id)))).toEqual([]);
   });
 
-  test('whose counts are spoilt while a worker has it does not keep others from being taken up', async () => {
+  test('whose counts are corrupt while a worker has it does not keep others from being sent', async () => {
     const service = await openTestService({ location: redis.location, workers: 0 });
     const client = connectTo(redis);
     const ids = await Promise.all([service.send(), service.send()]);
     const queue = `${makeKeys(service.namespace).prefix}:${service.sandbox.mailbox.address}`;
-    // As a worker leaves them that has died.
+    // As a dead worker leaves them.
     await client.zrem(`${queue}:prioritized`, ...ids);
     await client.lpush(`${queue}:active`, ...ids);
     await client.hset(`${queue}:${ids[0]}`, 'stc', 'x');
@@ -252,7 +252,7 @@ describe('a ticket', () => {
     await untilNoJobs(service);
   });
 
-  test('for no message that no worker can begin with goes away', async () => {
+  test('for no message that no worker can start goes away', async () => {
     const service = await openTestService({ location: redis.location, workers: 0 });
     await queueOf(service).add('send', {}, { jobId: 'no-such-message', priority: 1 });
     const queue = `${makeKeys(service.namespace).prefix}:${service.sandbox.mailbox.address}`;
@@ -262,7 +262,7 @@ describe('a ticket', () => {
     await untilNoJobs(service);
   });
 
-  test('that comes twice sends its mail once', async () => {
+  test('that comes twice sends its message once', async () => {
     const service = await openTestService({ location: redis.location, workers: 2 });
     const id = await service.send();
     await service.until(id, isFinal);
@@ -272,19 +272,19 @@ describe('a ticket', () => {
   });
 });
 
-/** The ticket of a message, in the hands of somebody who writes to Redis. */
-interface TicketInRedis {
+/** The job of a message, as someone who writes to Redis can change it. */
+interface JobInRedis {
   set(...fields: string[]): Promise<unknown>;
   remove(): Promise<unknown>;
   retype(): Promise<unknown>;
-  /** Takes it out of the queue, and leaves what it says. */
+  /** Takes it out of the queue and leaves its data. */
   lose(): Promise<unknown>;
   move(score: string): Promise<unknown>;
 }
 
-type Spoil = (ticket: TicketInRedis) => Promise<unknown>;
+type Corrupt = (job: JobInRedis) => Promise<unknown>;
 
-function jobOf(client: RedisClient, keys: Keys, id: string): TicketInRedis {
+function jobOf(client: RedisClient, keys: Keys, id: string): JobInRedis {
   const key = async (of: string) => `${keys.prefix}:${await client.hget(keys.record(id), 'queue')}:${of}`;
   return {
     set: async (...fields) => client.hset(await key(id), ...fields),
@@ -295,9 +295,9 @@ function jobOf(client: RedisClient, keys: Keys, id: string): TicketInRedis {
   };
 }
 
-/** What may become of a ticket. */
-const SPOILT: Readonly<Record<string, Spoil>> = {
-  'options can not be parsed': (job) => job.set('opts', '{'),
+/** What can happen to a job. */
+const CORRUPTIONS: Readonly<Record<string, Corrupt>> = {
+  'options cannot be parsed': (job) => job.set('opts', '{'),
   'options are null': (job) => job.set('opts', 'null'),
   "options are no JSON but Lua's": (job) => job.set('opts', '{"attempts":NaN}'),
   'options allow one attempt': (job) => job.set('opts', '{"attempts":1}'),
@@ -312,7 +312,7 @@ const SPOILT: Readonly<Record<string, Spoil>> = {
   'delay is no number': (job) => job.set('delay', 'x'),
   'time is no number': (job) => job.set('timestamp', 'x'),
   'name is another': (job) => job.set('name', 'x'.repeat(10_000)),
-  'failure was put off': (job) => job.set('defa', 'evil'),
+  'failure was deferred': (job) => job.set('defa', 'evil'),
   'parent is nonsense': (job) => job.set('parent', '{', 'parentKey', 'x'),
   'parent is in another queue': (job) => job.set('parentKey', '{x}:other:1'),
   'repetition is asked for': (job) => job.set('rjk', 'evil:1:::1000'),
@@ -320,8 +320,8 @@ const SPOILT: Readonly<Record<string, Spoil>> = {
   'namesake is to be removed': (job) => job.set('deid', 'evil'),
   'fields are gone': (job) => job.remove(),
   'hash is a list': (job) => job.retype(),
-  'place is gone': (job) => job.lose(),
-  'place is behind all others': (job) => job.move('+inf'),
+  'position is gone': (job) => job.lose(),
+  'position is behind all others': (job) => job.move('+inf'),
 };
 
 async function untilNoJobs(service: TestService): Promise<void> {

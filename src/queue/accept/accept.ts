@@ -1,5 +1,5 @@
 /**
- * Writes accepted messages: content, record and ticket of each by one script. They are queued whole or not at all, and
+ * Writes accepted messages: content, record and job of each by one script. They are queued whole or not at all, and
  * Redis's answer to it is what a 202 stands on.
  */
 import { positionAhead, type Backlog } from '../../core/mailbox/eta.ts';

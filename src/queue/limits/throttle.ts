@@ -67,7 +67,7 @@ export interface ResultCall {
 export interface ThrottleOptions {
   readonly redis: RedisClient;
   readonly keys: Keys;
-  /** The worker that messages are admitted for, as its seats name it; without one a message's time alone tells that it died. */
+  /** The worker that messages are admitted for, as its leases name it; without one a message's time alone tells that it died. */
   readonly worker?: string;
   /** The window of the limit of messages a minute: 60,000, but for tests that have no minute. */
   readonly windowMs?: number;

@@ -33,7 +33,7 @@ test.for([
     const seenAt = Date.now();
     const message = await service.until(id, isFinal);
     expect([message.status, message.attempts.length]).toEqual(['sent', 2]);
-    // The status may have been another by then: BullMQ brings a ticket early to a worker whose clock is ahead.
+    // The status may have been another by then: BullMQ brings a job early to a worker whose clock is ahead.
     const deferred = service.log.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'deferred');
     const nextInMs = Date.parse(deferred.nextAttemptAt) - seenAt;
     expect(nextInMs).toBeGreaterThan(-10_000);

@@ -41,7 +41,7 @@ describe('a worker whose message another one has taken up', () => {
 });
 
 describe('a worker that is cut off from Redis', () => {
-  test('lets go of its connections before others have its seats, and its mails go out once', async () => {
+  test('closes its connections before others have its leases, and its messages are sent once', async () => {
     const way = await openWayTo(redis);
     const env = { M365_MESSAGES_PER_MINUTE: '0' };
     const service = await openTestService({ location: redis.location, workers: 0, env });

@@ -30,7 +30,7 @@ interface Fleet {
   kill(): Promise<unknown>;
 }
 
-/** Two workers with seats; one of them can be killed, which the end of its lease shows. */
+/** Two workers with leases; one of them can be killed, which the end of its lease shows. */
 async function openFleet(client: RedisClient): Promise<Fleet> {
   const keys = testKeys();
   const soon = Date.now() + 60_000;
