@@ -1,4 +1,4 @@
-/** Draws the comparisons as an SVG: a bar for each ratio with its spread, a line for "the same", a mark for the goal. */
+/** Draws the comparisons as an SVG: a bar for each ratio with its spread, a line for "the same", and a mark for the goal. */
 import { type Goal, isMet, type Row, type Spread } from './measure.ts';
 
 const WIDTH = 900;
@@ -12,7 +12,7 @@ interface RatioRow extends Row {
   readonly comparison: { readonly by: 'ratio'; readonly value: Spread };
 }
 
-/** Rows that compare otherwise than by a ratio are left out. */
+/** Only rows that are compared by a ratio are drawn. */
 export function drawChart(rows: readonly Row[]): string {
   const ratios = rows.filter((row): row is RatioRow => row.comparison?.by === 'ratio');
   const most = Math.max(1, ...ratios.flatMap((row) => [row.comparison.value.max, bound(row.goal) ?? 0]));
@@ -21,12 +21,17 @@ export function drawChart(rows: readonly Row[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}"`,
     '  font-family="sans-serif" font-size="12">',
-    '<title>relay365 in relation to what it is measured against</title>',
+    '<title>relay365 compared with what it is measured against</title>',
     '<rect width="100%" height="100%" fill="#fff"/>',
     line(scale(1), MARGIN - 6, height - MARGIN, COLOURS.grid, 'stroke-dasharray="4 3"'),
     text(scale(1), MARGIN - 12, 'the same', 'text-anchor="middle" fill="#777"'),
     ...ratios.map((row, n) => drawRow(row, MARGIN + n * ROW_HEIGHT, scale)),
-    text(LABELS_WIDTH, height - 8, 'bar: median of the pairs · thin line: least to most · black: goal', 'fill="#777"'),
+    text(
+      LABELS_WIDTH,
+      height - 8,
+      'bar: median of the pairs · thin line: minimum to maximum · black: goal',
+      'fill="#777"',
+    ),
     '</svg>',
     '',
   ].join('\n');

@@ -1,6 +1,6 @@
 /** One clock for all processes of this machine. */
 
-/** Milliseconds on the machine's monotonic clock: what two processes read can be subtracted. */
+/** Milliseconds on the machine's monotonic clock, so that readings of two processes can be subtracted. */
 export function nowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -1,6 +1,6 @@
 /**
- * A client that posts one and the same request over and over, each connection the next as soon as the last is answered.
- * It writes to sockets itself: an HTTP client would use as much of the machine as the server that is measured.
+ * A client that posts the same request again and again: each connection posts the next as soon as the last is answered.
+ * It writes to sockets itself, because an HTTP client would use as much of the machine as the server that is measured.
  */
 import { connect, type Socket } from 'node:net';
 import { nowMs } from './clock.ts';
@@ -25,11 +25,11 @@ export interface LoadResult {
   readonly p99Ms: number;
 }
 
-/** Nothing was queued, since the machine had no time for Redis: the same request again, whose time runs on. */
+/** Nothing was queued because the machine had no time for Redis. The same request is posted again; its time goes on. */
 const NOT_QUEUED = ':queue-unavailable"';
 const PAUSE_MS = 100;
 
-/** Rejects at the first answer that is not 2xx, and not one that asks to try again. */
+/** Rejects at the first answer that is neither 2xx nor a request to try again. */
 export async function load(options: LoadOptions): Promise<LoadResult> {
   const startedAt = nowMs();
   const latencies: number[] = [];
@@ -62,7 +62,7 @@ function requestBytes({ host }: URL, { path, headers = {}, body }: LoadOptions):
   return Buffer.concat([Buffer.from(`POST ${path} HTTP/1.1\r\n${head.join('')}\r\n`), json]);
 }
 
-/** One connection's posts, until there is no turn left. */
+/** One connection's posts, until enough requests are posted. */
 function postInTurns(url: URL, request: Buffer, admit: () => boolean, latencies: number[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket: Socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true });

@@ -1,4 +1,4 @@
-/** What the figures were measured on, so that they mean something elsewhere. */
+/** The machine that the figures were measured on. Without it they mean nothing elsewhere. */
 import { fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ export function describeMachine(): string {
   return `${cpus().length} × ${first?.model.trim() ?? 'CPU'}, ${memory} GB, Node ${process.versions.node}, Redis ${redis ?? '?'}`;
 }
 
-/** How long a write takes to reach the disk: the median. It differs from one minute to the next. */
+/** The median time that a write takes to reach the disk. It changes from one minute to the next. */
 export function measureFsyncMs(): number {
   const dir = mkdtempSync(join(tmpdir(), 'relay365-fsync-'));
   const file = openSync(join(dir, 'file'), 'w');

@@ -1,4 +1,4 @@
-/** The mail that is measured with: text and html, 2 KB together, as a shop sends thousands of them. */
+/** The message of the measurements: text and HTML, 2 KB together, as a shop sends thousands of them. */
 
 const TEXT = `Hello Zoë,
 
@@ -35,7 +35,7 @@ const HTML = `<!doctype html>
 
 export const MAIL = { to: 'zoe@customer.example', subject: 'Your order 4711', text: TEXT, html: HTML };
 
-/** A mail whose attachment has so many bytes (before Base64). */
+/** A message with an attachment of this many bytes (before Base64). */
 export function mailWithAttachment(bytes: number): object {
   const content = Buffer.alloc(bytes, 'An attachment. ').toString('base64');
   return { ...MAIL, attachments: [{ filename: 'report.pdf', contentType: 'application/pdf', content }] };

@@ -1,11 +1,11 @@
-/** What a part of the benchmark answers with, and how two contestants are compared: in turns, by the median of pairs. */
+/** The rows that a part of the benchmark returns. Two contestants run in turns and are compared by the median of pairs. */
 
 export interface Bench {
-  /** How many pairs are measured; one more comes before them and does not count. */
+  /** How many pairs are measured. One more runs first and does not count. */
   readonly rounds: number;
-  /** Everything at the issue's full size, however long it takes. */
+  /** Measures at full size, however long it takes. */
   readonly full: boolean;
-  /** Where relay365's processes leave their CPU profiles, if they shall. */
+  /** Where relay365's processes write their CPU profiles. Default: they write none. */
   readonly profileDir?: string;
   /** Says what is being measured now. */
   readonly say: (text: string) => void;
@@ -18,15 +18,15 @@ export interface Row {
   readonly measure: string;
   readonly unit: string;
   readonly ours: Spread;
-  /** What `ours` is compared with; without it the figure stands alone. */
+  /** What `ours` is compared with. Without it only our figure is shown. */
   readonly against?: { readonly name: string; readonly figure: Spread };
-  /** Ours in relation to theirs, pair by pair. */
+  /** How ours compares with theirs, pair by pair. */
   readonly comparison?: { readonly by: By; readonly value: Spread };
   readonly goal?: Goal;
   readonly note?: string;
 }
 
-/** The median of all rounds, the least and the most. */
+/** The median, the minimum and the maximum of all rounds. */
 export interface Spread {
   readonly median: number;
   readonly min: number;
@@ -36,12 +36,12 @@ export interface Spread {
 /** `ratio`: ours ÷ theirs. `difference`: ours − theirs. */
 export type By = 'ratio' | 'difference';
 
-/** A bound on the comparison, or on the figure where there is nothing to compare with. */
+/** A limit for the comparison, or for our figure if there is nothing to compare it with. */
 export type Goal = { readonly atLeast: number } | { readonly atMost: number };
 
 /**
- * Measures the contestants in turns, so that whatever else the machine does meets all of them, each round in another
- * order. Answers with each contestant's results, round by round.
+ * Measures the contestants in turns, so that other load on the machine affects all of them, and in a different order in
+ * each round. Resolves with each contestant's results, round by round.
  */
 export async function interleave<T>(rounds: number, contestants: readonly (() => Promise<T>)[]): Promise<T[][]> {
   const results: T[][] = contestants.map(() => []);

@@ -1,4 +1,4 @@
-/** The baselines as processes: what a user would otherwise write or take. */
+/** The baselines as processes: what a user would write or use instead of relay365. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Program, start, untilReady } from './process.ts';
@@ -17,7 +17,7 @@ export function openNaiveWorker(scene: Scene): Program {
   return open(scene, 'naive-worker', {});
 }
 
-/** Answers to `{messages}` once it has sent so many. */
+/** Answers `{messages}` when it has sent that many. */
 export function openReadyBytes(scene: Scene): Program {
   return open(scene, 'ready-bytes', {});
 }

@@ -1,6 +1,5 @@
 /**
- * Programs under measurement, each a process of its own, and what they cost. They end with the benchmark, whatever way
- * it ends.
+ * The measured programs, each in its own process, and what they cost. They end when the benchmark ends, however it ends.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,7 +23,7 @@ export interface Program extends Process {
 export interface ProgramOptions {
   /** From the repository's root. */
   readonly file: string;
-  /** All variables that the program gets, but for PATH, HOME and TMPDIR. */
+  /** All variables that the program gets, except PATH, HOME and TMPDIR. */
   readonly env: Readonly<Record<string, string>>;
   /** Its working directory; what it prints goes to a file there. */
   readonly dir: string;
@@ -45,7 +44,7 @@ export function start({ file, env, dir, execArgv = [] }: ProgramOptions): Progra
     stdio: ['ignore', output, output, 'ipc'],
   });
   killAtExit(child);
-  // A question asks for one answer, so they are put one after the other.
+  // The program answers one question at a time.
   let last: Promise<unknown> = Promise.resolve();
   return {
     pid: child.pid ?? 0,
@@ -90,7 +89,7 @@ export async function end(child: ChildProcess): Promise<void> {
   clearTimeout(late);
 }
 
-/** Waits until a server answers with 2xx; `dir` is its program's, whose last words a failure tells. */
+/** Waits until a server answers with 2xx. If it fails, the error shows the last output of the program in `dir`. */
 export async function untilReady(url: string, dir: string): Promise<void> {
   for (const endsAt = Date.now() + READY_TIMEOUT_MS; Date.now() < endsAt; await sleep(50)) {
     const response = await fetch(url).catch(() => undefined);
@@ -98,21 +97,21 @@ export async function untilReady(url: string, dir: string): Promise<void> {
     if (response?.ok) return;
   }
   const lastWords = readFileSync(join(dir, OUTPUT), 'utf8').slice(-LAST_WORDS_LENGTH);
-  throw new Error(`${url} did not get ready: ${lastWords}`);
+  throw new Error(`${url} did not become ready: ${lastWords}`);
 }
 
 export interface Usage {
-  /** Time on a CPU since the process began. */
+  /** CPU time since the process started. */
   readonly cpuMs: number;
   readonly residentBytes: number;
-  /** The most that it ever had. */
+  /** The maximum since the process started. */
   readonly residentBytesMax: number;
 }
 
 /** A clock tick of /proc is 10 ms on every Linux. */
 const TICK_MS = 10;
 
-/** What these processes have used of a CPU so far, together. */
+/** The CPU time that these processes have used so far, together. */
 export function cpuMsOf(processes: readonly Process[]): number {
   return processes.reduce((sum, process) => sum + usageOf(process).cpuMs, 0);
 }
@@ -120,7 +119,7 @@ export function cpuMsOf(processes: readonly Process[]): number {
 /** What a process has used so far. Needs Linux's /proc; proc_pid_stat(5), proc_pid_status(5). */
 export function usageOf({ pid }: Process): Usage {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name, in parentheses, may hold spaces; after it come the fields from the third on.
+  // The name, in parentheses, may contain spaces. The fields from the third on follow it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const kilobytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { end, killAtExit } from './process.ts';
 
-/** When Redis has what it was told on disk: before it answers, or within a second. */
+/** When a write is on disk: before Redis answers, or within a second. */
 export type Fsync = 'always' | 'everysec';
 export const FSYNCS: readonly Fsync[] = ['always', 'everysec'];
 
@@ -16,7 +16,7 @@ export interface BenchRedis {
   readonly pid: number;
   readonly client: Redis;
   setFsync(fsync: Fsync): Promise<void>;
-  /** Forgets everything but the scripts. */
+  /** Deletes everything except the scripts. */
   clear(): Promise<void>;
   /** A figure of INFO. */
   info(name: string): Promise<number>;
@@ -35,7 +35,7 @@ export async function openRedis(parent: string, settings: Readonly<Record<string
   killAtExit(child);
   const client = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: null });
   client.on('error', () => undefined);
-  // Waits for the connection, which ioredis tries again until Redis is there.
+  // Waits for the connection: ioredis tries again until Redis is up.
   await client.ping();
   return makeRedis(child, client, `redis://127.0.0.1:${port}`);
 }
@@ -59,7 +59,7 @@ function makeRedis(child: ChildProcess, client: Redis, url: string): BenchRedis 
   };
 }
 
-/** As in compose.yaml, but for the rewriting of the append-only file, which would fall into one round or another. */
+/** As in compose.yaml, except that the append-only file is not rewritten: that would disturb some of the rounds. */
 function options(dir: string, port: number, settings: Readonly<Record<string, string>>): string[] {
   const all: Readonly<Record<string, string>> = {
     port: String(port),
@@ -75,7 +75,7 @@ function options(dir: string, port: number, settings: Readonly<Record<string, st
   return Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-/** A port that nobody has at this moment. */
+/** A port that is free at this moment. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,4 +1,4 @@
-/** relay365 as an operator runs it: API and workers as processes of their own, on one Redis, sending to the sink. */
+/** relay365 as an operator runs it: API and workers in their own processes, on one Redis, sending to the sink. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench } from './measure.ts';
@@ -17,11 +17,11 @@ export interface RelayOptions {
   readonly sink: Sink;
   readonly apis?: number;
   readonly workers?: number;
-  /** Beyond the defaults, which are 10 connections and no other limit. */
+  /** Added to the defaults, which are 10 connections and no other limit. */
   readonly env?: Readonly<Record<string, string>>;
   /** relay365.yaml. */
   readonly yaml?: string;
-  /** Another program in the place of src/worker.ts. */
+  /** Another program instead of src/worker.ts. */
   readonly workerFile?: string;
 }
 
@@ -30,9 +30,9 @@ export interface Relay {
   readonly urls: readonly string[];
   readonly apis: readonly Program[];
   readonly workers: readonly Program[];
-  /** Asks the first API. */
+  /** Sends a request to the first API. */
   request(method: string, path: string, body?: object): Promise<Response>;
-  /** Stops and starts the sending; messages are taken all the same. */
+  /** Stops and starts sending. Messages are still accepted. */
   pause(): Promise<void>;
   resume(): Promise<void>;
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-/** The results on disk: a JSON file that keeps each part's last run, and what docs/ shows of it. */
+/** The results on disk: a JSON file with each part's last run, and what docs/ shows of it. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ const RESULTS = join(ROOT, 'bench/results.json');
 const SHOWN = join(ROOT, 'docs/performance.json');
 const PAGE = join(ROOT, 'docs/performance.md');
 const CHART = join(ROOT, 'docs/performance.svg');
-/** The page's generated block stands between these. */
+/** They enclose the generated part of the page. */
 const BEGIN = '<!-- results: begin -->';
 const END = '<!-- results: end -->';
 
@@ -29,7 +29,7 @@ export function readResults(): Results {
   return existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as Results) : {};
 }
 
-/** In the place of what the part's last run had. */
+/** Replaces the results of the part's last run. */
 export function keepResults(part: string, result: Omit<PartResult, 'at'>): void {
   writeJson(RESULTS, { ...readResults(), [part]: { at: new Date().toISOString(), ...result } });
 }
@@ -38,7 +38,7 @@ function writeJson(path: string, results: Results): void {
   writeFileSync(path, `${JSON.stringify(results, undefined, 2)}\n`);
 }
 
-/** Puts the results into docs/performance.md, draws its chart and keeps the figures beside it. */
+/** Writes the results into docs/performance.md, draws its chart and stores the figures next to it. */
 export function writeDocs(results: Results): void {
   writeJson(SHOWN, results);
   const parts = Object.values(results);
@@ -48,12 +48,12 @@ export function writeDocs(results: Results): void {
   const block = [BEGIN, ...conditions(parts), markdownTable(rows), notes.join('\n'), END].join('\n\n');
   const page = readFileSync(PAGE, 'utf8');
   const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (from < 0 || to < from) throw new Error(`${PAGE} has lost the marks of its results.`);
+  if (from < 0 || to < from) throw new Error(`${PAGE} does not have the marks around its results.`);
   writeFileSync(PAGE, page.slice(0, from) + block + page.slice(to + END.length));
   execFileSync(join(ROOT, 'node_modules/.bin/biome'), ['format', '--write', PAGE, SHOWN], { stdio: 'ignore' });
 }
 
-/** Each machine with its days, and how fast the disk was meanwhile. */
+/** Each machine with the days of its runs, and the speed of its disk on those days. */
 function conditions(parts: readonly PartResult[]): string[] {
   return [...new Set(parts.map(({ machine }) => machine))].map((machine) => {
     const own = parts.filter((part) => part.machine === machine);

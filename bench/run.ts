@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- PART… --rounds N --full --docs --profile DIR]`: measures relay365 against what one would otherwise
- * write or take, in the same run on the same machine. All parts take about ten minutes.
+ * `npm run bench [-- PART… --rounds N --full --docs --profile DIR]`: measures relay365 against what you would
+ * otherwise write or use, in the same run on the same machine. All parts take about ten minutes.
  */
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -13,12 +13,12 @@ import { backlog } from './measures/backlog.ts';
 import { batch } from './measures/batch.ts';
 import { costs } from './measures/costs.ts';
 import { drain } from './measures/drain.ts';
-import { governed } from './measures/governed.ts';
 import { latency } from './measures/latency.ts';
 import { listing } from './measures/listing.ts';
 import { mailboxes } from './measures/mailboxes.ts';
 import { memory } from './measures/memory.ts';
 import { smtpIn } from './measures/smtp-in.ts';
+import { throttled } from './measures/throttled.ts';
 import { keepResults, readResults, writeDocs } from './results.ts';
 import { formatTable } from './table.ts';
 
@@ -28,7 +28,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   batch,
   'smtp-in': smtpIn,
   drain,
-  governed,
+  throttled,
   latency,
   memory,
   backlog,
@@ -45,13 +45,21 @@ const { values, positionals } = parseArgs({
     full: { type: 'boolean', default: false },
     docs: { type: 'boolean', default: false },
     profile: { type: 'string' },
+    help: { type: 'boolean', default: false },
   },
 });
+
+if (values.help) {
+  console.log(
+    `npm run bench -- [PART…] [--rounds N] [--full] [--docs] [--profile DIR]\nParts: ${Object.keys(PARTS).join(', ')}`,
+  );
+  process.exit();
+}
 
 const names = positionals.length > 0 ? positionals : Object.keys(PARTS);
 const unknown = names.filter((name) => !Object.hasOwn(PARTS, name));
 if (unknown.length > 0) {
-  console.error(`There is no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}.`);
+  console.error(`Unknown part: ${unknown.join(', ')}. The parts are ${Object.keys(PARTS).join(', ')}.`);
   process.exit(1);
 }
 

@@ -1,4 +1,4 @@
-/** What each part of the benchmark begins with: a folder, a Redis and a sink of its own, gone at the part's end. */
+/** What each part of the benchmark starts with: its own folder, Redis and sink. They are removed at the part's end. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ export interface Scene extends AsyncDisposable {
   readonly dir: string;
   readonly redis: BenchRedis;
   readonly sink: Sink;
-  /** Closes it at the end, before what was opened earlier. */
+  /** Closes it at the end, last opened first. */
   keep<T extends { close(): Promise<void> }>(opened: T): T;
 }
 

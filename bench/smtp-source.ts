@@ -1,4 +1,4 @@
-/** Postfix's load generator and its sink, which keeps nothing: what is sent is bytes, and what is measured is the other end. */
+/** Postfix's load generator, and its sink, which keeps nothing. They need so little that the other end is what is measured. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -23,7 +23,7 @@ export function hasSmtpSource(): boolean {
   return existsSync(SMTP_SOURCE) && existsSync(SMTP_SINK);
 }
 
-/** Sends so many mails over connections that stay open; mails a second. */
+/** Sends this many messages over connections that stay open. Resolves with messages per second. */
 export async function sendBySmtp({ port }: Pick<SmtpServer, 'port'>, mails: number): Promise<number> {
   const load = ['-d', '-s', String(SESSIONS), '-m', String(mails), '-l', String(BYTES)];
   const envelope = ['-f', MAILBOX, '-t', 'zoe@customer.example'];
@@ -44,13 +44,13 @@ export function openSmtpSink(): Promise<SmtpServer> {
   return serve((port) => spawn(SMTP_SINK, [...user, `127.0.0.1:${port}`, '100'], { stdio: 'ignore' }));
 }
 
-/** Resolves once it greets. */
+/** Resolves when it greets. */
 export async function serve(open: (port: number) => ChildProcess): Promise<SmtpServer> {
   const port = await freePort();
   const child = open(port);
   killAtExit(child);
   for (const endsAt = Date.now() + READY_TIMEOUT_MS; !(await greets(port)); await sleep(100)) {
-    if (Date.now() > endsAt || child.exitCode !== null) throw new Error(`${child.spawnfile} did not get ready.`);
+    if (Date.now() > endsAt || child.exitCode !== null) throw new Error(`${child.spawnfile} did not become ready.`);
   }
   return { port, close: () => end(child) };
 }

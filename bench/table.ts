@@ -48,7 +48,7 @@ function formatSpread({ median, min, max }: Spread): string {
   return min === max ? format(median) : `${format(median)} (${format(min)}–${format(max)})`;
 }
 
-/** Three digits that mean something. */
+/** Three significant digits. */
 function format(figure: number): string {
   if (Math.abs(figure) >= 100) return Math.round(figure).toLocaleString('en-US');
   return String(Number(figure.toPrecision(3)));

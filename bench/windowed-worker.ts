@@ -1,4 +1,4 @@
-/** src/worker.ts with another window for the limit of messages a minute, so that five minutes pass in half of one. */
+/** src/worker.ts with a shorter window for the limit of messages per minute: five windows take half a minute. */
 import { enter } from '../src/app/entry.ts';
 import { openMetrics } from '../src/observe/metrics.ts';
 import { makeKeys, NAMESPACE } from '../src/queue/redis/keys.ts';

@@ -1,6 +1,7 @@
 /**
- * Finds forms of English that must be read twice, and words that were replaced by the field's own; the lists and the
- * files are in plain-english.json. Prints each with its line and exits with 1. Files as arguments replace those of the list.
+ * Finds forms of English that must be read twice, and words that were replaced by the field's own. The lists and the
+ * files are in plain-english.json and retired-words.json. Prints each with its line and exits with 1. Files as arguments
+ * replace those of the lists.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
@@ -12,13 +13,21 @@ interface Rules {
   readonly except: readonly string[];
   /** `form` is a regular expression; its spaces match line breaks and comment marks, too. */
   readonly forms: readonly { readonly form: string; readonly instead: string }[];
-  readonly retired: {
-    readonly files: readonly string[];
-    readonly except: readonly string[];
-    /** Texts that keep an old word, such as names of Redis keys and metrics. */
-    readonly keep: readonly string[];
-    readonly words: readonly { readonly word: string; readonly instead: string }[];
-  };
+}
+
+interface Retired {
+  readonly files: readonly string[];
+  readonly except: readonly string[];
+  /** Texts that keep an old word, such as names of Redis keys and metrics. */
+  readonly keep: readonly string[];
+  readonly words: readonly RetiredWord[];
+  /** Words that still occur. They move to `words` when they are replaced. */
+  readonly later?: readonly RetiredWord[];
+}
+
+interface RetiredWord {
+  readonly word: string;
+  readonly instead: string;
 }
 
 interface Check {
@@ -37,20 +46,25 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Between two words: a space, or a line break with the mark of a comment, a list or a quotation. */
 const GAP = String.raw`(?: |\s*\n\s*(?:\*|//|#|>|--)?\s*)`;
 
-const rules = JSON.parse(readFileSync(new URL('plain-english.json', import.meta.url), 'utf8')) as Rules;
+const rules = readList<Rules>('plain-english.json');
+const retired = readList<Retired>('retired-words.json');
 const forms = rules.forms.map(({ form, instead }) => ({ pattern: patternOf(form), instead }));
-const retired = rules.retired.words.map(({ word, instead }) => ({ pattern: wordPattern(word), instead }));
+const words = retired.words.map(({ word, instead }) => ({ pattern: wordPattern(word), instead }));
 
 const given = process.argv.slice(2);
 const findings = [
   ...filesOf(rules).flatMap((file) => search(file, textOf(file), forms)),
-  ...filesOf(rules.retired).flatMap((file) => search(file, without(rules.retired.keep, textOf(file)), retired)),
+  ...filesOf(retired).flatMap((file) => search(file, without(retired.keep, textOf(file)), words)),
 ].sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
 
 process.stdout.write(
   findings.map(({ file, line, text, instead }) => `${file}:${line}: "${text}": write ${instead}\n`).join(''),
 );
 if (findings.length > 0) process.exitCode = 1;
+
+function readList<List>(file: string): List {
+  return JSON.parse(readFileSync(new URL(file, import.meta.url), 'utf8')) as List;
+}
 
 function filesOf({ files, except }: Pick<Rules, 'files' | 'except'>): readonly string[] {
   const exclude = ['**/node_modules/**', ...except];

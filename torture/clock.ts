@@ -1,6 +1,6 @@
 /**
- * Loaded into a process by `--import`: its clock (`Date`) jumps to the offset in TORTURE_CLOCK_FILE on SIGUSR2. Timers go
- * on as they do when a machine's clock is set.
+ * Loaded into a process by `--import`. On SIGUSR2 the process's clock (`Date`) jumps to the offset in TORTURE_CLOCK_FILE.
+ * Timers are not affected, as when a machine's clock is set.
  */
 import { existsSync, readFileSync } from 'node:fs';
 

@@ -1,4 +1,4 @@
-/** What a run leaves to be judged: what was asked and answered, what relay365 says of it, and what Exchange has. */
+/** What a run leaves for the checks: requests and answers, what relay365 says about them, and what Exchange has. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,7 +6,7 @@ import { Queue } from 'bullmq';
 import type { TakenMessage } from '../src/sandbox/message-store.ts';
 import { makeKeys, NAMESPACE } from '../src/queue/redis/keys.ts';
 import type { Request } from './load.ts';
-import type { ProcessEnd } from './slot.ts';
+import type { ProcessEnd } from './managed-process.ts';
 import { MAILBOXES, urlOf, type World } from './world.ts';
 
 /** A message as GET /messages/{id} shows it. */
@@ -27,7 +27,7 @@ export interface AttemptView {
   readonly explanation: string;
 }
 
-/** A fault as it happened. */
+/** A fault, and when it happened. */
 export interface Injected {
   readonly name: string;
   readonly at: number;
@@ -37,17 +37,17 @@ export interface Injected {
 
 export interface Evidence {
   readonly requests: readonly Request[];
-  /** By id; undefined: GET answered 404. */
+  /** By id. Undefined if GET answered 404. */
   readonly messages: ReadonlyMap<string, MessageView | undefined>;
   readonly taken: readonly TakenMessage[];
   readonly faults: readonly Injected[];
   readonly ends: readonly ProcessEnd[];
-  /** Connections logged in at a time, at most, by mailbox. */
+  /** The maximum number of simultaneous logins, by mailbox. */
   readonly connectionPeaks: ReadonlyMap<string, number>;
-  /** Messages that Exchange refused for their rate. */
+  /** Messages that Exchange refused because of their rate. */
   readonly rateRefusals: number;
   readonly drainedMs: number;
-  /** What is in Redis at the end and should not be. */
+  /** What is in Redis at the end but should not be. */
   readonly leftovers: readonly string[];
   readonly logs: ReadonlyMap<string, string>;
 }
@@ -56,7 +56,7 @@ const FINAL = ['sent', 'failed', 'expired', 'canceled'];
 const POLL_MS = 500;
 const PARALLEL = 20;
 
-/** Asks for every accepted message until all are over, or the time is. */
+/** Asks for every accepted message until all are final, or the time is over. */
 export async function collectMessages(
   world: World,
   requests: readonly Request[],
@@ -77,7 +77,7 @@ export async function collectMessages(
   }
 }
 
-/** Waits out an API that does not answer: what it says is what counts. */
+/** Tries again while no API answers, because the status comes from an API only. */
 async function getMessage({ apis }: World, id: string): Promise<MessageView | undefined> {
   for (;;) {
     const url = apis.map(urlOf).find((one) => one !== undefined);
@@ -88,7 +88,7 @@ async function getMessage({ apis }: World, id: string): Promise<MessageView | un
   }
 }
 
-/** Looks for tickets, bodies and counts that nobody will ever need again. */
+/** Looks for jobs, bodies and counts that are not needed any more. */
 export async function findLeftovers(
   { redis: { client, url } }: World,
   messages: Evidence['messages'],
@@ -98,10 +98,10 @@ export async function findLeftovers(
   const note = (count: number, what: string) => void (count > 0 && found.push(`${count} ${what}`));
   const unsent = [...messages.values()].filter((message) => message?.status !== 'sent').length;
   note((await client.keys(keys.body('*'))).length - unsent, 'bodies of messages that were sent');
-  note(await client.zcard(keys.deadlines), 'messages that wait for the end of their time');
+  note(await client.zcard(keys.deadlines), 'messages that wait to expire');
   const connection = { path: new URL(url).pathname };
   for (const mailbox of MAILBOXES) {
-    note(await client.hlen(keys.underWay(mailbox)), `messages under way through ${mailbox}`);
+    note(await client.hlen(keys.underWay(mailbox)), `messages in progress through ${mailbox}`);
     const queue = new Queue(mailbox, { connection, prefix: keys.prefix });
     for (const [state, count] of Object.entries(await queue.getJobCounts())) note(count, `jobs ${state} of ${mailbox}`);
     await queue.close();

@@ -11,39 +11,39 @@ export interface Invariant {
   readonly check: (evidence: Evidence) => string[];
 }
 
-/** How soon a killed worker's mail must be in other hands. */
+/** How soon another worker must have a killed worker's message. */
 const RECOVERY_MS_MAX = 30_000;
-/** A 503 comes "at once": Redis gets a second, and the machine of a run is busy. */
+/** A 503 comes at once: Redis has a second to answer, and the machine of a run is busy. */
 const REFUSAL_MS_MAX = 4_000;
-/** What a process has beyond its timeout, to end by itself. */
+/** How long after its timeout a process may still run. */
 const SHUTDOWN_GRACE_MS = 7_000;
 
 export const INVARIANTS: readonly Invariant[] = [
   {
-    promise: 'every mail answered 202 or 250 is known',
+    promise: 'every message answered 202 or 250 is known',
     check: forAccepted(({ message }) => (message ? [] : ['is not known'])),
   },
   {
-    promise: 'every mail answered 202 or 250 came to an end',
+    promise: 'every message answered 202 or 250 became final',
     check: forAccepted(({ message }) => (message && !isOver(message) ? [`is still ${message.status}`] : [])),
   },
-  { promise: 'a recipient that is said to have it has it, and no other', check: forAccepted(checkRecipients) },
-  { promise: 'a mail failed only for what Exchange said of it', check: forAccepted(checkFailure) },
-  { promise: 'a mail that came twice has an attempt on record that says why', check: forAccepted(checkDoubles) },
-  { promise: 'each copy of a mail has the same bytes and Message-ID', check: forAccepted(checkCopies) },
-  { promise: 'a mail that came in by SMTP goes out byte for byte', check: forAccepted(checkBytes) },
-  { promise: 'every mail by SMTP is taken in the end', check: checkTaken },
-  { promise: 'no mail came whose sender was told that it was not queued', check: checkRefused },
-  { promise: 'no mail came that was never sent', check: checkStrangers },
+  { promise: 'a message reached exactly the recipients that its status names', check: forAccepted(checkRecipients) },
+  { promise: 'a message failed only because Exchange refused it', check: forAccepted(checkFailure) },
+  { promise: 'a message that arrived twice has an attempt that says why', check: forAccepted(checkDoubles) },
+  { promise: 'each copy of a message has the same bytes and Message-ID', check: forAccepted(checkCopies) },
+  { promise: 'a message received by SMTP is sent byte for byte', check: forAccepted(checkBytes) },
+  { promise: 'every message sent by SMTP is accepted in the end', check: checkTaken },
+  { promise: 'no message arrived after an answer said that it was not queued', check: checkRefused },
+  { promise: 'no message arrived that was never sent', check: checkStrangers },
   { promise: 'every request was answered, and each 503 or 4xx at once', check: checkAnswers },
-  { promise: 'no more connections than the mailbox may have', check: checkConnections },
-  { promise: 'no more messages a minute than the mailbox may send', check: checkRate },
-  { promise: "a killed worker's mail is in other hands within 30 s", check: checkRecovery },
-  { promise: 'every process ends when and how it is told', check: checkEnds },
+  { promise: 'no mailbox had more connections than its limit', check: checkConnections },
+  { promise: 'no mailbox sent more messages a minute than its limit', check: checkRate },
+  { promise: "another worker has a killed worker's message within 30 s", check: checkRecovery },
+  { promise: 'every process ends when it is asked to, within its time', check: checkEnds },
   { promise: 'nothing is left in Redis', check: ({ leftovers }) => [...leftovers] },
-  { promise: 'no secret and no mail is in the logs', check: checkLogs },
+  { promise: 'no secret and no message text is in the logs', check: checkLogs },
   {
-    promise: 'every fault was put right',
+    promise: 'every fault was ended',
     check: ({ faults }) => faults.flatMap(({ name, error }) => (error === undefined ? [] : [`${name}: ${error}`])),
   },
 ];
@@ -81,14 +81,14 @@ function checkRecipients({ request: { mail }, message, copies }: Accepted): stri
   return mail.to.flatMap((address) => {
     const said = message.recipients.find((recipient) => recipient.address === address)?.status;
     const count = countOf(copies, address);
-    if (said === 'sent' && count === 0) return [`is said to be sent to ${address}, but is not there`];
+    if (said === 'sent' && count === 0) return [`has the status sent for ${address}, but did not arrive`];
     const mayBeThere = message.attempts.some(({ outcome }) => outcome === 'unknown');
-    if (said !== 'sent' && count > 0 && !mayBeThere) return [`is ${said} for ${address}, but is there`];
+    if (said !== 'sent' && count > 0 && !mayBeThere) return [`has the status ${said} for ${address}, but arrived`];
     return [];
   });
 }
 
-/** Scripted refusals, the only ones of this Exchange that are for good. */
+/** Scripted refusals, the only permanent ones of this Exchange. */
 const FINAL_REPLIES = /^(554 5\.6\.0|550 5\.1\.10) /;
 
 function checkFailure({ message }: Accepted): string[] {
@@ -104,7 +104,7 @@ function checkDoubles({ request: { mail }, message, copies }: Accepted): string[
     .filter((address) => countOf(copies, address) > 1 + unknown)
     .map(
       (address) =>
-        `came ${countOf(copies, address)} times to ${address}, with ${unknown} unknown of its attempts ` +
+        `arrived ${countOf(copies, address)} times at ${address}, with ${unknown} unknown of its attempts ` +
         (message?.attempts.map(describe).join(', ') ?? ''),
     );
 }
@@ -117,32 +117,32 @@ function checkCopies({ message, copies }: Accepted): string[] {
   const digests = new Set(copies.map(({ raw }) => createHash('sha256').update(raw).digest('hex')));
   const stranger = copies.find(({ messageId }) => messageId !== message?.messageId);
   return [
-    ...(digests.size > 1 ? [`came in ${digests.size} different versions`] : []),
-    ...(stranger ? [`came with another Message-ID, ${stranger.messageId}`] : []),
+    ...(digests.size > 1 ? [`arrived in ${digests.size} different versions`] : []),
+    ...(stranger ? [`arrived with another Message-ID, ${stranger.messageId}`] : []),
   ];
 }
 
-/** Above them stands only what this relay put there. */
-function checkBytes({ request: { mail, way }, copies }: Accepted): string[] {
-  if (way === 'HTTP') return [];
+/** relay365 only adds header fields above them. */
+function checkBytes({ request: { mail, protocol }, copies }: Accepted): string[] {
+  if (protocol === 'HTTP') return [];
   const bytes = bytesOf(mail);
-  return copies.every(({ raw }) => raw.subarray(-bytes.length).equals(bytes)) ? [] : ['came with other bytes'];
+  return copies.every(({ raw }) => raw.subarray(-bytes.length).equals(bytes)) ? [] : ['arrived with other bytes'];
 }
 
 function checkTaken({ requests }: Evidence): string[] {
-  const bySmtp = requests.filter(({ way }) => way === 'SMTP');
+  const bySmtp = requests.filter(({ protocol }) => protocol === 'SMTP');
   return [...Map.groupBy(bySmtp, ({ mail }) => mail.n)].flatMap(([n, tries]) => {
     const { kind, ...last } = tries.at(-1)?.answer ?? { kind: 'no-answer' };
     return kind === 'accepted' ? [] : [`${subjectOf(n)}: ${tries.length} tries, then ${JSON.stringify(last)}`];
   });
 }
 
-/** By SMTP a refused mail comes with a later try. */
+/** By SMTP a refused message arrives with a later try. */
 function checkRefused({ requests, taken }: Evidence): string[] {
   const there = new Set(taken.map(({ subject }) => subject));
-  return requests.flatMap(({ mail, way, answer }) =>
-    way === 'HTTP' && answer.kind === 'refused' && answer.type !== UNANSWERED && there.has(subjectOf(mail.n))
-      ? [`${subjectOf(mail.n)} came, though the answer was ${answer.status} ${answer.type}`]
+  return requests.flatMap(({ mail, protocol, answer }) =>
+    protocol === 'HTTP' && answer.kind === 'refused' && answer.type !== UNANSWERED && there.has(subjectOf(mail.n))
+      ? [`${subjectOf(mail.n)} arrived, although the answer was ${answer.status} ${answer.type}`]
       : [],
   );
 }
@@ -153,9 +153,9 @@ function checkStrangers({ requests, taken }: Evidence): string[] {
 }
 
 function checkAnswers({ requests }: Evidence): string[] {
-  return requests.flatMap(({ mail, way, api, tookMs, answer }) => {
+  return requests.flatMap(({ mail, protocol, api, tookMs, answer }) => {
     const late = answer.kind === 'refused' ? tookMs > REFUSAL_MS_MAX : tookMs >= ANSWER_MS_MAX;
-    const wrong = answer.kind === 'refused' && (way === 'HTTP' ? answer.status !== 503 : answer.status >= 500);
+    const wrong = answer.kind === 'refused' && (protocol === 'HTTP' ? answer.status !== 503 : answer.status >= 500);
     if (!late && !wrong) return [];
     const how = answer.kind === 'refused' ? `${answer.status} ${answer.type}` : answer.kind;
     return [`${subjectOf(mail.n)}: ${how} by ${api} after ${tookMs} ms`];
@@ -165,7 +165,7 @@ function checkAnswers({ requests }: Evidence): string[] {
 function checkConnections({ connectionPeaks }: Evidence): string[] {
   return [...connectionPeaks]
     .filter(([, peak]) => peak > CONNECTIONS_MAX)
-    .map(([mailbox, peak]) => `${mailbox} had ${peak} connections, and may have ${CONNECTIONS_MAX}`);
+    .map(([mailbox, peak]) => `${mailbox} had ${peak} connections; its limit is ${CONNECTIONS_MAX}`);
 }
 
 const WINDOW_MS = 60_000;
@@ -176,10 +176,10 @@ function checkRate({ taken, rateRefusals }: Evidence): string[] {
     const count = Math.max(...times.map((start) => times.filter((at) => at >= start && at < start + WINDOW_MS).length));
     return count > MESSAGES_PER_MINUTE ? [`${mailbox} sent ${count} messages in 60 s`] : [];
   });
-  return rateRefusals > 0 ? [...busy, `Exchange refused ${rateRefusals} messages for their rate`] : busy;
+  return rateRefusals > 0 ? [...busy, `Exchange refused ${rateRefusals} messages because of their rate`] : busy;
 }
 
-/** How long each mail of a killed worker waited. With Redis in trouble besides, the time is none of the worker's. */
+/** How long each message of a killed worker waited. Messages that waited during a fault of Redis do not count. */
 export function recoveries({ messages, ends, faults }: Evidence): { readonly at: number; readonly tookMs: number }[] {
   const left = [...messages.values()]
     .flatMap((message) => message?.attempts ?? [])
@@ -201,7 +201,7 @@ function isTrouble({ name }: Injected): boolean {
 function checkRecovery(evidence: Evidence): string[] {
   return recoveries(evidence)
     .filter(({ tookMs }) => tookMs > RECOVERY_MS_MAX)
-    .map(({ at, tookMs }) => `a mail of the worker killed at ${new Date(at).toISOString()} waited ${tookMs} ms`);
+    .map(({ at, tookMs }) => `a message of the worker killed at ${new Date(at).toISOString()} waited ${tookMs} ms`);
 }
 
 function checkEnds({ ends, faults }: Evidence): string[] {
@@ -209,10 +209,10 @@ function checkEnds({ ends, faults }: Evidence): string[] {
     if (asked === undefined) return [`${name} ended by itself at ${new Date(at).toISOString()}: ${result}`];
     if (asked === 'SIGKILL') return [];
     const limitMs = SHUTDOWN_TIMEOUT_SECONDS * 1_000 + SHUTDOWN_GRACE_MS;
-    const alone = !faults.some(
+    const isUndisturbed = !faults.some(
       (fault) => fault.name.startsWith('Redis') && fault.at < at + tookMs && fault.endedAt > at - 1_000,
     );
-    const right = tookMs <= limitMs && (result === 0 || !alone);
+    const right = tookMs <= limitMs && (result === 0 || !isUndisturbed);
     return right ? [] : [`${name} took ${tookMs} ms after ${asked} and ended with ${result}`];
   });
 }

@@ -1,12 +1,13 @@
 /**
- * A steady load, two mails by HTTP and then one by SMTP: each mail has a number that is its subject, and what became of
- * its request is noted. By SMTP a mail is tried until it is taken, as a client's own queue does: each try is a request.
+ * A steady load of two messages by HTTP, then one by SMTP. Each message has its number in its subject, and the answer to
+ * its request is recorded. By SMTP a message is tried until it is accepted, as a client's own queue does. Each try is a
+ * request.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { ANSWER_MS_MAX, type Answer, type NoOne } from './answer.ts';
+import { ANSWER_MS_MAX, type Answer, type NotListening } from './answer.ts';
 import type { Random } from './random.ts';
-import type { Slot } from './slot.ts';
-import { handOver } from './smtp-client.ts';
+import type { ManagedProcess } from './managed-process.ts';
+import { submitMail } from './smtp-client.ts';
 import { MAILBOXES, smtpPortOf, urlOf, type World } from './world.ts';
 
 export interface Mail {
@@ -17,26 +18,26 @@ export interface Mail {
   readonly priority: 'high' | 'normal' | 'low';
 }
 
-export type Way = 'HTTP' | 'SMTP';
+export type Protocol = 'HTTP' | 'SMTP';
 
 export interface Request {
   readonly mail: Mail;
-  readonly way: Way;
-  /** The process that was asked. */
+  readonly protocol: Protocol;
+  /** The process that got the request. */
   readonly api: string;
   readonly at: number;
   readonly tookMs: number;
   readonly answer: Answer;
 }
 
-/** The 503 that says that nobody knows: the connection to Redis was lost before its answer came. */
+/** The 503 after which the result is unknown: the connection to Redis was lost before its answer arrived. */
 export const UNANSWERED = 'urn:relay365:problem:queue-unanswered';
-/** What a client's queue waits before the next try, and when it gives up. */
+/** How long a client's queue waits before the next try. */
 const RETRY_MS = [300, 1_500] as const;
-/** A client's queue has days; several faults of Redis in turn are a minute. */
+/** When it gives up. A real queue has days; several faults of Redis in a row take a minute. */
 const RETRY_MS_MAX = 180_000;
 
-/** The mail with this number. */
+/** Makes the message with this number. */
 function makeMail(n: number, random: Random): Mail {
   const to = Array.from({ length: random.whole(1, 3) }, (_, i) => `r${n}-${i}@example.com`);
   const attachmentBytes = random.whole(1, 20) === 1 ? random.whole(50_000, 400_000) : 0;
@@ -47,7 +48,7 @@ export function subjectOf(n: number): string {
   return `Torture ${n}`;
 }
 
-/** Text that no log may show. */
+/** Text that must not appear in a log. */
 export const BODY_MARK = 'a-body-that-no-log-may-show';
 
 function bodyOf({ n, mailbox, to, attachmentBytes, priority }: Mail): object {
@@ -62,7 +63,7 @@ function bodyOf({ n, mailbox, to, attachmentBytes, priority }: Mail): object {
   };
 }
 
-/** The mail as a program writes it that speaks SMTP: the same bytes in each try. */
+/** The message as an SMTP client writes it, with the same bytes in each try. */
 export function bytesOf({ n, mailbox, to, attachmentBytes }: Mail): Buffer {
   const lines = [
     `From: ${mailbox}`,
@@ -84,7 +85,7 @@ function messageIdOf(n: number): string {
   return `<torture-${n}@client.example>`;
 }
 
-/** Sends mails until the time is over; resolves when the last one has its answer. */
+/** Sends messages until the time is over. Resolves when the last one has its answer. */
 export async function sendLoad(world: World, random: Random, loadMs: number, perSecond: number): Promise<Request[]> {
   const requests: Promise<readonly Request[]>[] = [];
   const began = Date.now();
@@ -108,32 +109,32 @@ async function sendUntilTaken(world: World, mail: Mail, random: Random): Promise
   return tries;
 }
 
-/** Asks the APIs by turns, and passes by one that does not listen, as a load balancer does. */
-async function send(world: World, mail: Mail, way: Way, turn: number): Promise<Request> {
+/** Uses the APIs in turn and skips one that does not listen, as a load balancer does. */
+async function send(world: World, mail: Mail, protocol: Protocol, turn: number): Promise<Request> {
   const order = turn % 2 === 0 ? world.apis : world.apis.toReversed();
   const at = Date.now();
   for (const api of order) {
-    const answer = await WAYS[way](api, mail);
-    if (answer !== 'no one') return { mail, way, api: api.name, at, tookMs: Date.now() - at, answer };
+    const answer = await BY_PROTOCOL[protocol](api, mail);
+    if (answer !== 'not-listening') return { mail, protocol, api: api.name, at, tookMs: Date.now() - at, answer };
   }
   const answer = { kind: 'no-answer', error: 'No API listens.' } as const;
-  return { mail, way, api: 'none', at, tookMs: Date.now() - at, answer };
+  return { mail, protocol, api: 'none', at, tookMs: Date.now() - at, answer };
 }
 
-const WAYS: Readonly<Record<Way, (api: Slot, mail: Mail) => Promise<Answer | NoOne>>> = {
+const BY_PROTOCOL: Readonly<Record<Protocol, (api: ManagedProcess, mail: Mail) => Promise<Answer | NotListening>>> = {
   HTTP: async (api, mail) => {
     const url = urlOf(api);
-    return url === undefined ? 'no one' : post(url, bodyOf(mail));
+    return url === undefined ? 'not-listening' : post(url, bodyOf(mail));
   },
   SMTP: async (api, mail) => {
     const { n, mailbox: from, to } = mail;
     const port = smtpPortOf(api);
-    if (port === undefined) return 'no one';
-    return handOver(port, { from, to, messageId: messageIdOf(n), bytes: bytesOf(mail) });
+    if (port === undefined) return 'not-listening';
+    return submitMail(port, { from, to, messageId: messageIdOf(n), bytes: bytesOf(mail) });
   },
 };
 
-async function post(url: string, body: object): Promise<Answer | NoOne> {
+async function post(url: string, body: object): Promise<Answer | NotListening> {
   try {
     const response = await fetch(`${url}/send`, {
       method: 'POST',
@@ -146,6 +147,6 @@ async function post(url: string, body: object): Promise<Answer | NoOne> {
     return { kind: 'refused', status: response.status, type: answer.type };
   } catch (error) {
     const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
-    return cause?.code === 'ECONNREFUSED' ? 'no one' : { kind: 'no-answer', error: cause?.message ?? message };
+    return cause?.code === 'ECONNREFUSED' ? 'not-listening' : { kind: 'no-answer', error: cause?.message ?? message };
   }
 }

@@ -1,20 +1,20 @@
-/** What the command line says: `npm run torture -- --quick --seed 7 --minutes 5`. */
+/** The command line: `npm run torture -- --quick --seed 7 --minutes 5`. */
 import { parseArgs } from 'node:util';
 
 export interface Options {
   readonly seed: number;
-  /** How long mails are sent and faults injected. */
+  /** How long messages are sent and faults are injected. */
   readonly loadMs: number;
-  /** The longest wait, after all faults are over, until nothing is under way any more. */
+  /** How long to wait for the last messages after all faults are over. */
   readonly drainMs: number;
-  /** Leaves out the faults that take long. */
+  /** Without the long faults. */
   readonly quick: boolean;
 }
 
 const QUICK_LOAD_MS = 20_000;
 const QUICK_DRAIN_MS = 60_000;
 const DRAIN_MS = 240_000;
-/** Of `--minutes`, what is left for the end: a killed worker's mail, a mailbox that was held. */
+/** The part of `--minutes` that is kept for the end: a killed worker's message, a held mailbox. */
 const END_SHARE = 0.15;
 
 /** @throws Error that says what is wrong with the command line. */

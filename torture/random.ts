@@ -1,4 +1,4 @@
-/** Chance that can be repeated: the same seed gives the same run of numbers on every machine. */
+/** Repeatable random numbers: the same seed gives the same numbers on every machine. */
 
 export interface Random {
   /** From `min` up to, and not including, `max`. */
@@ -7,7 +7,7 @@ export interface Random {
   whole(min: number, max: number): number;
   pick<T>(items: readonly T[]): T;
   shuffle<T>(items: readonly T[]): T[];
-  /** A source of its own: how often it is asked changes nothing for the others. */
+  /** An independent source: using it does not change the numbers of the others. */
   fork(label: number): Random;
 }
 

@@ -1,4 +1,4 @@
-/** A redis-server that is killed, frozen and filled, on one socket and one append-only file from the first start to the last. */
+/** A redis-server that can be killed, frozen and filled. All its starts use one socket and one append-only file. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
@@ -11,7 +11,7 @@ export interface RedisServer {
   /** `unix:/path/to/redis.sock` */
   readonly url: string;
   readonly socket: string;
-  /** For the harness's own questions; it fails at once while there is no server. */
+  /** For the torture run's own commands. It fails at once while the server is down. */
   readonly client: Redis;
   /** Starts it and waits until it has read its file. */
   start(): Promise<void>;
@@ -19,7 +19,7 @@ export interface RedisServer {
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
   freeze(): void;
   thaw(): void;
-  /** From now on each write is refused for want of memory, until it is emptied. */
+  /** From now on Redis refuses each write as out of memory, until `empty`. */
   fill(): Promise<void>;
   empty(): Promise<void>;
   close(): Promise<void>;

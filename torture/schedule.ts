@@ -1,4 +1,4 @@
-/** Which fault comes when: drawn from the seed alone, so that the same seed breaks the same things at the same times. */
+/** Which fault happens when. It depends only on the seed: the same seed injects the same faults at the same times. */
 import { ENTRA_FAULTS } from './faults/entra.ts';
 import { EXCHANGE_FAULTS } from './faults/exchange.ts';
 import type { Fault } from './faults/fault.ts';
@@ -14,7 +14,7 @@ export interface Planned {
   readonly random: Random;
 }
 
-/** A fault about each `everyMs`; all kinds come once, our own twice, before any comes again. */
+/** About one fault per `everyMs`. All kinds happen once, our own twice, before any is repeated. */
 export function makeSchedule(random: Random, loadMs: number, everyMs: number, quick: boolean): Planned[] {
   const own = [...PROCESS_FAULTS, ...REDIS_FAULTS];
   const again = own.filter(({ isLong }) => !isLong);

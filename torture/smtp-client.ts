@@ -1,18 +1,21 @@
-/** Hands a mail over by SMTP, as programs do that know no HTTP: one try on a connection of its own. */
+/** Submits a message by SMTP, as programs without HTTP do: one try on its own connection. */
 import { createTransport } from 'nodemailer';
-import { ANSWER_MS_MAX, type Answer, type NoOne } from './answer.ts';
+import { ANSWER_MS_MAX, type Answer, type NotListening } from './answer.ts';
 
 export interface SmtpMail {
   readonly from: string;
   readonly to: readonly string[];
   readonly messageId: string;
-  /** The same ones in each try. */
+  /** The same in each try. */
   readonly bytes: Buffer;
 }
 
 const QUEUED = /^250 2\.0\.0 Ok: queued as (\S+)/;
 
-export async function handOver(port: number, { from, to, messageId, bytes }: SmtpMail): Promise<Answer | NoOne> {
+export async function submitMail(
+  port: number,
+  { from, to, messageId, bytes }: SmtpMail,
+): Promise<Answer | NotListening> {
   const transport = createTransport({
     host: '127.0.0.1',
     port,
@@ -29,7 +32,7 @@ export async function handOver(port: number, { from, to, messageId, bytes }: Smt
   } catch (error) {
     const { message, responseCode, response, syscall } = error as SmtpError;
     if (responseCode !== undefined) return { kind: 'refused', status: responseCode, type: response ?? message };
-    return syscall === 'connect' ? 'no one' : { kind: 'no-answer', error: message };
+    return syscall === 'connect' ? 'not-listening' : { kind: 'no-answer', error: message };
   } finally {
     transport.close();
   }

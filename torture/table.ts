@@ -1,4 +1,4 @@
-/** The table of faults and outcomes: a request and an attempt count for the fault that began last before them. */
+/** The table of faults and outcomes. A request and an attempt count for the fault that started last before them. */
 import type { Evidence, Injected } from './evidence.ts';
 import { type Request, UNANSWERED } from './load.ts';
 
@@ -8,7 +8,7 @@ const BEFORE = '(none yet)';
 
 type Row = Map<string, number>;
 
-/** Lines of Markdown. `503` is certain that nothing was queued, `503?` is not; `twice` counts further copies of a mail. */
+/** Lines of Markdown. After `503` nothing was queued; after `503?` this is unknown. `twice` counts further copies. */
 export function makeTable(evidence: Evidence): string[] {
   const rows = countRows(evidence);
   const times = Map.groupBy(evidence.faults, ({ name }) => name);
@@ -33,7 +33,7 @@ function countRows(evidence: Evidence): Map<string, Row> {
   return rows;
 }
 
-/** What happened when, as the columns call it. */
+/** What happened when, by the names of the columns. */
 function eventsOf({ requests, messages, taken }: Evidence): (readonly [number, string])[] {
   const attempts = [...messages.values()].flatMap((message) => message?.attempts ?? []);
   const copies = [...Map.groupBy(taken, ({ subject }) => subject).values()].flatMap((all) => all.slice(1));
@@ -44,12 +44,12 @@ function eventsOf({ requests, messages, taken }: Evidence): (readonly [number, s
   ];
 }
 
-function columnOf({ way, answer }: Request): string {
+function columnOf({ protocol, answer }: Request): string {
   switch (answer.kind) {
     case 'accepted':
-      return way === 'HTTP' ? '202' : '250';
+      return protocol === 'HTTP' ? '202' : '250';
     case 'refused':
-      if (way === 'SMTP') return `${String(answer.status).slice(0, 1)}xx`;
+      if (protocol === 'SMTP') return `${String(answer.status).slice(0, 1)}xx`;
       return answer.type === UNANSWERED ? '503?' : String(answer.status);
     case 'no-answer':
       return 'no answer';

@@ -1,6 +1,6 @@
 /**
- * `npm run torture`: runs relay365's real processes under a steady load, breaks what can break by a seeded schedule, and
- * counts at the end whether every promise was kept. Exit code 0: all of them. `--quick`, `--seed N`, `--minutes N`.
+ * `npm run torture`: runs relay365's real processes under a steady load, injects faults by a seeded schedule, and checks at
+ * the end that every promise was kept. It exits with 0 if so. Options: `--quick`, `--seed N`, `--minutes N`.
  */
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,8 +17,8 @@ const MAILS_PER_SECOND = 6;
 const FAULT_EVERY_MS = 4_000;
 const QUICK_FAULT_EVERY_MS = 1_200;
 /**
- * A worker's last notes: Redis hears of a result shortly after its status does. A ticket whose lock has run out while
- * Redis was away is looked for by the workers, as that of a dead one is.
+ * A worker ends a job shortly after it stores the status. If the job's lock expired while Redis was away, the workers find
+ * the job as they find that of a dead worker.
  */
 const SETTLE_MS = 1_500;
 const SETTLE_MS_MAX = 30_000;
@@ -31,7 +31,7 @@ const evidence = await torture(world, options);
 await world.close();
 const breaches = report(evidence, options);
 if (breaches === 0) rmSync(world.folder, { recursive: true, force: true });
-else console.log(`\nThe logs are in ${world.folder}. The same run again: npm run torture -- --seed ${options.seed}`);
+else console.log(`\nThe logs are in ${world.folder}. To repeat the run: npm run torture -- --seed ${options.seed}`);
 process.exitCode = breaches === 0 ? 0 : 1;
 
 async function torture(world: World, { seed, loadMs, drainMs, quick }: Options): Promise<Evidence> {
@@ -45,7 +45,7 @@ async function torture(world: World, { seed, loadMs, drainMs, quick }: Options):
   world.sandbox.entra.clearScript();
   const { messages, drainedMs } = await collectMessages(world, requests, drainMs);
   await settle(world, messages);
-  await Promise.all([...world.apis, ...world.workers].map((slot) => slot.end('SIGTERM')));
+  await Promise.all([...world.apis, ...world.workers].map((one) => one.end('SIGTERM')));
   const { exchange } = world.sandbox;
   return {
     requests,
@@ -79,7 +79,7 @@ async function inject(world: World, { fault, atMs, forMs, random }: Planned): Pr
   }
 }
 
-/** Prints what happened; the number of breaches. */
+/** Prints what happened. Returns the number of breaches. */
 function report(evidence: Evidence, { seed }: Options): number {
   console.log(`\n${makeTable(evidence).join('\n')}\n`);
   console.log(summary(evidence));
@@ -102,8 +102,8 @@ function summary(evidence: Evidence): string {
   const failed = [...messages.values()].filter((message) => message?.status === 'failed').length;
   return [
     `${requests.length} requests, ${accepted} accepted, ${faults.length} faults`,
-    `${copies.length} mails came to Exchange, ${copies.filter(({ length }) => length > 1).length} more than once; ${failed} failed by its word`,
-    `connections at a time: ${[...connectionPeaks.values()].join(', ')}; slowest recovery of a killed worker's mail: ${slowest} ms`,
-    `all was over ${drainedMs} ms after the last fault\n`,
+    `${copies.length} messages reached Exchange, ${copies.filter(({ length }) => length > 1).length} more than once; it refused ${failed}`,
+    `connections at a time: ${[...connectionPeaks.values()].join(', ')}; slowest recovery of a killed worker's message: ${slowest} ms`,
+    `all messages were final ${drainedMs} ms after the last fault\n`,
   ].join('\n');
 }

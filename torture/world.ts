@@ -1,4 +1,4 @@
-/** All that a run needs: Redis and relay365's processes, which are broken, and the simulated Exchange, which counts. */
+/** What a run needs: Redis and relay365's processes, which get the faults, and the simulated Exchange, which counts. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,33 +6,33 @@ import { join } from 'node:path';
 import type { ExchangeRule } from '../src/sandbox/exchange-script.ts';
 import { openSandbox, type Sandbox } from '../src/sandbox/sandbox.ts';
 import { openRedisServer, type RedisServer } from './redis-server.ts';
-import { makeSlot, type Slot } from './slot.ts';
-import { type InTurn, makeTurns } from './turn.ts';
+import { manageProcess, type ManagedProcess } from './managed-process.ts';
+import { type Mutex, makeMutex } from './mutex.ts';
 import { openWay, type Way } from './way.ts';
 
 export interface World {
-  /** Holds the logs and Redis's file; it stays after a breach. */
+  /** Holds the logs and Redis's file. It is kept after a breach. */
   readonly folder: string;
   readonly sandbox: Sandbox;
   readonly redis: RedisServer;
-  /** Faults of Redis take turns: a server that is dead can't be frozen. */
-  readonly redisInTurn: InTurn;
-  readonly apis: readonly Slot[];
-  readonly workers: readonly Slot[];
+  /** Faults of Redis run one after the other: a dead server cannot be frozen. */
+  readonly redisMutex: Mutex;
+  readonly apis: readonly ManagedProcess[];
+  readonly workers: readonly ManagedProcess[];
   /** Each worker's way to Redis. */
   readonly ways: readonly Way[];
-  /** Makes Exchange misbehave; the answer removes the rule. */
+  /** Makes Exchange misbehave. The returned function removes the rule. */
   script(rule: ExchangeRule): () => void;
   close(): Promise<void>;
 }
 
 export const MAILBOXES: readonly string[] = [1, 2, 3, 4].map((n) => `mailbox${n}@contoso.com`);
 export const CONNECTIONS_MAX = 3;
-/** As slow as Exchange is with each message: so that there is one under way when something breaks. */
+/** As slow as Exchange is, so that a message is in progress when something breaks. */
 const PACE: ExchangeRule = { stage: 'data', delayMs: 300, times: Number.POSITIVE_INFINITY };
-/** Above the load, so that a mailbox can catch up; below what it could do, so that the limit is felt. */
+/** Above the load, so that a mailbox can catch up. Below what it could send, so that the limit has an effect. */
 export const MESSAGES_PER_MINUTE = 120;
-/** How Exchange tells a message that it is beyond the rate; no script of ours says it so. */
+/** Exchange's reply to a message beyond the rate. No scripted reply has this text. */
 export const RATE_REPLY = '451 4.7.500 Server busy. Please try again later (rate)';
 export const SHUTDOWN_TIMEOUT_SECONDS = 10;
 export const SECRET = 'a-secret-that-no-log-may-show';
@@ -48,11 +48,11 @@ export async function openWorld(): Promise<World> {
   await redis.start();
   const env = environment(folder, sandbox, redis.url);
   const apis = [1, 2].map((n) =>
-    makeSlot({ name: `api-${n}`, file: 'src/api.ts', env, folder, ready: /API ready at/ }),
+    manageProcess({ name: `api-${n}`, file: 'src/api.ts', env, folder, ready: /API ready at/ }),
   );
   const ways = await Promise.all([1, 2, 3].map(() => openWay(redis.socket)));
   const workers = ways.map(({ url }, i) =>
-    makeSlot({
+    manageProcess({
       name: `worker-${i + 1}`,
       file: 'src/worker.ts',
       env: { ...env, REDIS_URL: url },
@@ -60,25 +60,25 @@ export async function openWorld(): Promise<World> {
       ready: /worker ready/,
     }),
   );
-  await Promise.all([...apis, ...workers].map((slot) => slot.start()));
+  await Promise.all([...apis, ...workers].map((one) => one.start()));
   let endPace = sandbox.exchange.script(PACE);
   return {
     folder,
     sandbox,
     redis,
-    redisInTurn: makeTurns(),
+    redisMutex: makeMutex(),
     apis,
     workers,
     ways,
     script: (rule) => {
       const remove = sandbox.exchange.script(rule);
-      // The first rule that fits is the one that acts: the pace must be the last.
+      // The first rule that matches is applied, so the pace must be the last.
       endPace();
       endPace = sandbox.exchange.script(PACE);
       return remove;
     },
     close: async () => {
-      await Promise.all([...apis, ...workers].map((slot) => slot.end('SIGKILL')));
+      await Promise.all([...apis, ...workers].map((one) => one.end('SIGKILL')));
       for (const way of ways) way.close();
       await redis.close();
       await sandbox.close();
@@ -115,13 +115,13 @@ function environment(folder: string, sandbox: Sandbox, redisUrl: string): Record
   };
 }
 
-/** Where an API listens now; undefined while it does not. */
-export function urlOf({ readyLines }: Slot): string | undefined {
+/** The API's URL. Undefined while it does not listen. */
+export function urlOf({ readyLines }: ManagedProcess): string | undefined {
   return firstOf(readyLines, /API ready at (http:\/\/[\d.]+:\d+)/);
 }
 
-/** Where the same API takes mail by SMTP. */
-export function smtpPortOf({ readyLines }: Slot): number | undefined {
+/** The same API's port for SMTP. */
+export function smtpPortOf({ readyLines }: ManagedProcess): number | undefined {
   const port = firstOf(readyLines, /SMTP ready at [\d.]+:(\d+)/);
   return port === undefined ? undefined : Number(port);
 }

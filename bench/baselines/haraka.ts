@@ -1,13 +1,13 @@
 /**
- * Haraka as a submission server whose queue is files on disk: what one would write with it in an afternoon. It is no
- * package of this project; npm puts it into the benchmark's folder when it is measured.
+ * Haraka as a submission server that queues files on disk: what you would write with it in an afternoon. It is not a
+ * package of this project. npm installs it into the benchmark's folder when it is measured.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type SmtpServer, serve } from '../smtp-source.ts';
 
-/** Each mail is a file, on disk before its 250, under its final name only when it is whole. */
+/** Each message is a file. It is on disk before its 250, and gets its final name only when it is complete. */
 const PLUGIN = `
 const fs = require('node:fs');
 exports.hook_rcpt = (next) => next(OK);
@@ -20,7 +20,7 @@ exports.hook_queue = (next, { transaction }) => {
 };
 `;
 
-/** @throws Error when npm can't get it. */
+/** @throws Error when npm cannot install it. */
 export async function openHaraka(parent: string): Promise<SmtpServer> {
   const dir = join(parent, 'haraka');
   for (const name of ['config', 'plugins', 'queue']) mkdirSync(join(dir, name), { recursive: true });

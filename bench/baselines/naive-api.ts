@@ -1,4 +1,4 @@
-/** What one would write in an afternoon in the place of the API: Fastify, and the request's body as the job. */
+/** What you would write in an afternoon instead of the API: Fastify, with the request's body as the job. */
 import { Queue } from 'bullmq';
 import Fastify from 'fastify';
 import { Redis } from 'ioredis';

@@ -1,4 +1,4 @@
-/** What one would write in an afternoon in the place of the worker: the job goes to nodemailer as it is. */
+/** What you would write in an afternoon instead of the worker: it hands each job to nodemailer unchanged. */
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { openTransport } from './transport.ts';

@@ -1,6 +1,6 @@
 /**
- * nodemailer's pool alone, as a process: the message is composed before, so that nothing is left but SMTP and TLS. It
- * sends as many as it is asked for, ten at a time.
+ * Only nodemailer's pool, as a process. The message is composed beforehand, so that only SMTP and TLS remain. It sends as
+ * many messages as it is asked for, ten at a time.
  */
 import { MAIL } from '../mail.ts';
 import { openTransport } from './transport.ts';

@@ -1,4 +1,4 @@
-/** nodemailer's own pool, as its documentation shows it, logged in with a token that is good for the whole run. */
+/** nodemailer's own pool, as in its documentation, with a token that stays valid for the whole run. */
 import { createTransport } from 'nodemailer';
 
 /** `ca` is the sink's certificate authority, for a process that was not started with it. */

@@ -1,4 +1,4 @@
-/** accept-two: what a second API process brings. */
+/** accept-two: how much a second API process adds. */
 import { load } from '../http-load.ts';
 import { MAIL } from '../mail.ts';
 import { compare, interleave, type Part } from '../measure.ts';
@@ -16,7 +16,7 @@ export const acceptTwo: Part = async (bench) => {
     await scene.redis.clear();
     const length = { ms: ROUND_MS };
     const options = { urls: of, path: '/send', headers: AUTHORIZATION, body: MAIL, length };
-    // The same number at each process: the second must not be measured with idle ones.
+    // The same number of connections for each process, so that none of them is idle.
     return (await load({ ...options, connections: CONNECTIONS * of.length })).perSecond;
   };
   const [two = [], one = []] = await interleave(bench.rounds, [round(urls), round(urls.slice(0, 1))]);
@@ -26,7 +26,7 @@ export const acceptTwo: Part = async (bench) => {
       unit: 'requests/s',
       ...compare('one API process', two, one),
       goal: { atLeast: 1.7 },
-      note: 'Two APIs, Redis and the client want a core each, and the disk its share.',
+      note: 'Two APIs, Redis and the client need a core each, and the disk needs some time, too.',
     },
   ];
 };

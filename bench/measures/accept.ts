@@ -1,4 +1,4 @@
-/** accept: how fast `POST /send` takes mail, with all that it does, against the afternoon's work of naive-api.ts. */
+/** accept: how fast `POST /send` accepts messages, with everything it does, compared with naive-api.ts. */
 import { type LoadResult, load } from '../http-load.ts';
 import { MAIL } from '../mail.ts';
 import { type Bench, compare, interleave, type Part, type Row } from '../measure.ts';

@@ -1,4 +1,4 @@
-/** backlog: whether a queue of 100,000 messages is any slower than one of 1,000, to fill and to drain. */
+/** backlog: whether a queue of 100,000 messages is slower to fill and to drain than one of 1,000. */
 import { load } from '../http-load.ts';
 import { MAIL } from '../mail.ts';
 import { type Bench, compare, interleave, type Part } from '../measure.ts';
@@ -10,7 +10,7 @@ import { fillRelay } from './drain.ts';
 
 const SHORT = 1_000;
 const LONG = 100_000;
-/** What a round adds and takes away again. */
+/** How many messages a round adds and then drains. */
 const MESSAGES = 1_500;
 
 interface Rates {
@@ -43,7 +43,7 @@ export const backlog: Part = async (bench) => {
   ];
 };
 
-/** Fills the queue and answers with a round on it. */
+/** Fills the queue. Resolves with a round on it. */
 async function prepare(bench: Bench, scene: Scene, messages: number): Promise<() => Promise<Rates>> {
   bench.say(`backlog: ${messages.toLocaleString('en-US')} messages are queued`);
   const relay = scene.keep(await openRelay(scene, bench));

@@ -7,7 +7,7 @@ import { openScene } from '../scene.ts';
 import { CONNECTIONS } from './accept.ts';
 
 const BATCH = 100;
-/** As many mails at a time as Redis takes within the second that an accept may last. */
+/** As many messages at a time as Redis stores within the second that an accept may last. */
 const BATCH_CONNECTIONS = 4;
 const ROUND_MS = 1_500;
 

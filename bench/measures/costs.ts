@@ -1,4 +1,4 @@
-/** costs: what one mail takes of each process, and of Redis's memory: what docs/scaling.md counts with. */
+/** costs: what one message needs of each process and of Redis's memory. docs/scaling.md uses these figures. */
 import { load } from '../http-load.ts';
 import { MAIL } from '../mail.ts';
 import type { Bench, Part, Row } from '../measure.ts';
@@ -10,7 +10,7 @@ import { CONNECTIONS } from './accept.ts';
 
 const MESSAGES = 3_000;
 
-/** Of one mail. */
+/** Of one message. */
 interface Costs {
   readonly apiCpuMs: number;
   readonly redisCpuMsToAccept: number;
@@ -45,7 +45,7 @@ export const costs: Part = async (bench) => {
   );
 };
 
-/** The first one warms the processes up and does not count. */
+/** The first round warms up the processes and does not count. */
 async function takeRounds({ rounds }: Bench, scene: Scene, relay: Relay): Promise<readonly Costs[]> {
   const all: Costs[] = [];
   for (let round = 0; round <= rounds; round += 1) all.push(await costsOf(scene, relay));

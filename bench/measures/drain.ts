@@ -1,4 +1,4 @@
-/** drain: how fast one worker empties a queue over ten connections, against BullMQ + nodemailer, and nodemailer alone. */
+/** drain: how fast one worker empties a queue over ten connections, compared with BullMQ + nodemailer, and only nodemailer. */
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { load } from '../http-load.ts';
@@ -44,7 +44,7 @@ async function measure({ rounds }: Bench, fsync: Fsync, contestants: (() => Prom
       unit: 'mails/s',
       ...compare('nodemailer, ready bytes', ours.map(rateOf), ready.map(rateOf)),
       goal: { atLeast: 0.8 },
-      note: `The sink used ${sink} % of a core with ready bytes: it is not what is measured.`,
+      note: `The sink used ${sink} % of a core with ready bytes, so it is not the bottleneck.`,
     },
     {
       measure: `drain, CPU of worker and Redis for a mail, fsync ${fsync}`,
@@ -57,7 +57,7 @@ async function measure({ rounds }: Bench, fsync: Fsync, contestants: (() => Prom
 /** `cpuMsOfMail`: of the worker and Redis. */
 type Drained = Taken & { readonly cpuMsOfMail: number };
 
-/** Has these processes send what is queued. */
+/** Lets these processes send what is queued. */
 async function drainWith(
   processes: readonly Process[],
   { sink }: Scene,
@@ -81,7 +81,7 @@ function relayRound(relay: Relay, worker: Program, scene: Scene): () => Promise<
 const FILL_BATCH = 100;
 const FILL_CONNECTIONS = 4;
 
-/** Posts so many mails, rounded up to whole batches. */
+/** Posts this many messages, rounded up to whole batches. */
 export async function fillRelay({ urls }: Relay, mails: number): Promise<void> {
   const body = { messages: Array.from({ length: FILL_BATCH }, () => MAIL) };
   const length = { requests: Math.ceil(mails / FILL_BATCH) };

@@ -1,4 +1,4 @@
-/** listing: how fast `GET /messages` answers over 100,000 messages, however it is asked. */
+/** listing: how fast `GET /messages` answers over 100,000 messages, for different queries. */
 import { nowMs } from '../clock.ts';
 import { type Bench, type Part, quantile, type Row, spread } from '../measure.ts';
 import { MAILBOX, openRelay, type Relay } from '../relay365.ts';
@@ -7,7 +7,7 @@ import { fillRelay } from './drain.ts';
 
 const MESSAGES = 100_000;
 const ASKED_A_ROUND = 20;
-/** How many pages of 100 are turned before the page deep in the list. */
+/** How many pages of 100 come before the page deep in the list. */
 const PAGES_BEFORE = 50;
 
 export const listing: Part = async (bench) => {

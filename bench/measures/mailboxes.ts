@@ -1,4 +1,4 @@
-/** mailboxes: what 1, 50 and 500 mailboxes cost while nothing is to do, and that each of them sends. */
+/** mailboxes: what 1, 50 and 500 idle mailboxes cost. It also checks that each of them sends. */
 import { sleep } from '../clock.ts';
 import { MAIL } from '../mail.ts';
 import type { Bench, Part, Row } from '../measure.ts';
@@ -39,7 +39,7 @@ async function costOf(bench: Bench, count: number): Promise<Cost> {
   }
   await scene.sink.taken(count);
   await sleep(SETTLE_MS);
-  // Awaited here: the scene ends with this function.
+  // Await it here: the scene ends with this function.
   return await idleCost(scene, relay.workers[0] as Program);
 }
 

@@ -1,5 +1,5 @@
 /**
- * memory: mails of 10 MB, queued through one API and then drained by one worker. What each process holds at most must
+ * memory: messages of 10 MB, queued through one API and then drained by one worker. The peak memory of each process must
  * not grow with the queue, so a long queue is compared with a short one.
  */
 import { load } from '../http-load.ts';
@@ -29,10 +29,10 @@ export const memory: Part = async (bench) => {
   return [row('API', messages, long.api, short.api), row('worker', messages, long.worker, short.worker)];
 };
 
-/** The most memory that fresh processes have for a queue of this length. */
+/** The peak memory of fresh processes for a queue of this length. */
 async function peakOf(bench: Bench, messages: number): Promise<Peak> {
   bench.say(`memory: ${messages} mails of 10 MB`);
-  // The disk is not what is measured here.
+  // The disk is not measured here.
   await using scene = await openScene({ appendonly: 'no' });
   const relay = scene.keep(await openRelay(scene, bench));
   await relay.pause();

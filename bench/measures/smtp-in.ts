@@ -1,4 +1,4 @@
-/** smtp-in: how fast mails that come by SMTP are queued, against Haraka that writes to disk, and a sink that keeps nothing. */
+/** smtp-in: how fast messages are queued by SMTP, compared with Haraka, which writes to disk, and a sink that keeps nothing. */
 import { openHaraka } from '../baselines/haraka.ts';
 import { type Bench, compare, interleave, type Part, type Row } from '../measure.ts';
 import { freePort } from '../redis.ts';
@@ -11,13 +11,13 @@ const WHAT = { measure: 'SMTP in to queue, fsync always', unit: 'mails/s' };
 
 export const smtpIn: Part = async (bench) => {
   if (!hasSmtpSource()) {
-    bench.say('smtp-in is left out: it needs smtp-source and smtp-sink (in Debian: postfix)');
+    bench.say('smtp-in is skipped: it needs smtp-source and smtp-sink (in Debian: postfix)');
     return [];
   }
   await using scene = await openScene();
   const ours = await openOurs(scene, bench);
   const sink = scene.keep(await openSmtpSink());
-  bench.say('smtp-in: npm gets Haraka');
+  bench.say('smtp-in: npm installs Haraka');
   const haraka = await openHaraka(scene.dir).then(
     (server) => scene.keep(server),
     (error: Error) => error,
@@ -45,11 +45,11 @@ async function measure(
 }
 
 function withoutHaraka(rows: readonly Row[], { message }: Error): Row[] {
-  const note = `Haraka could not be had: ${message.split('\n')[0]}`;
+  const note = `Haraka could not be installed: ${message.split('\n')[0]}`;
   return rows.map((row) => ({ ...row, note }));
 }
 
-/** Answers with the port where the API takes mail by SMTP. */
+/** Resolves with the API's port for SMTP. */
 async function openOurs(scene: Scene, bench: Bench): Promise<number> {
   const port = await freePort();
   const env = { SMTP_IN_PORT: String(port), SMTP_IN_TRUSTED_NETWORKS: '127.0.0.1/32=bench' };

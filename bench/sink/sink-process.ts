@@ -1,4 +1,4 @@
-/** The sink as a process: the SMTP server, and a token endpoint for relay365 to log in as it does at Microsoft. */
+/** The sink as a process: an SMTP server, and a token endpoint where relay365 logs in as it does at Microsoft. */
 import { nowMs } from '../clock.ts';
 import { makeServerCertificate } from '../../src/sandbox/certificate.ts';
 import { openEntra } from '../../src/sandbox/entra.ts';

@@ -1,9 +1,9 @@
-/** The benchmark's side of the sink: where it is, and what it has taken. */
+/** The benchmark's side of the sink: where it is, and what it has accepted. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Program, start } from '../process.ts';
 
-/** Nothing in it is a secret: it opens the sink and nothing else. */
+/** It is not secret: it opens only the sink. */
 export const APPLICATION = {
   tenantId: '0f365000-5a4d-4b0c-8000-000000000001',
   clientId: '0f365000-5a4d-4b0c-8000-000000000002',
@@ -16,11 +16,11 @@ export interface SinkAddress {
   readonly caCertificate: string;
 }
 
-/** What the sink took since it was reset. */
+/** What the sink has accepted since it was reset. */
 export interface Taken {
-  /** When each message was taken, on the clock of clock.ts. */
+  /** When each message was accepted, on the clock of clock.ts. */
   readonly times: readonly number[];
-  /** The most connections that were open at a time. */
+  /** The maximum number of connections that were open at a time. */
   readonly connectionsPeak: number;
   readonly cpuMs: number;
 }
@@ -35,7 +35,7 @@ export interface Sink extends SinkAddress {
   /** A file with the certificate that its clients must trust. */
   readonly caFile: string;
   reset(): Promise<void>;
-  /** Waits until it has taken so many messages since it was reset. */
+  /** Waits until it has accepted this many messages since it was reset. */
   taken(messages: number): Promise<Taken>;
   close(): Promise<void>;
 }
@@ -66,7 +66,7 @@ export function rateOf({ times }: Taken): number {
   return ((times.length - 1) / ((times.at(-1) ?? 0) - first)) * 1_000;
 }
 
-/** How much of one core the sink used meanwhile: near 1 it would be what is measured. */
+/** How much of one core the sink used. Near 1 it would be the bottleneck. */
 export function shareOfCore({ times, cpuMs }: Taken): number {
   return cpuMs / ((times.at(-1) ?? 0) - (times[0] ?? 0));
 }

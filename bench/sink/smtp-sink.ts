@@ -1,5 +1,5 @@
 /**
- * An SMTP server that does as little as it can: STARTTLS, a login that always succeeds, and a 250 for everything. It
+ * An SMTP server that does as little as possible: STARTTLS, a login that always succeeds, and a 250 for everything. It
  * counts messages and keeps none, so that a benchmark measures the client.
  */
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import type { ServerCertificate } from '../../src/sandbox/certificate.ts';
 export interface SinkEvents {
   /** A message's final dot was read; its 250 goes out now. */
   readonly onMessage: () => void;
-  /** So many connections are open now. */
+  /** The number of open connections changed. */
   readonly onConnections: (open: number) => void;
 }
 
@@ -19,7 +19,7 @@ const FINAL_DOT = '\r\n.\r\n';
 const GREETING = '220 sink ESMTP\r\n';
 const EXTENSIONS = ['SIZE 157286400', 'PIPELINING', 'DSN', 'ENHANCEDSTATUSCODES', '8BITMIME', 'CHUNKING', 'SMTPUTF8'];
 
-/** Listens on a free port of loopback and answers with it. */
+/** Listens on a free port of loopback. Resolves with the port. */
 export async function openSmtpSink(certificate: ServerCertificate, events: SinkEvents): Promise<number> {
   const context = createSecureContext({ key: certificate.privateKey, cert: certificate.certificate });
   let open = 0;
@@ -35,16 +35,16 @@ export async function openSmtpSink(certificate: ServerCertificate, events: SinkE
   return (server.address() as AddressInfo).port;
 }
 
-/** Reads commands and messages in turns. What comes in one piece with STARTTLS is dropped with its socket. */
+/** Reads commands and messages in turns. Bytes that arrive together with STARTTLS are dropped with its socket. */
 function converse(socket: Socket, context: SecureContext, onMessage: () => void): void {
   let held: Buffer = Buffer.alloc(0);
   let inData = false;
-  /** The next line, or the whole of a message as an empty one; undefined until it is there. */
+  /** The next line, or a complete message as an empty line. Undefined until it is complete. */
   const take = (): string | undefined => {
     const mark = inData ? FINAL_DOT : LINE_END;
     const end = held.indexOf(mark);
     const line = end < 0 || inData ? '' : held.toString('latin1', 0, end);
-    // Of a message that goes on only an end that was cut in two matters.
+    // While a message goes on, only its end matters, which may arrive in two pieces.
     if (end >= 0) held = held.subarray(end + mark.length);
     else if (inData) held = held.subarray(1 - FINAL_DOT.length);
     return end < 0 ? undefined : line;

@@ -48,6 +48,17 @@ export interface WorkerOptions {
   readonly stopping?: AbortSignal;
   /** The window of the limit of messages a minute, for tests that have no minute. */
   readonly windowMs?: number;
+  /** For tests that cannot wait for the usual times. */
+  readonly timings?: WorkerTimings;
+}
+
+export interface WorkerTimings {
+  /** How often messages are expired and pruned, and lost jobs rescued. */
+  readonly checkMs?: number;
+  /** How long a dead worker keeps its job. */
+  readonly lockMs?: number;
+  /** How often jobs of dead workers are looked for. */
+  readonly stalledCheckMs?: number;
 }
 
 const READY_TIMEOUT_MS = 1_000;
@@ -98,16 +109,16 @@ async function openQueueSide(options: WorkerOptions, stack: AsyncDisposableStack
 
 /** Opened in this order, closed in reverse: the mailboxes finish their messages while leases and upkeep still run. */
 async function openRole(
-  { config, keys, log, metrics }: WorkerOptions,
+  { config, keys, log, metrics, timings }: WorkerOptions,
   queue: QueueSide,
   stack: AsyncDisposableStack,
 ): Promise<WorkerRole> {
   const { redis, worker, throttle, records, now, onError } = queue;
   const events = { ...messageEvents(log, metrics), error: onError };
   let directory = directoryOf(config);
-  openUpkeep({ ...queue, keys, events, directory: () => directory }, stack);
+  openUpkeep({ ...timings, ...queue, keys, events, directory: () => directory }, stack);
   const credentials = openCredentialWatch(config.mailboxes, log, metrics);
-  const shared = { redis, keys, throttle, attempts: queue.attempts, records, now, events };
+  const shared = { ...timings, redis, keys, throttle, attempts: queue.attempts, records, now, events };
   const workers = makeMailboxWorkers(
     { ...shared, retryDelaysMs: config.retryDelaysMs, onToken: metrics.token },
     config,
@@ -140,7 +151,7 @@ async function openRole(
   };
 }
 
-interface UpkeepOptions extends QueueSide {
+interface UpkeepOptions extends QueueSide, Pick<WorkerTimings, 'checkMs'> {
   readonly keys: Keys;
   readonly events: MessageEvents;
   readonly directory: () => Directory;
@@ -149,7 +160,9 @@ interface UpkeepOptions extends QueueSide {
 /** What each worker does for all queues: it expires and prunes messages, and rescues lost jobs. */
 function openUpkeep(options: UpkeepOptions, stack: AsyncDisposableStack): void {
   const { redis, keys, records, throttle, now, events, directory, onError } = options;
+  const timings = options.checkMs === undefined ? {} : { checkMs: options.checkMs };
   const expirer = openExpirer({
+    ...timings,
     records,
     mailboxStatusOf: ({ message, state }) =>
       mailboxStatusFor(message, throughOf(message, state, directory()), throttle.mailboxStatus),
@@ -159,8 +172,8 @@ function openUpkeep(options: UpkeepOptions, stack: AsyncDisposableStack): void {
     onError,
   });
   stack.defer(expirer.close);
-  stack.defer(openPruner({ redis, keys, now, onError }).close);
-  const rescuer = openJobRescuer({ redis, keys, records, now, onRepaired: events.jobRescued, onError });
+  stack.defer(openPruner({ ...timings, redis, keys, now, onError }).close);
+  const rescuer = openJobRescuer({ ...timings, redis, keys, records, now, onRepaired: events.jobRescued, onError });
   stack.defer(rescuer.close);
 }
 

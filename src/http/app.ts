@@ -30,6 +30,7 @@ import { type MetricsDependencies, metricsRoute } from './routes/metrics.ts';
 import { type SandboxMessages, sandboxRoutes } from './routes/sandbox.ts';
 import { type SendDependencies, sendRoute } from './routes/send.ts';
 import { compileShape } from './schema-check.ts';
+import { compileSerializer } from './serializers.ts';
 
 export type { SandboxMessages };
 
@@ -83,6 +84,7 @@ export function buildApp(dependencies: AppDependencies): FastifyInstance {
   const timeouts = { ...TIMEOUTS, ...dependencies.timeouts };
   const app = Fastify({ ...serverOptions(timeouts), loggerInstance: logger, trustProxy });
   app.setValidatorCompiler(compileShape);
+  app.setSerializerCompiler(compileSerializer);
   app.setErrorHandler(answerError);
   app.setNotFoundHandler((request, reply) =>
     sendProblem(request, reply, 'not-found', { detail: notFoundDetail(request) }),

@@ -1,6 +1,6 @@
 /**
  * Exchange Online's simulator for client submission: a port that talks SMTP as Exchange does, mailboxes with their
- * limits, and a script that makes it misbehave at any station.
+ * limits, and a script that makes it misbehave at any stage.
  */
 import { createServer, type Server } from 'node:net';
 import { createSecureContext } from 'node:tls';

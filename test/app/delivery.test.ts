@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { untilTrue } from '../helpers/eventually.ts';
 import { startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService, type TestService, type TestServiceOptions } from '../helpers/service.ts';
 
@@ -205,7 +206,7 @@ describe('a fault of the mailbox', () => {
     entra.setSecrets(mailbox.clientId, 'the-new-secret');
     exchange.setLimits({ messagesPerMinute: 0 });
     await service.reload({ AZURE_CLIENT_SECRET: 'the-new-secret', M365_MESSAGES_PER_MINUTE: '0' });
-    const ended = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    const ended = await service.untilAll(ids, isFinal);
     expect(ended.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
     expect(exchange.messages.map(({ subject }) => subject).sort()).toEqual(ids.map((_, n) => `Mail ${n}`).sort());
     expect((await service.request('GET', `/mailboxes/${mailbox.address}`)).body.state).toBe('open');
@@ -234,7 +235,7 @@ describe('a fault of the mailbox', () => {
     const ids = await Promise.all(Array.from({ length: 20 }, () => service.send()));
     for (const id of ids) await service.until(id, held);
     const probes = async (): Promise<number[]> => {
-      const messages = await Promise.all(ids.map((id) => service.until(id, () => true)));
+      const messages = await service.untilAll(ids, () => true);
       const attempts = messages.flatMap(({ attempts: all }) => all as { at: string; outcome: string }[]);
       return attempts
         .filter(({ outcome }) => outcome === 'held')
@@ -244,9 +245,9 @@ describe('a fault of the mailbox', () => {
     // What was under way meets the fault together; from then on there is one at a time.
     const together = (await probes()).length;
     expect(together).toBeLessThanOrEqual(3);
-    while ((await probes()).length === together) await new Promise((resolve) => setTimeout(resolve, 100));
+    await untilTrue(async () => (await probes()).length > together);
     mend();
-    const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    const messages = await service.untilAll(ids, isFinal);
     expect(messages.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
     expect(await probes()).toHaveLength(together + 1);
   });

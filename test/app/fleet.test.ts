@@ -27,6 +27,7 @@ async function startWorker(service: TestService): Promise<TestProcess> {
     NODE_EXTRA_CA_CERTS: ca,
     TEST_NAMESPACE: service.namespace,
     TEST_WINDOW_MS: String(WINDOW_MS),
+    TEST_TIMINGS: JSON.stringify({ lockMs: 5_000, stalledCheckMs: 1_000 }),
   });
   await worker.line(/worker ready/);
   return worker;
@@ -72,7 +73,7 @@ describe('four workers and one mailbox', () => {
       const ids = await sendMany(service, count);
       await exchange.waitFor(({ messages }) => messages.length >= 70);
       await Promise.all(workers.slice(0, killed).map((worker) => worker.end('SIGKILL')));
-      const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+      const messages = await service.untilAll(ids, isFinal);
       expect(messages.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
 
       const times = exchange.messages.map(({ at }) => at.getTime());
@@ -109,7 +110,7 @@ describe('a new worker', () => {
     const ids = await sendMany(service, 75);
     const second = await startWorker(service);
     await second.line(/"sent"/);
-    await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    await service.untilAll(ids, isFinal);
     expect(exchange.connections(mailbox.address).peak).toBe(3);
     expect(exchange.messages).toHaveLength(75);
   });
@@ -169,12 +170,7 @@ describe('ten mailboxes on three workers', () => {
     for (const address of addresses) exchange.addMailbox({ address });
     exchange.setMailbox(faulty, { smtpAuthDisabled: true });
     const ids = await Promise.all(addresses.map((mailbox) => sendMany(service, 40, { mailbox })));
-    const others = await Promise.all(
-      ids
-        .slice(1)
-        .flat()
-        .map((id) => service.until(id, isFinal)),
-    );
+    const others = await service.untilAll(ids.slice(1).flat(), isFinal);
     expect(new Set(others.map(({ status }) => status))).toEqual(new Set(['sent']));
     for (const address of sound) {
       const times = timesOf(exchange, address);
@@ -184,7 +180,7 @@ describe('ten mailboxes on three workers', () => {
         true,
       ]);
     }
-    const held = await Promise.all((ids[0] ?? []).map((id) => service.until(id, ({ status }) => status !== 'sending')));
+    const held = await service.untilAll(ids[0] ?? [], ({ status }) => status !== 'sending');
     expect(new Set(held.map(({ status }) => status))).toEqual(new Set(['held']));
     // Nobody else's mail met with anything on its way.
     expect(others.filter(({ attempts }) => attempts.length !== 1)).toEqual([]);
@@ -219,7 +215,7 @@ describe('a pool of three', () => {
     const ids = await sendMany(service, 3 * LIMIT + 10, { mailbox: 'news' });
     await exchange.waitFor(({ messages }) => messages.length >= 3 * LIMIT);
     expect(takenFrom(exchange, MEMBERS)).toEqual([LIMIT, LIMIT, LIMIT]);
-    const states = await Promise.all(ids.map((id) => service.until(id, ({ status }) => status !== 'sending')));
+    const states = await service.untilAll(ids, ({ status }) => status !== 'sending');
     const waiting = states.filter(({ status }) => status === 'queued');
     expect([waiting.length, waiting.every(({ attempts }) => attempts.length === 0)]).toEqual([10, true]);
   });
@@ -232,7 +228,7 @@ describe('a pool of three', () => {
     await exchange.waitFor(({ messages }) => messages.length >= 170);
     exchange.setMailbox('p3@contoso.com', { full: true });
     const heldAt = Date.now();
-    const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    const messages = await service.untilAll(ids, isFinal);
     expect(messages.every(({ status }) => status === 'sent')).toBe(true);
     // More than two of them could carry; and those that were not held went on with all that they may send.
     expect(busiestWindow(exchange.messages.map(({ at }) => at.getTime()))).toBeGreaterThan(2 * LIMIT);
@@ -253,7 +249,7 @@ describe('a pool of three', () => {
     const service = await open();
     const recipients = Array.from({ length: 12 }, (_, n) => `r${n % 6}@example.com`);
     const ids = await Promise.all(recipients.map((to) => service.send({ mailbox: 'sticky', to })));
-    const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    const messages = await service.untilAll(ids, isFinal);
     const sendersOf = Map.groupBy(messages, ({ to }) => to[0].address);
     for (const group of sendersOf.values()) expect(new Set(group.map(({ mailbox }) => mailbox)).size).toBe(1);
     expect(new Set(messages.map(({ mailbox }) => mailbox)).size).toBeGreaterThan(1);

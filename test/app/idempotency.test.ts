@@ -91,7 +91,7 @@ describe('POST /send with an Idempotency-Key', () => {
   });
 
   test('1,000 parallel requests with 100 keys are 100 messages', async () => {
-    const { request, until, sandbox } = await open({ ...UNLIMITED, workers: 2 });
+    const { request, untilAll, sandbox } = await open({ ...UNLIMITED, workers: 2 });
     const keys = Array.from({ length: 100 }, () => randomUUID());
     const all = Array.from({ length: 1_000 }, (_, i) => keys[i % 100] ?? '');
     const answers = await Promise.all(all.map((value) => request('POST', '/send', MAIL, key(value))));
@@ -100,7 +100,7 @@ describe('POST /send with an Idempotency-Key', () => {
     expect(ids.size).toBe(100);
     for (const [i, { body }] of answers.entries()) expect(body).toEqual(answers[i % 100]?.body);
     expect(answers.filter(({ headers }) => headers.get('idempotent-replayed') === 'true')).toHaveLength(900);
-    await Promise.all([...ids].map((id) => until(id, isFinal)));
+    await untilAll([...ids], isFinal);
     expect(sandbox.exchange.messages).toHaveLength(100);
     expect(new Set(sandbox.exchange.messages.map(({ messageId }) => messageId)).size).toBe(100);
   }, 60_000);
@@ -108,7 +108,7 @@ describe('POST /send with an Idempotency-Key', () => {
 
 describe('POST /send/batch', () => {
   test('checks each message on its own, and queues the valid ones', async () => {
-    const { request, until, sandbox } = await open();
+    const { request, untilAll, sandbox } = await open();
     const messages = [MAIL, { to: 'nobody' }, { ...MAIL, priority: 'high' }, 17, { ...MAIL, reply_to: 'x' }];
     const { status, body } = await request('POST', '/send/batch', { messages });
     expect(status).toBe(202);
@@ -119,7 +119,7 @@ describe('POST /send/batch', () => {
       { index: 3, error: { errors: [{ field: 'body' }] } },
       { index: 4, error: { errors: [{ field: 'reply_to', message: 'Unknown field. Did you mean replyTo?' }] } },
     ]);
-    await Promise.all([body.results[0].id, body.results[2].id].map((id) => until(id, isFinal)));
+    await untilAll([body.results[0].id, body.results[2].id], isFinal);
     expect(sandbox.exchange.messages).toHaveLength(2);
   });
 

@@ -77,7 +77,7 @@ describe('a pool', () => {
     const ids = await Promise.all(Array.from({ length: 40 }, () => service.send({ mailbox: 'news' })));
     await service.sandbox.exchange.waitFor(({ messages }) => messages.length > 5);
     await change(service, MEMBERS.slice(1));
-    const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    const messages = await service.untilAll(ids, isFinal);
     expect(messages.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
     expect(service.sandbox.exchange.messages).toHaveLength(40);
   });

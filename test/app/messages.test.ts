@@ -93,7 +93,7 @@ describe('DELETE /messages/{id}', () => {
   });
 
   test('races a worker: one of them wins, and the answer says which', async () => {
-    const { request, send, until, sandbox } = await open();
+    const { request, send, untilAll, sandbox } = await open();
     const ids = await Promise.all(Array.from({ length: 20 }, () => send({ sendAt: inMs(300) })));
     await new Promise((resolve) => setTimeout(resolve, 250));
     const canceled: string[] = [];
@@ -102,7 +102,7 @@ describe('DELETE /messages/{id}', () => {
       const { status } = await request('DELETE', `/messages/${id}`);
       if (status === 200) canceled.push(id);
     }
-    const messages = await Promise.all(ids.map((id) => until(id, isFinal)));
+    const messages = await untilAll(ids, isFinal);
     const taken = sandbox.exchange.messages.map(({ messageId }) => messageId);
     for (const { id, status, messageId } of messages) {
       expect(status).toBe(canceled.includes(id) ? 'canceled' : 'sent');

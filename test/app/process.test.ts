@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NAMESPACE } from '../../src/queue/redis/keys.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import {
   environment,
@@ -15,6 +16,7 @@ import {
   temporaryFolder,
   type TestProcess,
 } from '../helpers/process.ts';
+import { untilTrue } from '../helpers/eventually.ts';
 import { startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { client, isFinal, openTestSandbox, sandboxEnv } from '../helpers/service.ts';
 
@@ -43,13 +45,13 @@ describe('npm start', () => {
     await before.request('POST', `${MAILBOX}/pause`);
     const ids = await Promise.all([1, 2, 3, 4, 5].map((n) => before.send({ subject: `Mail ${n}` })));
     // One that the worker looks at just now comes back when its lock ends: that is another test's.
-    while ((await before.request('GET', MAILBOX)).body.queue.underWay > 0);
+    await untilTrue(async () => (await before.request('GET', MAILBOX)).body.queue.underWay === 0);
     expect(await first.end(signal)).toBe(signal === 'SIGTERM' ? 0 : signal);
 
     const second = startProcess('src/start.ts', { PORT: '0', DATA_DIR: dataDir });
     const after = client({ url: await urlOf(second) });
     await after.request('POST', `${MAILBOX}/resume`);
-    const messages = await Promise.all(ids.map((id) => after.until(id, isFinal)));
+    const messages = await after.untilAll(ids, isFinal);
     expect(messages.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
     const { body } = await after.request('GET', '/sandbox/messages');
     expect(body.items).toHaveLength(5);
@@ -120,7 +122,7 @@ describe('the API', () => {
     expect((await request('GET', '/health/live')).status).toBe(200);
     expect(Date.now() - began).toBeLessThan(6_000);
     await own.start();
-    while ((await request('GET', '/health/ready')).status !== 200);
+    await untilTrue(async () => (await request('GET', '/health/ready')).status === 200);
     expect((await request('GET', `/messages/${id}`)).body.status).toBe('queued');
     await send();
     await own.close();
@@ -139,7 +141,7 @@ describe('API and workers apart', () => {
     expect((await until(await send(), isFinal)).status).toBe('sent');
     await own.stop();
     await own.start();
-    while ((await request('GET', '/health/ready')).status !== 200);
+    await untilTrue(async () => (await request('GET', '/health/ready')).status === 200);
     expect((await until(await send(), isFinal)).status).toBe('sent');
     expect(await Promise.all([...workers, api].map((process) => process.end()))).toEqual([0, 0, 0]);
     await own.close();
@@ -149,7 +151,15 @@ describe('API and workers apart', () => {
     const sandbox = await openTestSandbox();
     const own = await startTestRedis();
     const env = environmentOf(sandbox, own.location);
-    const first = startProcess('src/worker.ts', env);
+    // As src/worker.ts, except that a dead worker keeps its job for 2 s and not for 15 s.
+    const timings = { lockMs: 2_000, stalledCheckMs: 500 };
+    const startWorker = () =>
+      startProcess('test/helpers/worker-process.ts', {
+        ...env,
+        TEST_NAMESPACE: NAMESPACE,
+        TEST_TIMINGS: JSON.stringify(timings),
+      });
+    const first = startWorker();
     const api = startProcess('src/api.ts', env);
     const { send, until } = client({ url: await urlOf(api) });
     await first.line(/worker ready/);
@@ -157,7 +167,7 @@ describe('API and workers apart', () => {
     const id = await send();
     await sandbox.exchange.waitFor(({ messages }) => messages.length === 1);
     await first.end('SIGKILL');
-    const second = startProcess('src/worker.ts', env);
+    const second = startWorker();
     await second.line(/worker ready/);
     const message = await until(id, isFinal);
     expect(message.attempts).toMatchObject([{ outcome: 'unknown' }, { outcome: 'sent' }]);
@@ -180,11 +190,11 @@ describe('API and workers apart', () => {
     const env = environmentOf(sandbox, own.location);
     const worker = startProcess('src/worker.ts', env);
     const api = startProcess('src/api.ts', env);
-    const { request, send } = client({ url: await urlOf(api) });
+    const { request, send, until } = client({ url: await urlOf(api) });
     await worker.line(/worker ready/);
     sandbox.exchange.script({ stage: 'end', delayMs: 1_000 });
     const id = await send();
-    while ((await request('GET', `/messages/${id}`)).body.status !== 'sending');
+    await until(id, ({ status }) => status === 'sending');
     expect(await worker.end()).toBe(0);
     expect((await request('GET', `/messages/${id}`)).body).toMatchObject({
       status: 'sent',
@@ -203,7 +213,7 @@ describe('API and workers apart', () => {
     const ids = async () => (await request('GET', '/mailboxes')).body.items.map(({ id }: { id: string }) => id);
     writeFileSync(file, 'mailboxes:\n  - address: second@contoso.com\n');
     api.child.kill('SIGHUP');
-    while ((await ids()).length < 2);
+    await untilTrue(async () => (await ids()).length === 2);
     expect(await ids()).toEqual([sandbox.mailbox.address, 'second@contoso.com']);
     writeFileSync(file, 'mailboxes:\n  - adress: third@contoso.com\n');
     api.child.kill('SIGHUP');

@@ -15,6 +15,7 @@ import { ENTRA_SAID, NETWORK_SAID } from '../core/replies/real-replies/entra.ts'
 import { MAILBOX_SAID } from '../core/replies/real-replies/mailbox.ts';
 import { MESSAGE_SAID } from '../core/replies/real-replies/message.ts';
 import type { Meaning } from '../core/replies/real-replies/real-reply.ts';
+import { eventually } from '../helpers/eventually.ts';
 import { startTestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService, type TestService } from '../helpers/service.ts';
 import { openPlainServer, WITHOUT_STARTTLS } from '../smtp/plain-server.ts';
@@ -103,7 +104,7 @@ afterAll(async () => {
 });
 
 /** What a mailbox's fault does to its message, and the name of that in the API. */
-const RESTRAINED = {
+const BLOCKED = {
   hold: { status: 'held', outcome: 'held', state: 'held' },
   throttle: { status: 'queued', outcome: 'throttled', state: 'throttled' },
 } as const;
@@ -112,8 +113,8 @@ const RESTRAINED = {
 const waiting: { readonly id: string; readonly address: string; readonly tries: number }[] = [];
 
 /** The message waits for its mailbox, which says why; nothing tries it any more until the last test. */
-async function expectRestrained({ meaning, address }: Scene, reply?: object): Promise<void> {
-  const { status, outcome, state } = RESTRAINED[meaning.action as keyof typeof RESTRAINED];
+async function expectBlocked({ meaning, address }: Scene, reply?: object): Promise<void> {
+  const { status, outcome, state } = BLOCKED[meaning.action as keyof typeof BLOCKED];
   const told = toldOf(meaning);
   const id = await service.send({ mailbox: address });
   const tried = await service.until(id, ({ attempts }) => attempts.length > 0);
@@ -128,11 +129,11 @@ async function expectRestrained({ meaning, address }: Scene, reply?: object): Pr
 }
 
 async function untilNotOpen(address: string): Promise<{ readonly state: string }> {
-  for (;;) {
-    const { body } = await service.request('GET', `/mailboxes/${address}`);
-    if (body.state !== 'open') return body;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const { body } = await eventually(
+    () => service.request('GET', `/mailboxes/${address}`),
+    (answer) => answer.body.state !== 'open',
+  );
+  return body;
 }
 
 const toldOf = ({ explanation, fix }: Meaning) => ({
@@ -172,7 +173,7 @@ const ofAction = (...verdicts: readonly string[]) =>
 describe('a reply for which the mailbox or its tenant is at fault blocks the mailbox, and its mail waits', () => {
   test.each(ofAction('hold', 'throttle'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
     const stop = play(scene);
-    await expectRestrained(scene, replyOf(said));
+    await expectBlocked(scene, replyOf(said));
     stop();
   });
 });
@@ -193,7 +194,7 @@ describe('a reply for good fails the message, or the recipient, alone', () => {
   test.each(ofAction('fail'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
     play(scene, 1);
     const ids = [await service.send({ mailbox: scene.address }), await service.send({ mailbox: scene.address })];
-    const ended = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    const ended = await service.untilAll(ids, isFinal);
     const failed = ended.find(({ status }) => status === 'failed');
     expect(failed.attempts).toEqual([attempt('failed', scene.meaning, replyOf(said))]);
     expect(failed.recipients[0].status).toBe('failed');
@@ -229,7 +230,7 @@ describe('a refusal of a token holds the mailbox before Exchange is bothered', (
       retryAfterSeconds,
       times: Number.POSITIVE_INFINITY,
     });
-    await expectRestrained(scene);
+    await expectBlocked(scene);
     stop();
     expect(service.sandbox.exchange.logins.map(({ mailbox }) => mailbox)).not.toContain(scene.address);
   });
@@ -237,7 +238,7 @@ describe('a refusal of a token holds the mailbox before Exchange is bothered', (
 
 describe('a trouble of the network holds the mailbox', () => {
   test.each(titled(TROUBLES))('%s', async (rule, _stage, _said, scene) => {
-    await expectRestrained(scene, rule === 'tls' ? replyOf('502 5.3.3 Command not implemented') : undefined);
+    await expectBlocked(scene, rule === 'tls' ? replyOf('502 5.3.3 Command not implemented') : undefined);
   });
 });
 

@@ -15,8 +15,10 @@ import { openMetrics } from '../../src/observe/metrics.ts';
 import { makeKeys } from '../../src/queue/redis/keys.ts';
 import type { RedisLocation } from '../../src/queue/redis/client.ts';
 import type { SmtpInLimits } from '../../src/smtp-in/limits.ts';
+import { makeServerCertificate, type ServerCertificate } from '../../src/sandbox/certificate.ts';
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
-import { openWorker, type WorkerRole } from '../../src/app/worker-role.ts';
+import { openWorker, type WorkerRole, type WorkerTimings } from '../../src/app/worker-role.ts';
+import { eventually, untilTrue } from './eventually.ts';
 
 export interface TestServiceOptions {
   readonly location: RedisLocation;
@@ -26,6 +28,7 @@ export interface TestServiceOptions {
   readonly workers?: number;
   readonly sandbox?: SandboxOptions;
   readonly windowMs?: number;
+  readonly timings?: WorkerTimings;
   readonly smtpInLimits?: Partial<SmtpInLimits>;
   /** Takes what is to be closed; by default it is closed at the test's end. */
   readonly atEnd?: AtEnd;
@@ -56,6 +59,9 @@ export interface TestService {
   /** Waits until the message is as wanted, and answers with it. */
   // biome-ignore lint/suspicious/noExplicitAny: what the API says is what a test looks into.
   until(id: string, isWanted: (message: any) => boolean): Promise<any>;
+  /** The same of many, one after the other: asking for all of them at once would slow them down. */
+  // biome-ignore lint/suspicious/noExplicitAny: what the API says is what a test looks into.
+  untilAll(ids: readonly string[], isWanted: (message: any) => boolean): Promise<any[]>;
   /** A further worker; the variables are its own, beside those of the service, and so may be its way to Redis. */
   addWorker(env?: Readonly<Record<string, string>>, location?: RedisLocation): Promise<WorkerRole>;
   reload(env: Readonly<Record<string, string>>): Promise<void>;
@@ -64,8 +70,9 @@ export interface TestService {
 }
 
 const MAIL = { to: 'someone@example.com', subject: 'Hello', text: 'Hello there.' };
+/** A worker that looks often: the tests wait for what it finds. */
+const QUICK: WorkerTimings = { checkMs: 500, stalledCheckMs: 500 };
 const FINAL = ['sent', 'failed', 'expired', 'canceled'];
-const POLL_MS = 15;
 
 export const isFinal = ({ status }: { status: string }): boolean => FINAL.includes(status);
 
@@ -88,10 +95,24 @@ export function sandboxEnv(sandbox: Sandbox): Record<string, string> {
 
 /** A sandbox until the test's end, whose certificate this process trusts. */
 export async function openTestSandbox(options?: SandboxOptions, atEnd: AtEnd = onTestFinished): Promise<Sandbox> {
-  const sandbox = await openSandbox(options);
+  const certificate = options?.certificate ?? (await sharedCertificate());
+  const sandbox = await openSandbox({ ...options, certificate });
   atEnd(sandbox.close);
-  tls.setDefaultCACertificates([...tls.getCACertificates('default'), sandbox.caCertificate]);
+  trust(sandbox.caCertificate);
   return sandbox;
+}
+
+let shared: Promise<ServerCertificate> | undefined;
+
+/** Making one and trusting it costs more than the rest of a sandbox. */
+function sharedCertificate(): Promise<ServerCertificate> {
+  shared ??= makeServerCertificate();
+  return shared;
+}
+
+function trust(caCertificate: string): void {
+  const trusted = tls.getCACertificates('default');
+  if (!trusted.includes(caCertificate)) tls.setDefaultCACertificates([...trusted, caCertificate]);
 }
 
 export async function openTestService(options: TestServiceOptions): Promise<TestService> {
@@ -106,12 +127,12 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
   const roles: WorkerRole[] = [];
   const shared = { location: options.location, keys, log, metrics: openMetrics() };
   const { smtpInLimits } = options;
-  const { windowMs } = options;
+  const { windowMs, timings = QUICK } = options;
   const window = windowMs !== undefined && { windowMs };
   const api = await openApi({ config, ...shared, ...window, ...(smtpInLimits && { smtpInLimits }) });
   const addWorker: TestService['addWorker'] = async (more = {}, location = shared.location) => {
     const config = readConfig({ ...env, ...more }, 'all');
-    const worker = await openWorker({ config, ...shared, location, ...window });
+    const worker = await openWorker({ config, ...shared, location, ...window, timings });
     roles.push(worker);
     return worker;
   };
@@ -136,7 +157,7 @@ export async function openTestService(options: TestServiceOptions): Promise<Test
 
 /** An API listens before it is connected to Redis, and answers 503 until then. */
 async function untilReady({ url }: ApiRole): Promise<void> {
-  while (!(await fetch(`${url}/health/ready`)).ok);
+  await untilTrue(async () => (await fetch(`${url}/health/ready`)).ok);
 }
 
 async function reload(
@@ -156,7 +177,7 @@ export function client({
 }: {
   readonly url: string;
   readonly key?: string;
-}): Pick<TestService, 'url' | 'request' | 'send' | 'until'> {
+}): Pick<TestService, 'url' | 'request' | 'send' | 'until' | 'untilAll'> {
   const request: TestService['request'] = async (method, path, body, headers = {}) => {
     const response = await fetch(`${url}${path}`, {
       method,
@@ -171,6 +192,13 @@ export function client({
     const isJson = /json/.test(response.headers.get('content-type') ?? '');
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
   };
+  const until: TestService['until'] = async (id, isWanted) => {
+    const { body } = await eventually(
+      () => request('GET', `/messages/${id}`),
+      (answer) => isWanted(answer.body),
+    );
+    return body;
+  };
   return {
     url,
     request,
@@ -179,12 +207,11 @@ export function client({
       if (status !== 202) throw new Error(`POST /send answered ${status}: ${JSON.stringify(body)}`);
       return body.id;
     },
-    until: async (id, isWanted) => {
-      for (;;) {
-        const { body } = await request('GET', `/messages/${id}`);
-        if (isWanted(body)) return body;
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      }
+    until,
+    untilAll: async (ids, isWanted) => {
+      const messages = [];
+      for (const id of ids) messages.push(await until(id, isWanted));
+      return messages;
     },
   };
 }

@@ -1,15 +1,16 @@
 /**
- * Data in Redis that a person or a fault has damaged: a message that cannot be read fails, and says why. One that names
- * another sender or recipient stays in its envelope. The next message is sent.
+ * Redis as an attacker or a fault changed it. A message that cannot be read fails, says why, and stops no other message.
+ * One that names another sender or recipient cannot break out of its envelope.
  */
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Keys, makeKeys } from '../../src/queue/redis/keys.ts';
 import type { RedisClient } from '../../src/queue/redis/client.ts';
+import { eventually } from '../helpers/eventually.ts';
 import { connectTo, startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService, type TestService } from '../helpers/service.ts';
 
-/** A job that no worker could begin comes back when its lock has ended, after the next check for such jobs. */
+/** A job that no worker could start comes back when its lock expires. */
 const LOCKS_END_MS_MAX = 90_000;
 
 let redis: TestRedis;
@@ -20,7 +21,7 @@ afterAll(() => redis.close());
 
 type Tamper = (client: RedisClient, keys: Keys, id: string) => Promise<unknown>;
 
-/** Queues a mail, tampers with it, and lets a worker at it; another mail shows that the queue goes on. */
+/** Queues a message, changes it, and starts a worker. Another message shows that the queue goes on. */
 async function tamperWith(tamper: Tamper): Promise<{ readonly service: TestService; readonly id: string }> {
   const service = await openTestService({ location: redis.location, workers: 0 });
   const client = connectTo(redis);
@@ -102,7 +103,7 @@ describe('a record', () => {
     ['whose count of attempts is no number', (client, keys, id) => client.hset(keys.record(id), 'attempts', 'x')],
     ['that is gone', (client, keys, id) => client.del(keys.record(id))],
     ['that is of another type in Redis', (client, keys, id) => retype(client, keys.record(id))],
-  ])('%s holds up no other, sends nothing, and does not come back', async (_title, tamper) => {
+  ])('%s delays no other, sends nothing, and does not come back', async (_title, tamper) => {
     const { service, id } = await tamperWith(tamper);
     await untilNoJobs(service);
     expect(service.sandbox.exchange.messages.map(({ subject }) => subject)).toEqual(['other']);
@@ -119,14 +120,14 @@ describe('a record', () => {
     ['mailbox is nonsense', ['through', '{']],
     ['queue is another', ['queue', 'other']],
     ['job is another', ['ticket', 'other']],
-  ])('whose %s sends its mail all the same', async (_title, fields) => {
+  ])('whose %s still sends its message', async (_title, fields) => {
     const { service, id } = await tamperWith((client, keys, id) => client.hset(keys.record(id), ...fields));
     expect((await service.until(id, isFinal)).status).toBe('sent');
     await untilNoJobs(service);
     expect(service.sandbox.exchange.messages).toHaveLength(2);
   });
 
-  test('of a message to a pool whose mailbox is nonsense sends its mail all the same', async () => {
+  test('of a message to a pool whose mailbox is nonsense still sends its message', async () => {
     const yaml =
       'mailboxes: [{ address: a@contoso.com }, { address: b@contoso.com }]\npools: [{ name: p, mailboxes: [a@contoso.com, b@contoso.com] }]';
     const service = await openTestService({ location: redis.location, workers: 0, yaml, env: { M365_MAILBOX: '' } });
@@ -201,7 +202,7 @@ describe('a job', () => {
     ['cannot be parsed', '{'],
     ['is null', 'null'],
     ['is a number', '5'],
-  ])('whose data %s sends its mail all the same', async (_title, data) => {
+  ])('whose data %s still sends its message', async (_title, data) => {
     const service = await openTestService({ location: redis.location, workers: 0 });
     const id = await service.send();
     const queue = `${makeKeys(service.namespace).prefix}:${service.sandbox.mailbox.address}`;
@@ -211,37 +212,38 @@ describe('a job', () => {
     await untilNoJobs(service);
   });
 
-  test('that is damaged in any way sends its message once, and is then gone', {
+  test('that is corrupt in any way sends its message once, and nothing of it is left', {
     timeout: LOCKS_END_MS_MAX,
   }, async () => {
     const service = await openTestService({
       location: redis.location,
       workers: 0,
       env: { M365_MESSAGES_PER_MINUTE: '0' },
+      timings: { checkMs: 500, lockMs: 2_000, stalledCheckMs: 500 },
     });
     const client = connectTo(redis);
     const keys = makeKeys(service.namespace);
     const ids: string[] = [];
-    for (const [subject, damage] of Object.entries(DAMAGES)) {
+    for (const [subject, corrupt] of Object.entries(CORRUPTIONS)) {
       const id = await service.send({ subject });
-      await damage(jobOf(client, keys, id));
+      await corrupt(jobOf(client, keys, id));
       ids.push(id);
     }
     await service.addWorker();
     for (const id of ids) expect((await service.until(id, isFinal)).status).toBe('sent');
     await untilNoJobs(service);
     const subjects = service.sandbox.exchange.messages.map(({ subject }) => subject);
-    expect(subjects.sort()).toEqual(Object.keys(DAMAGES).sort());
+    expect(subjects.sort()).toEqual(Object.keys(CORRUPTIONS).sort());
     const left = await client.keys(`${keys.prefix}:${service.sandbox.mailbox.address}:*`);
     expect(left.filter((key) => ids.some((id) => key.includes(id)))).toEqual([]);
   });
 
-  test('whose counts are damaged while a worker has it does not block others', async () => {
+  test('whose counts are corrupt while a worker has it does not keep others from being sent', async () => {
     const service = await openTestService({ location: redis.location, workers: 0 });
     const client = connectTo(redis);
     const ids = await Promise.all([service.send(), service.send()]);
     const queue = `${makeKeys(service.namespace).prefix}:${service.sandbox.mailbox.address}`;
-    // As a worker leaves them that has died.
+    // As a dead worker leaves them.
     await client.zrem(`${queue}:prioritized`, ...ids);
     await client.lpush(`${queue}:active`, ...ids);
     await client.hset(`${queue}:${ids[0]}`, 'stc', 'x');
@@ -250,7 +252,7 @@ describe('a job', () => {
     await untilNoJobs(service);
   });
 
-  test('for no message that no worker can begin with goes away', async () => {
+  test('for no message that no worker can start goes away', async () => {
     const service = await openTestService({ location: redis.location, workers: 0 });
     await queueOf(service).add('send', {}, { jobId: 'no-such-message', priority: 1 });
     const queue = `${makeKeys(service.namespace).prefix}:${service.sandbox.mailbox.address}`;
@@ -260,7 +262,7 @@ describe('a job', () => {
     await untilNoJobs(service);
   });
 
-  test('that comes twice sends its mail once', async () => {
+  test('that comes twice sends its message once', async () => {
     const service = await openTestService({ location: redis.location, workers: 2 });
     const id = await service.send();
     await service.until(id, isFinal);
@@ -270,17 +272,17 @@ describe('a job', () => {
   });
 });
 
-/** A message's job, for a person who writes to Redis. */
+/** The job of a message, as someone who writes to Redis can change it. */
 interface JobInRedis {
   set(...fields: string[]): Promise<unknown>;
   remove(): Promise<unknown>;
   retype(): Promise<unknown>;
-  /** Takes it out of the queue, and leaves what it says. */
+  /** Takes it out of the queue and leaves its data. */
   lose(): Promise<unknown>;
   move(score: string): Promise<unknown>;
 }
 
-type Damage = (job: JobInRedis) => Promise<unknown>;
+type Corrupt = (job: JobInRedis) => Promise<unknown>;
 
 function jobOf(client: RedisClient, keys: Keys, id: string): JobInRedis {
   const key = async (of: string) => `${keys.prefix}:${await client.hget(keys.record(id), 'queue')}:${of}`;
@@ -293,8 +295,8 @@ function jobOf(client: RedisClient, keys: Keys, id: string): JobInRedis {
   };
 }
 
-/** How a job may be damaged. */
-const DAMAGES: Readonly<Record<string, Damage>> = {
+/** What can happen to a job. */
+const CORRUPTIONS: Readonly<Record<string, Corrupt>> = {
   'options cannot be parsed': (job) => job.set('opts', '{'),
   'options are null': (job) => job.set('opts', 'null'),
   "options are no JSON but Lua's": (job) => job.set('opts', '{"attempts":NaN}'),
@@ -310,7 +312,7 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
   'delay is no number': (job) => job.set('delay', 'x'),
   'time is no number': (job) => job.set('timestamp', 'x'),
   'name is another': (job) => job.set('name', 'x'.repeat(10_000)),
-  'failure was put off': (job) => job.set('defa', 'evil'),
+  'failure was deferred': (job) => job.set('defa', 'evil'),
   'parent is nonsense': (job) => job.set('parent', '{', 'parentKey', 'x'),
   'parent is in another queue': (job) => job.set('parentKey', '{x}:other:1'),
   'repetition is asked for': (job) => job.set('rjk', 'evil:1:::1000'),
@@ -318,8 +320,8 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
   'namesake is to be removed': (job) => job.set('deid', 'evil'),
   'fields are gone': (job) => job.remove(),
   'hash is a list': (job) => job.retype(),
-  'place is gone': (job) => job.lose(),
-  'place is behind all others': (job) => job.move('+inf'),
+  'position is gone': (job) => job.lose(),
+  'position is behind all others': (job) => job.move('+inf'),
 };
 
 async function untilNoJobs(service: TestService): Promise<void> {
@@ -327,9 +329,8 @@ async function untilNoJobs(service: TestService): Promise<void> {
     connection: connectTo(redis),
     prefix: makeKeys(service.namespace).prefix,
   });
-  for (;;) {
-    const counts = Object.values(await queue.getJobCounts());
-    if (counts.every((count) => count === 0)) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await eventually(
+    () => queue.getJobCounts(),
+    (counts) => Object.values(counts).every((count) => count === 0),
+  );
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { makeServerCertificate, type ServerCertificate } from '../../src/sandbox/certificate.ts';
 import type { SmtpInLimits } from '../../src/smtp-in/limits.ts';
+import { eventually } from '../helpers/eventually.ts';
 import { startTestRedis, type TestRedis } from '../helpers/redis.ts';
 import {
   type Answer,
@@ -56,8 +57,6 @@ interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
 }
-
-const POLL_MS = 15;
 
 /** A Redis for the tests of a file, and services on it. */
 export function servicesOfFile(): ServicesOfFile {
@@ -121,11 +120,11 @@ export async function openSmtpService({ limits, ...options }: SmtpServiceOptions
     look: (id) => asked(`/messages/${id}`),
     list: () => asked('/messages'),
     untilFinal: async (id) => {
-      for (;;) {
-        const { body } = await asked(`/messages/${id}`);
-        if (isFinal(body)) return body;
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      }
+      const { body } = await eventually(
+        () => asked(`/messages/${id}`),
+        (answer) => isFinal(answer.body),
+      );
+      return body;
     },
     client: async (login = KEY) => {
       const client = await greeted();

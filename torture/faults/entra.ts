@@ -1,4 +1,4 @@
-/** Entra: tokens that end early, and a token endpoint that is down, throttles or answers garbage. */
+/** Entra: tokens that expire early, and a token endpoint that is down, throttles or answers garbage. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EntraRule } from '../../src/sandbox/entra-server.ts';
 import { SECRET, type World } from '../world.ts';
@@ -7,13 +7,13 @@ import type { Fault } from './fault.ts';
 const TOKEN_LIFETIME_SECONDS = 3_599;
 
 export const ENTRA_FAULTS: readonly Fault[] = [
-  { name: 'Entra: revokes all tokens', ms: [0, 0], inject: async (world) => askAnew(world) },
+  { name: 'Entra: revokes all tokens', ms: [0, 0], inject: async (world) => renewTokens(world) },
   {
     name: 'Entra: tokens live for seconds',
     ms: [5_000, 9_000],
     inject: async (world, _random, forMs) => {
       world.sandbox.entra.setTokenLifetime(2);
-      askAnew(world);
+      renewTokens(world);
       await delay(forMs);
       world.sandbox.entra.setTokenLifetime(TOKEN_LIFETIME_SECONDS);
     },
@@ -28,15 +28,15 @@ export const ENTRA_FAULTS: readonly Fault[] = [
     inject: async (world, _random, forMs) => {
       const { entra, mailbox } = world.sandbox;
       entra.setSecrets(mailbox.clientId, { value: SECRET, expired: true });
-      askAnew(world);
+      renewTokens(world);
       await delay(forMs);
       entra.setSecrets(mailbox.clientId, SECRET);
     },
   },
 ];
 
-/** Makes each worker ask for a token soon. */
-function askAnew({ sandbox: { entra, exchange } }: World): void {
+/** Makes each worker request a token soon. */
+function renewTokens({ sandbox: { entra, exchange } }: World): void {
   entra.revokeTokens();
   exchange.disconnectAll();
 }
@@ -47,7 +47,7 @@ function answersWith(name: string, rule: EntraRule): Fault {
     ms: [1_000, 3_000],
     inject: async (world, _random, forMs) => {
       const remove = world.sandbox.entra.script({ ...rule, times: 2 });
-      askAnew(world);
+      renewTokens(world);
       await delay(forMs);
       remove();
     },

@@ -5,7 +5,7 @@ import { exchangeFault, type Fault } from './fault.ts';
 
 const SILENCE_MS = 5_000;
 const STAGES_OF_A_MESSAGE: readonly Stage[] = ['mail', 'rcpt', 'data', 'end'];
-/** A connection that breaks here holds its mailbox, each time for longer: once is enough. */
+/** A connection that breaks here holds its mailbox, each time for longer, so once is enough. */
 const STAGES_BEFORE_IT: readonly Stage[] = ['connect', 'ehlo', 'starttls', 'auth'];
 
 export const EXCHANGE_FAULTS: readonly Fault[] = [

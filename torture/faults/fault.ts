@@ -1,4 +1,4 @@
-/** A fault: it breaks something, waits, and puts it right again. */
+/** A fault breaks something, waits, and repairs it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExchangeRule } from '../../src/sandbox/exchange-script.ts';
 import type { Random } from '../random.ts';
@@ -8,13 +8,13 @@ export interface Fault {
   readonly name: string;
   /** The shortest and the longest time that it lasts. */
   readonly ms: readonly [number, number];
-  /** Not in a quick run: it lasts long, or a mailbox is long to get over it. */
+  /** Not in a quick run: it lasts long, or a mailbox needs long to recover from it. */
   readonly isLong?: true;
-  /** Settles when all is put right. */
+  /** Resolves when everything is repaired. */
   readonly inject: (world: World, random: Random, forMs: number) => Promise<unknown>;
 }
 
-/** Exchange misbehaves as the rule says, as often as it says, within the time. */
+/** Exchange misbehaves as the rule says, up to `times`, for this long. */
 export function exchangeFault(name: string, ms: Fault['ms'], rule: (random: Random) => ExchangeRule): Fault {
   return {
     name,

@@ -1,7 +1,7 @@
 /** relay365's own processes: killed, stopped, frozen, and their clocks set. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../random.ts';
-import type { Slot } from '../slot.ts';
+import type { ManagedProcess } from '../managed-process.ts';
 import type { Fault } from './fault.ts';
 
 const CLOCK_JUMP_MS_MAX = 10 * 60_000;
@@ -19,7 +19,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
   },
   {
     name: 'worker: frozen',
-    // Not longer than its lease: its connections stay open at Exchange, and nobody could close them.
+    // Not longer than its lease: its connections stay open at Exchange, and nothing else could close them.
     ms: [2_000, 9_000],
     inject: ({ workers }, random, forMs) => random.pick(workers).freeze(forMs),
   },
@@ -58,8 +58,8 @@ export const PROCESS_FAULTS: readonly Fault[] = [
   },
 ];
 
-async function jump(slot: Slot, random: Random, forMs: number): Promise<void> {
-  slot.setClock(Math.round(random.between(-CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX)));
+async function jump(one: ManagedProcess, random: Random, forMs: number): Promise<void> {
+  one.setClock(Math.round(random.between(-CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX)));
   await delay(forMs);
-  slot.setClock(0);
+  one.setClock(0);
 }

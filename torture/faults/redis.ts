@@ -1,4 +1,4 @@
-/** Redis: killed, restarted, frozen, full, and out of a worker's reach. What it answered is in its append-only file. */
+/** Redis: killed, restarted, frozen, full, or cut off from a worker. What it confirmed is in its append-only file. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Way } from '../way.ts';
 import type { World } from '../world.ts';
@@ -16,14 +16,14 @@ export const REDIS_FAULTS: readonly Fault[] = [
   { name: 'Redis: frozen', ms: [500, 4_000], inject: (world, _random, forMs) => freeze(world, forMs) },
   {
     name: 'Redis: frozen for long',
-    // Longer than a worker's lease and a job's lock: all of them end while nobody can renew them.
+    // Longer than a worker's lease and a job's lock: all of them expire, because no worker can renew them.
     ms: [16_000, 20_000],
     isLong: true,
     inject: (world, _random, forMs) => freeze(world, forMs),
   },
   {
     name: 'Redis: a worker cut off',
-    // The others get its seats meanwhile.
+    // The others get its leases meanwhile.
     ms: [13_000, 18_000],
     isLong: true,
     inject: ({ ways }, random, forMs) => cutOff(random.pick(ways), forMs),
@@ -31,16 +31,16 @@ export const REDIS_FAULTS: readonly Fault[] = [
   { name: 'Redis: full', ms: [1_000, 4_000], inject: (world, _random, forMs) => fill(world, forMs) },
 ];
 
-function restart({ redis, redisInTurn }: World, signal: 'SIGKILL' | 'SIGTERM', forMs: number): Promise<void> {
-  return redisInTurn(async () => {
+function restart({ redis, redisMutex }: World, signal: 'SIGKILL' | 'SIGTERM', forMs: number): Promise<void> {
+  return redisMutex(async () => {
     await redis.end(signal);
     await delay(forMs);
     await redis.start();
   });
 }
 
-function freeze({ redis, redisInTurn }: World, forMs: number): Promise<void> {
-  return redisInTurn(async () => {
+function freeze({ redis, redisMutex }: World, forMs: number): Promise<void> {
+  return redisMutex(async () => {
     redis.freeze();
     await delay(forMs);
     redis.thaw();
@@ -53,8 +53,8 @@ async function cutOff(way: Way, forMs: number): Promise<void> {
   way.mend();
 }
 
-function fill({ redis, redisInTurn }: World, forMs: number): Promise<void> {
-  return redisInTurn(async () => {
+function fill({ redis, redisMutex }: World, forMs: number): Promise<void> {
+  return redisMutex(async () => {
     await redis.fill();
     await delay(forMs);
     await redis.empty();

@@ -19,13 +19,14 @@ export interface ExpirerOptions {
   /** A record that cannot be read cannot be ended either. */
   readonly onUnreadable: (id: string, reason: string) => void;
   readonly onError: (error: Error) => void;
+  readonly checkMs?: number;
 }
 
 const CHECK_MS = 5_000;
 const MESSAGES_A_TIME = 100;
 
 export function openExpirer(options: ExpirerOptions): Periodic {
-  return openPeriodic(CHECK_MS, () => expireOverdue(options), options.onError);
+  return openPeriodic(options.checkMs ?? CHECK_MS, () => expireOverdue(options), options.onError);
 }
 
 async function expireOverdue(options: ExpirerOptions): Promise<void> {

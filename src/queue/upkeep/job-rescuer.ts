@@ -20,6 +20,7 @@ export interface JobRescuerOptions {
   readonly now: () => Date;
   readonly onRepaired: (message: Message) => void;
   readonly onError: (error: Error) => void;
+  readonly checkMs?: number;
 }
 
 const CHECK_MS = 5_000;
@@ -27,9 +28,10 @@ const CHECK_MS = 5_000;
 const MESSAGES_A_TIME = 100;
 
 export function openJobRescuer(options: JobRescuerOptions): Periodic {
-  const scripts = defineLua(options.redis, JOB_RESCUER_SCRIPTS);
+  const { redis, checkMs = CHECK_MS, onError } = options;
+  const scripts = defineLua(redis, JOB_RESCUER_SCRIPTS);
   const nextIds = makeWalk(options);
-  return openPeriodic(CHECK_MS, async () => repairAll(await nextIds(), scripts, options), options.onError);
+  return openPeriodic(checkMs, async () => repairAll(await nextIds(), scripts, options), onError);
 }
 
 /** Goes through all unfinished messages, some each time, and then starts again. */

@@ -10,12 +10,13 @@ export interface PrunerOptions {
   readonly keys: Keys;
   readonly now: () => Date;
   readonly onError: (error: Error) => void;
+  readonly checkMs?: number;
 }
 
 const CHECK_MS = 5_000;
 const MESSAGES_A_TIME = 100;
 
-export function openPruner({ redis, keys, now, onError }: PrunerOptions): Periodic {
+export function openPruner({ redis, keys, now, onError, checkMs = CHECK_MS }: PrunerOptions): Periodic {
   const { prune } = defineLua(redis, PRUNE_SCRIPTS);
   const pruneSome = () =>
     prune({
@@ -25,5 +26,5 @@ export function openPruner({ redis, keys, now, onError }: PrunerOptions): Period
   const pruneAll = async () => {
     while ((await pruneSome()) === MESSAGES_A_TIME);
   };
-  return openPeriodic(CHECK_MS, pruneAll, onError);
+  return openPeriodic(checkMs, pruneAll, onError);
 }

@@ -32,6 +32,8 @@ export interface ConsumerOptions {
   readonly records: Pick<Records, 'pinnedTo'>;
   readonly now: () => Date;
   readonly events: ConsumerEvents;
+  readonly lockMs?: number;
+  readonly stalledCheckMs?: number;
 }
 
 export interface ConsumerEvents {
@@ -91,7 +93,7 @@ class RepairingWorker extends Worker {
 
 /** Takes no messages until `setConcurrency` says how many at a time. */
 export function openConsumer(options: ConsumerOptions): Consumer {
-  const { redis, keys, events } = options;
+  const { redis, keys, events, lockMs = LOCK_MS, stalledCheckMs = STALLED_CHECK_MS } = options;
   const queue = new Queue(options.name, { connection: redis, prefix: keys.prefix });
   const processing = { ...options, queue, ageLowerPriorities: makeAging(queue, redis) };
   const repairAndProcess = async (job: Job, token = '') => {
@@ -103,8 +105,8 @@ export function openConsumer(options: ConsumerOptions): Consumer {
     connection: redis,
     prefix: keys.prefix,
     autorun: false,
-    lockDuration: LOCK_MS,
-    stalledInterval: STALLED_CHECK_MS,
+    lockDuration: lockMs,
+    stalledInterval: stalledCheckMs,
     maxStalledCount: STALLED_COUNT_MAX,
     limiter: NO_LIMIT,
     maximumRateLimitDelay: RESUME_CHECK_MS,

@@ -277,7 +277,7 @@ describe('a message whose time is over', () => {
     expect(completed(held, { expiresAt: END })).toMatchObject({ status: 'expired', effect: { kind: 'blocked' } });
   });
 
-  test('while it waits expires untried, with what it waited for', () => {
+  test('while it waits expires without attempt, with what it waited for', () => {
     const reason = { explanation: 'The secret has expired.', fix: 'A new one.', reply: reply('535 5.7.3 No') };
     const state: MessageState = { status: 'queued', attempts: [], recipients: [pending(A)] };
     expect(expireWithoutAttempt(MESSAGE, state, END, reason)).toMatchObject({

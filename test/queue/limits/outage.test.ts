@@ -1,16 +1,13 @@
-/** Redis is away for longer than all leases last: no worker could renew one, so no worker may lose one for it. */
+/** Redis away for longer than all leases: no worker could renew one, so none may lose one because of it. */
 import { expect, onTestFinished, test } from 'vitest';
 import { openLeases } from '../../../src/queue/limits/leases.ts';
+import { untilTrue } from '../../helpers/eventually.ts';
 import { connectTo, startTestRedis, testKeys } from '../../helpers/redis.ts';
 
 /** A lease in Redis, and some more. */
 const LEASE_MS = 13_000;
 
-const until = async (isSo: () => boolean): Promise<void> => {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 20));
-};
-
-test('the workers together do not open too many connections when Redis comes back', async () => {
+test('the workers have no more connections together than there are, when Redis comes back', async () => {
   const redis = await startTestRedis();
   onTestFinished(redis.close);
   const keys = testKeys();
@@ -31,14 +28,14 @@ test('the workers together do not open too many connections when Redis comes bac
     onTestFinished(leases.close);
   };
   workers.forEach(openWorker);
-  await until(() => workers.every((open) => open === 1));
+  await untilTrue(() => workers.every((connections) => connections === 1));
   const info = await connectTo(redis).info('server');
   const pid = Number(/process_id:(\d+)/.exec(info)?.[1]);
   process.kill(pid, 'SIGSTOP');
   const frozenAt = performance.now();
-  await until(() => workers.every((open) => open === 0) && performance.now() - frozenAt > LEASE_MS);
+  await untilTrue(() => workers.every((connections) => connections === 0) && performance.now() - frozenAt > LEASE_MS);
   peak = 0;
   process.kill(pid, 'SIGCONT');
-  await until(() => workers.every((open) => open === 1));
+  await untilTrue(() => workers.every((connections) => connections === 1));
   expect(peak).toBe(3);
 }, 40_000);

@@ -55,9 +55,9 @@ async function startServer(port: number, ...parameters: readonly string[]): Prom
 }
 
 async function sendsMail(location: RedisLocation): Promise<void> {
-  const { send, until, request, sandbox } = await openTestService({ location, workers: 2 });
+  const { send, untilAll, request, sandbox } = await openTestService({ location, workers: 2 });
   const ids = await Promise.all(Array.from({ length: 12 }, (_, n) => send({ subject: `Mail ${n}` })));
-  const messages = await Promise.all(ids.map((id) => until(id, isFinal)));
+  const messages = await untilAll(ids, isFinal);
   expect(messages.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
   expect(sandbox.exchange.messages).toHaveLength(12);
   expect((await request('GET', '/messages?status=sent')).body.items).toHaveLength(12);

@@ -10,6 +10,7 @@ import { makeKeys } from '../../../src/queue/redis/keys.ts';
 import { PRIORITIES } from '../../../src/queue/jobs/priorities.ts';
 import { openRecords } from '../../../src/queue/records/records.ts';
 import { openTestAttempts, SENT, testRoute, writeQueued } from '../../helpers/admit.ts';
+import { untilTrue } from '../../helpers/eventually.ts';
 import { connectTo, openWayTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 import { isFinal, openTestService } from '../../helpers/service.ts';
 
@@ -56,9 +57,9 @@ describe('a worker that is cut off from Redis', () => {
     exchange.script({ stage: 'data', match, delayMs: 100, times: 3 });
     await service.addWorker({}, way.location);
     const ids = await Promise.all(Array.from({ length: 6 }, () => service.send()));
-    while (reached < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+    await untilTrue(() => reached === 3);
     await service.addWorker();
-    const messages = await Promise.all(ids.map((id) => service.until(id, isFinal)));
+    const messages = await service.untilAll(ids, isFinal);
     expect(messages.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
     expect(exchange.connections(mailbox.address).peak).toBe(3);
     expect(exchange.messages).toHaveLength(6);
@@ -75,7 +76,7 @@ describe('a Redis that is full when a message has been sent', () => {
     exchange.script({ stage: 'end', delayMs: 600 });
     const id = await service.send();
     const record = makeKeys(service.namespace).record(id);
-    while ((await client.hget(record, 'finalDotAt')) === null);
+    await untilTrue(async () => (await client.hget(record, 'finalDotAt')) !== null);
     await client.config('SET', 'maxmemory', '1');
     expect(await service.until(id, isFinal)).toMatchObject({ status: 'sent', attempts: [{ outcome: 'sent' }] });
     await client.config('SET', 'maxmemory', '0');
@@ -120,8 +121,8 @@ describe('a message whose work fails for a fault of Redis', () => {
     consumer.setConcurrency(1);
     const queue = new Queue(mailbox.id, { connection: client, prefix: keys.prefix });
     await queue.add('send', { recipients: 1 }, { ...JOB_OPTIONS, priority: PRIORITIES.normal, jobId: 'm' });
-    while (tries === 0) await client.ping();
-    while ((await client.hlen(keys.underWay(mailbox.id))) > 0);
-    while (tries === 1) await client.ping();
+    await untilTrue(() => tries > 0);
+    await untilTrue(async () => (await client.hlen(keys.underWay(mailbox.id))) === 0);
+    await untilTrue(() => tries > 1);
   });
 });

@@ -1,4 +1,4 @@
-/** governed: how much of Exchange's 30 messages a minute four workers with three connections use, and whether they keep it. */
+/** throttled: how much of Exchange's limit of 30 messages a minute four workers with three connections use, and whether they keep it. */
 import type { Bench, Part, Row } from '../measure.ts';
 import { openRelay } from '../relay365.ts';
 import { openScene } from '../scene.ts';
@@ -9,10 +9,10 @@ const CONNECTIONS = 3;
 const PER_WINDOW = 30;
 const MINUTE_MS = 60_000;
 const WINDOWS = 5;
-/** Ten times as fast as Exchange's minute; the code path is the same. */
+/** Ten times as fast as Exchange's minute. The code path is the same. */
 const COMPRESSED_MS = 6_000;
 
-export const governed: Part = async (bench) => {
+export const throttled: Part = async (bench) => {
   await using scene = await openScene();
   const windowMs = bench.full ? MINUTE_MS : COMPRESSED_MS;
   const relay = scene.keep(
@@ -30,7 +30,7 @@ export const governed: Part = async (bench) => {
       bench,
     ),
   );
-  bench.say(`governed drain: ${(WINDOWS * windowMs) / 1_000} s`);
+  bench.say(`throttled drain: ${(WINDOWS * windowMs) / 1_000} s`);
   await fillRelay(relay, (WINDOWS + 2) * PER_WINDOW);
   // One more than the limit allows in this time: it ends the wait.
   const taken = await scene.sink.taken(WINDOWS * PER_WINDOW + 1);
@@ -45,11 +45,11 @@ function rows({ full }: Bench, { times, connectionsPeak }: Taken, windowMs: numb
   const window = full ? 'minute' : `${windowMs / 1_000} s`;
   return [
     {
-      measure: `governed drain, ${PER_WINDOW} a ${window}, 4 workers`,
+      measure: `throttled drain, ${PER_WINDOW} a ${window}, 4 workers`,
       unit: 'of the limit',
       ours: { median: used, min: used, max: used },
       goal: { atLeast: 0.98 },
-      note: `At most ${worst} in any ${window} and ${connectionsPeak} connections at a time, as the sink counted.`,
+      note: `At most ${worst} in any ${window} and ${connectionsPeak} connections at a time, counted by the sink.`,
     },
   ];
 }

@@ -1,6 +1,6 @@
 /**
- * A place for one process of relay365: ended and started again by faults, one after the other, as an orchestrator does.
- * It notes each end, so that one which nobody asked for is seen.
+ * One process of relay365 that faults end and start again, one after the other, as an orchestrator does. Each end is
+ * recorded, so that an unexpected one is noticed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, writeFileSync } from 'node:fs';
@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { makeTurns } from './turn.ts';
+import { makeMutex } from './mutex.ts';
 
-export interface SlotOptions {
+export interface ManagedProcessOptions {
   readonly name: string;
   /** `src/api.ts`, `src/worker.ts` */
   readonly file: string;
@@ -25,25 +25,25 @@ export interface ProcessEnd {
   readonly name: string;
   /** When the signal was sent, or when the process ended by itself. */
   readonly at: number;
-  /** What was asked for; undefined: nothing was. */
+  /** The signal that was sent. Undefined if none was. */
   readonly asked?: NodeJS.Signals;
   /** The exit code, or the signal that ended it. */
   readonly result: number | NodeJS.Signals;
   readonly tookMs: number;
 }
 
-export interface Slot {
+export interface ManagedProcess {
   readonly name: string;
-  /** The lines that said what is ready, and where; none while the process does not run. */
+  /** The log lines that say what is ready, and where. Empty while the process does not run. */
   readonly readyLines: readonly string[];
   readonly ends: readonly ProcessEnd[];
   /** Resolves when the process says that it is ready. */
   start(): Promise<void>;
-  /** Ends the process, and starts another after `downMs`; without `downMs` none. Waits its turn. */
+  /** Ends the process after what is queued before. With `downMs` it starts again after that time. */
   end(signal: 'SIGKILL' | 'SIGTERM', downMs?: number): Promise<void>;
-  /** Stops the process in its tracks for so long. */
+  /** Stops the process with SIGSTOP for this long. */
   freeze(forMs: number): Promise<void>;
-  /** Sets the process's clock apart from the true one. */
+  /** Sets the process's clock to an offset from the true one. */
   setClock(offsetMs: number): void;
 }
 
@@ -59,9 +59,9 @@ interface State {
   asked?: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
 }
 
-export function makeSlot(options: SlotOptions): Slot {
+export function manageProcess(options: ManagedProcessOptions): ManagedProcess {
   const state: State = { ends: [], readyLines: [] };
-  const inTurn = makeTurns();
+  const mutex = makeMutex();
   return {
     name: options.name,
     ends: state.ends,
@@ -69,37 +69,37 @@ export function makeSlot(options: SlotOptions): Slot {
       return state.readyLines;
     },
     start: () =>
-      inTurn(async () => {
+      mutex(async () => {
         launch(options, state);
         while (!state.readyLines.some((line) => options.ready.test(line))) await delay(POLL_MS);
       }),
     end: (signal, downMs) =>
-      inTurn(async () => {
+      mutex(async () => {
         await endProcess(state, signal);
         if (downMs === undefined) return;
         await delay(downMs);
         launch(options, state);
       }),
     freeze: (forMs) =>
-      inTurn(async () => {
+      mutex(async () => {
         state.child?.kill('SIGSTOP');
         await delay(forMs);
         state.child?.kill('SIGCONT');
       }),
     setClock: (offsetMs) => {
       writeFileSync(clockFile(options), String(offsetMs));
-      // One that is not ready may not listen to the signal yet, and would die of it: it is told once it is.
+      // A process that is not ready may not handle the signal yet and would die. It gets the signal when it is ready.
       if (state.readyLines.length > 0) state.child?.kill('SIGUSR2');
     },
   };
 }
 
-function clockFile({ folder, name }: SlotOptions): string {
+function clockFile({ folder, name }: ManagedProcessOptions): string {
   return join(folder, `${name}.clock`);
 }
 
-/** Starts the process; it is ready when it says so, which may take as long as Redis is away. */
-function launch(options: SlotOptions, state: State): void {
+/** Starts the process. It is ready when its log says so, which can take as long as Redis is away. */
+function launch(options: ManagedProcessOptions, state: State): void {
   const { folder, name, file, env } = options;
   const child = spawn(process.execPath, ['--import', CLOCK, join(ROOT, file)], {
     cwd: folder,
