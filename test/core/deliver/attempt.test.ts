@@ -298,7 +298,7 @@ describe('a message whose time is over', () => {
 describe('an outcome that nobody knows', () => {
   test('leads to the same bytes once more', () => {
     expect(completed(UNKNOWN).attempt.explanation).toMatch(
-      /Exchange may have taken it.*ECONNRESET\. .*same Message-ID/s,
+      /Exchange may have accepted it.*ECONNRESET\. .*same Message-ID/s,
     );
   });
 
@@ -377,7 +377,7 @@ describe('an attempt', () => {
     expect(transition).toMatchObject({ status: 'sent', attempt: { at: START, durationMs: 2_000, outcome: 'sent' } });
   });
 
-  test('at a message that can not be composed does not bother Exchange', async () => {
+  test('at a message that cannot be composed does not connect to Exchange', async () => {
     const run = createAttempt({
       compose: async () => Promise.reject(new Error('Bad address.')),
       deliver: async () => expect.unreachable('It is handed over.'),
@@ -387,7 +387,7 @@ describe('an attempt', () => {
     const { signal } = new AbortController();
     const request = { message: MESSAGE, state: STATE, content: CONTENT, markFinalDot: async () => undefined, signal };
     const { status, attempt } = await run(request);
-    expect([status, attempt.explanation]).toEqual(['failed', "The message can't be composed: Bad address."]);
+    expect([status, attempt.explanation]).toEqual(['failed', 'The message cannot be composed: Bad address.']);
   });
 
   test('addresses those that Exchange has neither taken nor refused', () => {
