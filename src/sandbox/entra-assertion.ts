@@ -1,39 +1,39 @@
-/** Judges a client assertion (RFC 7523): an app's own, signed with its certificate, or a federated issuer's token. */
+/** Checks a client assertion (RFC 7523): an app's own, signed with its certificate, or the token of a federated issuer. */
 import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
 import type { App, FederatedCredential } from './entra-directory.ts';
 import type { EntraErrorName } from './entra-errors.ts';
 import { decodeJwt, isSignedBy, type Jwt } from './jwt.ts';
 
-export type CredentialVerdict =
-  | { readonly kind: 'proven' }
+export type CredentialCheck =
+  | { readonly kind: 'valid' }
   | { readonly kind: 'refused'; readonly error: EntraErrorName; readonly detail?: string };
 
 export interface AssertionContext {
   readonly app: App;
-  /** What an own assertion's audience must begin with: authority host and tenant. */
+  /** Authority host and tenant: the audience of an app's own assertion must begin with it. */
   readonly authority: string;
   readonly nowSeconds: number;
 }
 
 const FEDERATED_AUDIENCE = 'api://AzureADTokenExchange';
-/** Entra's allowance for clocks that differ. */
+/** The clock difference that Entra tolerates. */
 const CLOCK_SKEW_SECONDS = 300;
 
-/** Whether the assertion proves that the app sent it. */
-export function checkAssertion(assertion: string, context: AssertionContext): CredentialVerdict {
+/** Whether the assertion authenticates the app. */
+export function checkAssertion(assertion: string, context: AssertionContext): CredentialCheck {
   const jwt = decodeJwt(assertion);
   if (!jwt) return { kind: 'refused', error: 'wrongAssertion', detail: 'The token could not be read.' };
   const federated = jwt.claims['iss'] !== context.app.clientId;
   const credentials = federated ? checkFederated(jwt, context) : checkOwn(jwt, context);
-  return credentials.kind === 'proven' ? checkTime(jwt, context.nowSeconds) : credentials;
+  return credentials.kind === 'valid' ? checkTime(jwt, context.nowSeconds) : credentials;
 }
 
-function checkOwn(jwt: Jwt, { app, authority }: AssertionContext): CredentialVerdict {
+function checkOwn(jwt: Jwt, { app, authority }: AssertionContext): CredentialCheck {
   const registered = app.certificates.some((pem) => isSignedBy(jwt, createPublicKey(pem)));
   if (!registered) return { kind: 'refused', error: 'wrongAssertion', detail: whyNotRegistered(jwt, app) };
   const audience = String(jwt.claims['aud']).toLowerCase();
   return audience.startsWith(authority.toLowerCase())
-    ? { kind: 'proven' }
+    ? { kind: 'valid' }
     : { kind: 'refused', error: 'assertionAudience' };
 }
 
@@ -56,21 +56,21 @@ function hex(thumbprint: unknown): string {
     .toUpperCase();
 }
 
-function checkFederated(jwt: Jwt, { app }: AssertionContext): CredentialVerdict {
+function checkFederated(jwt: Jwt, { app }: AssertionContext): CredentialCheck {
   const record = app.federated.find((credential) => isFor(jwt, credential));
   if (!record) return { kind: 'refused', error: 'noFederation', detail: String(jwt.claims['sub']) };
   const genuine = record.publicKey === undefined || isSignedBy(jwt, createPublicKey(record.publicKey));
-  return genuine ? { kind: 'proven' } : { kind: 'refused', error: 'wrongAssertion' };
+  return genuine ? { kind: 'valid' } : { kind: 'refused', error: 'wrongAssertion' };
 }
 
 function isFor({ claims }: Jwt, { issuer, subject, audience = FEDERATED_AUDIENCE }: FederatedCredential): boolean {
   return claims['iss'] === issuer && claims['sub'] === subject && [claims['aud']].flat().includes(audience);
 }
 
-function checkTime({ claims }: Jwt, nowSeconds: number): CredentialVerdict {
+function checkTime({ claims }: Jwt, nowSeconds: number): CredentialCheck {
   const from = Number(claims['nbf'] ?? 0);
   const until = Number(claims['exp'] ?? 0);
-  if (from <= nowSeconds + CLOCK_SKEW_SECONDS && nowSeconds < until + CLOCK_SKEW_SECONDS) return { kind: 'proven' };
+  if (from <= nowSeconds + CLOCK_SKEW_SECONDS && nowSeconds < until + CLOCK_SKEW_SECONDS) return { kind: 'valid' };
   const [now, start, end] = [nowSeconds, from, until].map((seconds) => new Date(seconds * 1000).toISOString());
   const detail = `Current time: ${now}, assertion valid from ${start}, expiry time of assertion ${end}.`;
   return { kind: 'refused', error: 'assertionTime', detail };

@@ -1,4 +1,4 @@
-/** Makes Entra's access tokens and tells Exchange what one is worth. */
+/** Issues Entra's access tokens, and verifies them for Exchange. */
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import type { App } from './entra-directory.ts';
 import { decodeJwt, isSignedBy, signJwt } from './jwt.ts';
@@ -11,7 +11,7 @@ export interface TokenClaims {
   readonly exp: number;
 }
 
-export type TokenVerdict =
+export type TokenCheck =
   | { readonly kind: 'valid'; readonly claims: TokenClaims }
   | { readonly kind: 'invalid'; readonly reason: 'malformed' | 'not issued here' | 'expired' };
 
@@ -62,8 +62,8 @@ export class TokenIssuer {
     return signJwt({ kid: this.#keys.id, x5t: this.#keys.id }, claims, this.#keys.privateKey);
   }
 
-  /** Whether a token is genuine and still valid; what it is good for is its claims' matter. */
-  verify(token: string): TokenVerdict {
+  /** Whether a token was issued here and has not expired. Its claims say what it allows. */
+  verify(token: string): TokenCheck {
     const jwt = decodeJwt(token);
     if (!jwt) return { kind: 'invalid', reason: 'malformed' };
     if (!isSignedBy(jwt, this.#keys.publicKey)) return { kind: 'invalid', reason: 'not issued here' };
@@ -72,7 +72,7 @@ export class TokenIssuer {
     return claims.exp * 1000 <= this.#now() ? { kind: 'invalid', reason: 'expired' } : { kind: 'valid', claims };
   }
 
-  /** Makes every token issued so far worthless, by a new signing key. */
+  /** Invalidates every token issued so far, by a new signing key. */
   revokeAll(): void {
     this.#keys = makeKeys();
   }

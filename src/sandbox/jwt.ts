@@ -18,7 +18,7 @@ export function signJwt(header: Claims, claims: Claims, privateKey: KeyObject): 
   return `${signed}.${signature.toString('base64url')}`;
 }
 
-/** Takes a token apart without believing it; undefined when it is none. */
+/** Decodes a token without verifying it. Undefined if it is not a token. */
 export function decodeJwt(token: string): Jwt | undefined {
   const [header, claims, signature, ...rest] = token.split('.');
   if (header === undefined || claims === undefined || signature === undefined || rest.length > 0) return undefined;

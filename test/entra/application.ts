@@ -1,4 +1,4 @@
-/** An application as Entra knows it, with each kind of credential. */
+/** An application of Entra, with each kind of credential. */
 import 'reflect-metadata';
 import { createPrivateKey, generateKeyPairSync, KeyObject, webcrypto } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 
 const SCOPE = 'https://outlook.office365.com/.default';
 
-/** The sandbox's own application, with this credential in place of its secret. */
+/** The sandbox's application, with this credential instead of its secret. */
 export function applicationOf({ mailbox, authorityHost }: Sandbox, credential?: Credential): Application {
   const { tenantId, clientId, clientSecret } = mailbox;
   return {
@@ -24,7 +24,7 @@ export function applicationOf({ mailbox, authorityHost }: Sandbox, credential?: 
   };
 }
 
-/** A file until the test's end. */
+/** The path of a file that is deleted at the end of the test. */
 export function testFile(name: string, content?: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'relay365-entra-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -45,7 +45,7 @@ const RSA = {
   modulusLength: 2048,
 };
 
-/** As `openssl req -x509 -newkey rsa:2048` makes it. */
+/** A certificate like that of `openssl req -x509 -newkey rsa:2048`. */
 export async function makeClientCertificate(notAfter = new Date(Date.now() + 86_400_000)): Promise<ClientCertificate> {
   const keys = await webcrypto.subtle.generateKey(RSA, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -62,7 +62,7 @@ export async function makeClientCertificate(notAfter = new Date(Date.now() + 86_
 export const ISSUER = 'https://token.actions.example';
 export const SUBJECT = 'system:serviceaccount:mail:relay365';
 
-/** A token as a Kubernetes cluster gives it to a workload; `publicKey` is the issuer's. */
+/** Tokens like those of a Kubernetes cluster for a workload. `publicKey` is the issuer's. */
 export function makeFederation(): {
   readonly publicKey: string;
   token(subject?: string, validSeconds?: number): string;

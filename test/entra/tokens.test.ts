@@ -11,21 +11,21 @@ const KEPT = { renew: false };
 const RENEWED = { renew: true };
 const MINUTE_MS = 60_000;
 
-/** The token, which Exchange would take. */
+/** The token, checked as Exchange checks it. */
 function good(result: TokenResult, { entra }: Sandbox): string {
   if (!result.ok) throw new Error(result.error);
   expect(entra.verifyToken(result.token)).toMatchObject({ kind: 'valid', claims: { roles: ['SMTP.SendAsApp'] } });
   return result.token;
 }
 
-/** The row that a failure leads to. */
+/** The id of the row that matches a failure. */
 function ruleOf(result: TokenResult): string | undefined {
   if (result.ok) throw new Error('There is a token.');
   return (findEntra(result.code) ?? findNetworkToEntra(result.code))?.id;
 }
 
 describe('a token', () => {
-  test('is asked for once, however many wait for it, and kept', async () => {
+  test('is requested once, however many wait for it, and kept', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
     const results = await Promise.all(Array.from({ length: 20 }, () => source.getToken(KEPT)));
@@ -34,7 +34,7 @@ describe('a token', () => {
     expect(sandbox.entra.requestCount).toBe(1);
   });
 
-  test('says when it ends', async () => {
+  test('says when it expires', async () => {
     const sandbox = await openTestSandbox();
     sandbox.entra.setTokenLifetime(3_600);
     const result = await openTokenSource(applicationOf(sandbox)).getToken(KEPT);
@@ -43,7 +43,7 @@ describe('a token', () => {
     expect(Math.round(leftMs / MINUTE_MS)).toBe(60);
   });
 
-  test('is of no use to another application', async () => {
+  test('is not shared with another application', async () => {
     const sandbox = await openTestSandbox();
     const { tenantId } = sandbox.mailbox;
     sandbox.entra.addApp({ tenantId, clientId: 'other', secrets: ['s'] });
@@ -55,7 +55,7 @@ describe('a token', () => {
     expect(new Set(tokens).size).toBe(2);
   });
 
-  test('that is still good needs no Entra', async () => {
+  test('that is still valid needs no request to Entra', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
     const token = good(await source.getToken(KEPT), sandbox);
@@ -73,7 +73,7 @@ describe('a token is renewed', () => {
     [50, 1],
     [56, 2],
     [61, 2],
-  ])('before its 60 minutes end: after %i minutes there were %i', async (minutes, requests) => {
+  ])('before its 60 minutes end: after %i minutes there were %i requests', async (minutes, requests) => {
     const sandbox = await openTestSandbox();
     sandbox.entra.setTokenLifetime(3_600);
     const source = openTokenSource(applicationOf(sandbox));
@@ -94,7 +94,7 @@ describe('a token is renewed', () => {
     expect(sandbox.entra.requestCount).toBe(2);
   });
 
-  test('for all that were refused at a time by one request', async () => {
+  test('by one request for all that were refused at the same time', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
     await source.getToken(KEPT);
@@ -118,8 +118,8 @@ describe('a token is renewed', () => {
   });
 });
 
-describe('an application proves itself', () => {
-  test('by its certificate', async () => {
+describe('an application authenticates', () => {
+  test('with its certificate', async () => {
     const sandbox = await openTestSandbox();
     const { certificate, privateKey } = await makeClientCertificate();
     sandbox.entra.setApp(sandbox.mailbox.clientId, { secrets: [], certificates: [certificate] });
@@ -129,7 +129,7 @@ describe('an application proves itself', () => {
     }
   });
 
-  test('by the certificate that has come in place of an old one, without a restart', async () => {
+  test('with the certificate that replaced an old one, without a restart', async () => {
     const sandbox = await openTestSandbox();
     const { clientId } = sandbox.mailbox;
     const [old, next] = await Promise.all([makeClientCertificate(), makeClientCertificate()]);
@@ -145,7 +145,7 @@ describe('an application proves itself', () => {
     good(await source.getToken(RENEWED), sandbox);
   });
 
-  test('by a file that is put right after it was wrong', async () => {
+  test('with a file that is corrected after it was wrong', async () => {
     const sandbox = await openTestSandbox();
     const { certificate, privateKey } = await makeClientCertificate();
     sandbox.entra.setApp(sandbox.mailbox.clientId, { secrets: [], certificates: [certificate] });
@@ -159,13 +159,13 @@ describe('an application proves itself', () => {
     writeFileSync(path, certificate);
     expect(await source.getToken(KEPT)).toMatchObject({
       ok: false,
-      error: 'The certificate file must hold a certificate and its private key, both as PEM.',
+      error: 'The certificate file must contain a certificate and its private key, both in PEM.',
     });
     writeFileSync(path, `${certificate}\n${privateKey}`);
     good(await source.getToken(KEPT), sandbox);
   });
 
-  test('by the federated token that is in the file at the time', async () => {
+  test('with the federated token that is in the file at that time', async () => {
     const sandbox = await openTestSandbox();
     const { publicKey, token } = makeFederation();
     sandbox.entra.setApp(sandbox.mailbox.clientId, {
@@ -189,7 +189,7 @@ describe('an application proves itself', () => {
   });
 });
 
-describe('a refusal is told with its code, and without the secret', () => {
+describe('a refusal is reported with its code, and without the secret', () => {
   test.each([
     ['a wrong secret', (sandbox: Sandbox) => sandbox.entra.setSecrets(sandbox.mailbox.clientId, 'x'), 'secret-wrong'],
     [
@@ -201,10 +201,10 @@ describe('a refusal is told with its code, and without the secret', () => {
     ['an unknown app', ({ entra, mailbox }: Sandbox) => entra.removeApp(mailbox.clientId), 'app-unknown'],
     ['conditional access', ({ entra }: Sandbox) => entra.script({ error: 'conditionalAccess' }), 'conditional-access'],
     ['too many requests', ({ entra }: Sandbox) => entra.script({ error: 'throttled' }), 'entra-throttled'],
-    ['an error for the moment', ({ entra }: Sandbox) => entra.script({ error: 'unavailable' }), 'entra-throttled'],
-  ])('%s', async (_title, spoil, rule) => {
+    ['a temporary error', ({ entra }: Sandbox) => entra.script({ error: 'unavailable' }), 'entra-throttled'],
+  ])('%s', async (_title, arrange, rule) => {
     const sandbox = await openTestSandbox();
-    spoil(sandbox);
+    arrange(sandbox);
     const result = await openTokenSource(applicationOf(sandbox)).getToken(KEPT);
     expect(ruleOf(result)).toBe(rule);
     expect(JSON.stringify(result)).not.toContain(sandbox.mailbox.clientSecret);
@@ -223,7 +223,7 @@ describe('a refusal is told with its code, and without the secret', () => {
     expect(ruleOf(await source('https://example.com/.default').getToken(KEPT))).toBe('resource-unknown');
   });
 
-  test('is no answer for the next time', async () => {
+  test('is not kept for the next request', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
     sandbox.entra.script({ error: 'conditionalAccess' });
@@ -232,14 +232,14 @@ describe('a refusal is told with its code, and without the secret', () => {
   });
 });
 
-describe('when Entra can not be asked, why is told', () => {
-  test('nobody listens there', async () => {
+describe('when Entra cannot be asked, the cause is reported:', () => {
+  test('no server listens', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
     await sandbox.entra.close();
     const result = await source.getToken(KEPT);
     expect(ruleOf(result)).toBe('refused');
-    expect(result).toMatchObject({ error: expect.stringContaining(`${sandbox.authorityHost} can't be reached`) });
+    expect(result).toMatchObject({ error: expect.stringContaining(`${sandbox.authorityHost} is not reachable`) });
   });
 
   test('there is no such host', async () => {
@@ -248,17 +248,17 @@ describe('when Entra can not be asked, why is told', () => {
     expect(ruleOf(await openTokenSource(application).getToken(KEPT))).toBe('dns');
   });
 
-  test('its certificate is by nobody that is known, and it hears no secret', async () => {
-    const stranger = await openSandbox();
-    onTestFinished(stranger.close);
-    expect(ruleOf(await openTokenSource(applicationOf(stranger)).getToken(KEPT))).toBe('certificate');
-    expect(stranger.entra.requestCount).toBe(0);
+  test('its certificate is not trusted, and it receives no secret', async () => {
+    const untrusted = await openSandbox();
+    onTestFinished(untrusted.close);
+    expect(ruleOf(await openTokenSource(applicationOf(untrusted)).getToken(KEPT))).toBe('certificate');
+    expect(untrusted.entra.requestCount).toBe(0);
   });
 
   test.each([
     ['hangs up', { drop: true }],
     ['answers with a page of a captive portal', { garbage: true }],
-  ] as const)('it %s, and that passes', async (_title, rule) => {
+  ] as const)('it %s, for a while', async (_title, rule) => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
     for (const endpoint of ['discovery', 'token'] as const) {

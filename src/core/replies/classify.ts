@@ -75,7 +75,7 @@ function refusedTls(reply: Reply, stage: Stage): Fault | undefined {
   return fault && { ...fault, explanation: `${fault.explanation} ${answered(reply, stage)}` };
 }
 
-/** Before MAIL FROM the server knows nothing about the message, so a refusal cannot be the message's fault. */
+/** Before MAIL FROM the server has not heard of the message, so a refusal cannot be the message's fault. */
 const BEFORE_MESSAGE: readonly Stage[] = ['token', 'connect', 'greeting', 'starttls', 'auth'];
 
 /** RFC 4954 6: at any stage it is about the login. */
