@@ -6,11 +6,11 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { diagnose, NO_LEASE_NEEDED, type TakeGuestLease } from './doctor/doctor.ts';
-import { checkupText } from './doctor/text.ts';
+import { diagnosisText } from './doctor/text.ts';
 import { ConfigError, readConfig } from './config/config.ts';
 import type { MailboxConfig } from './config/mailbox-config.ts';
 import { addressKey } from './core/message/address.ts';
-import type { Diagnosis } from './core/admin/checkup.ts';
+import type { Diagnosis } from './core/admin/diagnosis.ts';
 import { environment } from './app/entry.ts';
 import { makeKeys, NAMESPACE } from './queue/redis/keys.ts';
 import { openRedis, type RedisClient, type RedisLocation } from './queue/redis/client.ts';
@@ -32,15 +32,15 @@ async function diagnoseAll(): Promise<void> {
   const config = readConfig(environment(), 'doctor');
   const mailboxes = chosen(config.mailboxes);
   const redis = config.redis && (await reachRedis(config.redis));
-  const checkups: Diagnosis[] = [];
+  const diagnoses: Diagnosis[] = [];
   for (const mailbox of mailboxes) {
     const diagnosis = await diagnose(mailbox, guestLeaseOf(mailbox, redis), () => new Date());
-    checkups.push(diagnosis);
-    if (!values.json) process.stdout.write(checkupText(diagnosis, process.stdout));
+    diagnoses.push(diagnosis);
+    if (!values.json) process.stdout.write(diagnosisText(diagnosis, process.stdout));
   }
   redis?.disconnect();
-  const ok = checkups.every((diagnosis) => diagnosis.ok);
-  if (values.json) print({ ok, checkups });
+  const ok = diagnoses.every((diagnosis) => diagnosis.ok);
+  if (values.json) print({ ok, checkups: diagnoses });
   process.exitCode = ok ? 0 : 1;
 }
 

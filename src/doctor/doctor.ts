@@ -15,7 +15,7 @@ import {
   skipped,
   type Step,
   warning,
-} from '../core/admin/checkup.ts';
+} from '../core/admin/diagnosis.ts';
 import { PASSWORDS_END } from '../core/mailbox/password-end.ts';
 import { type Application, isManaged } from '../entra/credential.ts';
 import { CREDENTIAL_WARNING_DAYS, credentialEnd, daysUntil } from '../entra/credential-end.ts';

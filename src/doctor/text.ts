@@ -1,6 +1,6 @@
 /** A diagnosis for the terminal: a line for each step, and under it what was seen, what it means and what to do. */
 import { styleText } from 'node:util';
-import { type Diagnosis, STEP_TITLES, type Step, type StepStatus } from '../core/admin/checkup.ts';
+import { type Diagnosis, STEP_TITLES, type Step, type StepStatus } from '../core/admin/diagnosis.ts';
 
 const MARKS = {
   ok: ['ok', 'green'],
@@ -13,7 +13,7 @@ const MARK_WIDTH = 9;
 const INDENT = ' '.repeat(MARK_WIDTH);
 
 /** The text, without colours if `stream` is not a terminal or NO_COLOR is set. */
-export function checkupText({ mailbox, ok, steps }: Diagnosis, stream: NodeJS.WritableStream): string {
+export function diagnosisText({ mailbox, ok, steps }: Diagnosis, stream: NodeJS.WritableStream): string {
   const count = steps.filter(({ status }) => status === 'failed').length;
   const summary = ok
     ? 'Everything works: messages can be sent.'

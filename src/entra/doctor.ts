@@ -1,5 +1,5 @@
 /** The doctor's checks of Entra: does it answer, does it issue a token, and is the token right for Exchange. */
-import { failed, ok, skipped, type Step, warning } from '../core/admin/checkup.ts';
+import { failed, ok, skipped, type Step, warning } from '../core/admin/diagnosis.ts';
 import { findEntra } from '../core/replies/entra-table.ts';
 import { findNetworkToEntra } from '../core/replies/network-table.ts';
 import { type Application, isManaged, type Registration } from './credential.ts';

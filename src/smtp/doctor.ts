@@ -1,6 +1,6 @@
 /** The doctor's checks of the SMTP host: name, port, banner, TLS and certificate, then login and senders. Sends no message. */
 import { lookup } from 'node:dns/promises';
-import { failed, ok, skipped, type Step, type StepId, warning } from '../core/admin/checkup.ts';
+import { failed, ok, skipped, type Step, type StepId, warning } from '../core/admin/diagnosis.ts';
 import { classifyReply } from '../core/replies/classify.ts';
 import type { Reply } from '../core/message/message.ts';
 import { findNetwork } from '../core/replies/network-table.ts';

@@ -7,7 +7,7 @@ import tls, { type PeerCertificate } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { diagnose, NO_LEASE_NEEDED } from '../../src/doctor/doctor.ts';
 import { readConfig } from '../../src/config/config.ts';
-import type { Diagnosis, StepId } from '../../src/core/admin/checkup.ts';
+import type { Diagnosis, StepId } from '../../src/core/admin/diagnosis.ts';
 import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';
 import { openSandbox, SANDBOX_MAILBOX, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { checkCertificate } from '../../src/smtp/doctor.ts';
