@@ -11,7 +11,8 @@ import SMTPConnection, {
 } from 'nodemailer/lib/smtp-connection';
 import XOAuth2 from 'nodemailer/lib/xoauth2';
 import type { Reply } from '../core/message/message.ts';
-import type { DeliveryRequest, Outcome, Stage } from '../core/replies/outcome.ts';
+import type { DeliveryRequest } from '../core/deliver/deliver.ts';
+import type { Outcome, Stage } from '../core/replies/outcome.ts';
 import { acceptedOutcome, failedOutcome, type Progress } from './errors.ts';
 
 export interface Server {

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import type { Reply } from '../core/message/message.ts';
-import { parseReply } from '../core/replies/outcome.ts';
+import { parseReply } from '../core/replies/reply.ts';
 
 /** A reply with its separate lines, which EHLO needs. */
 export type DialogueReply = Reply & { readonly lines: readonly string[] };

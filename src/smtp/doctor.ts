@@ -4,7 +4,8 @@ import { failed, ok, skipped, type Step, type StepId, warning } from '../core/ad
 import { classifyReply } from '../core/replies/classify.ts';
 import type { Reply } from '../core/message/message.ts';
 import { findNetwork } from '../core/replies/network-table.ts';
-import { formatReply, type Stage } from '../core/replies/outcome.ts';
+import type { Stage } from '../core/replies/outcome.ts';
+import { formatReply } from '../core/replies/reply.ts';
 import type { Credentials, Server } from './connection.ts';
 import { type Dialogue, openDialogue, type TlsView } from './dialogue.ts';
 

@@ -4,7 +4,8 @@
  */
 import type { NodemailerError } from 'nodemailer';
 import type { Reply } from '../core/message/message.ts';
-import { type Outcome, parseReply, type RefusedRecipient, type Stage } from '../core/replies/outcome.ts';
+import type { Outcome, RefusedRecipient, Stage } from '../core/replies/outcome.ts';
+import { parseReply } from '../core/replies/reply.ts';
 
 /** How far this message got, as the stream that nodemailer reads knows it. */
 export interface Progress {

@@ -2,7 +2,8 @@
  * A mailbox's connections to Exchange, kept open for the next message. The caller sets how many may be open
  * (`setConnections`), because the mailbox's limit applies across all workers. An idle connection counts, too.
  */
-import type { Deliver, DeliveryRequest, Outcome } from '../core/replies/outcome.ts';
+import type { Deliver, DeliveryRequest } from '../core/deliver/deliver.ts';
+import type { Outcome } from '../core/replies/outcome.ts';
 import { type Connection, openConnection, type Credentials, type Server } from './connection.ts';
 
 /** How a mailbox logs in. */

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import tls from 'node:tls';
 import { onTestFinished } from 'vitest';
-import type { DeliveryRequest, Outcome } from '../../src/core/replies/outcome.ts';
+import type { DeliveryRequest } from '../../src/core/deliver/deliver.ts';
+import type { Outcome } from '../../src/core/replies/outcome.ts';
 import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';
 import type { TokenCheck } from '../../src/sandbox/entra-tokens.ts';
 import { type Exchange, openExchange } from '../../src/sandbox/exchange.ts';

@@ -7,7 +7,8 @@ import { findEntra } from './entra-table.ts';
 import { type Fault, HOLD_WAIT, type Classification, SHORT_WAIT, SOURCES } from './classification.ts';
 import type { Reply } from '../message/message.ts';
 import { findNetwork, findNetworkToEntra } from './network-table.ts';
-import { formatReply, type Outcome, type Stage } from './outcome.ts';
+import type { Outcome, Stage } from './outcome.ts';
+import { formatReply } from './reply.ts';
 import { findReply } from './reply-table.ts';
 
 /** Classifies a failed attempt. An accepted message needs no classification. */

@@ -3,7 +3,9 @@ import { createAttempt, type LoadedContent } from '../../../src/core/deliver/att
 import { type AttemptPolicy, transitionAfterAttempt } from '../../../src/core/deliver/after-attempt.ts';
 import { pendingRecipients } from '../../../src/core/deliver/transition.ts';
 import type { Attempt, AttemptOutcome, MessageState, RecipientState } from '../../../src/core/message/message.ts';
-import { type DeliveryRequest, type Outcome, parseReply, type Stage } from '../../../src/core/replies/outcome.ts';
+import type { DeliveryRequest } from '../../../src/core/deliver/deliver.ts';
+import type { Outcome, Stage } from '../../../src/core/replies/outcome.ts';
+import { parseReply } from '../../../src/core/replies/reply.ts';
 import {
   expireWithoutAttempt,
   interruptedAttempt,

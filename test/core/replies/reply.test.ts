@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatReply, parseReply } from '../../../src/core/replies/outcome.ts';
+import { formatReply, parseReply } from '../../../src/core/replies/reply.ts';
 
 describe('a reply is read', () => {
   test.each([
