@@ -26,7 +26,7 @@ const RESOURCES = [
 ];
 
 /** Whether Entra issues this client a token, and for which audience. */
-export function checkTokenRequest(request: TokenRequest, directory: EntraDirectory): GrantCheck {
+export async function checkTokenRequest(request: TokenRequest, directory: EntraDirectory): Promise<GrantCheck> {
   const { form, tenantId } = request;
   const grantType = form.get('grant_type') ?? '';
   if (grantType !== 'client_credentials') return { kind: 'refused', error: 'unsupportedGrant', detail: grantType };
@@ -35,7 +35,7 @@ export function checkTokenRequest(request: TokenRequest, directory: EntraDirecto
   if (!app) return { kind: 'refused', error: 'unknownApp' };
   const scope = checkScope(form.get('scope') ?? '');
   if (scope.kind === 'refused') return scope;
-  const credential = checkCredential(request, app);
+  const credential = await checkCredential(request, app);
   return credential.kind === 'refused' ? credential : { kind: 'granted', app, audience: scope.audience };
 }
 
@@ -53,7 +53,7 @@ function checkScope(value: string): ScopeCheck {
   return RESOURCES.includes(audience) ? { kind: 'known', audience } : { kind: 'refused', error: 'unknownResource' };
 }
 
-function checkCredential({ form, authority, nowSeconds }: TokenRequest, app: App): CredentialCheck {
+async function checkCredential({ form, authority, nowSeconds }: TokenRequest, app: App): Promise<CredentialCheck> {
   const assertion = form.get('client_assertion');
   if (assertion !== null) return checkAssertion(assertion, { app, authority, nowSeconds });
   const secret = form.get('client_secret');

@@ -62,7 +62,7 @@ export class EntraServer {
       const rule = question && this.#takeRule(question);
       if (rule?.delayMs !== undefined) await pause(rule.delayMs, this.#closing.signal);
       if (rule?.drop) return void request.socket.destroy();
-      send(response, question ? this.#answer(question, rule) : NOT_FOUND);
+      send(response, question ? await this.#answer(question, rule) : NOT_FOUND);
     } catch {
       // The client disconnected or sent an invalid request, so there is no one to answer.
       request.socket.destroy();
@@ -94,24 +94,24 @@ export class EntraServer {
     );
   }
 
-  #answer(question: Question, rule: EntraRule | undefined): Answer {
+  async #answer(question: Question, rule: EntraRule | undefined): Promise<Answer> {
     if (question.endpoint === 'token') this.requestCount += 1;
     if (rule?.garbage) return { status: 200, body: GARBAGE };
     if (rule?.error) return this.#refuse(question, rule.error, { retryAfterSeconds: rule.retryAfterSeconds });
     return question.endpoint === 'token' ? this.#grant(question) : { status: 200, body: this.#discovery(question) };
   }
 
-  #grant(question: Question): Answer {
+  async #grant(question: Question): Promise<Answer> {
     const { directory, tokens, authorityHost, now } = this.parts;
     const { tenantId, form } = question;
     const nowSeconds = Math.floor(now() / 1000);
-    const check = checkTokenRequest(
+    const check = await checkTokenRequest(
       { tenantId, authority: `${authorityHost}/${tenantId}`, form, nowSeconds },
       directory,
     );
     if (check.kind === 'refused') return this.#refuse(question, check.error, { detail: check.detail });
     const lifetime = tokens.lifetimeSeconds;
-    const token = tokens.issue(check.app, check.audience);
+    const token = await tokens.issue(check.app, check.audience);
     return {
       status: 200,
       body: { token_type: 'Bearer', expires_in: lifetime, ext_expires_in: lifetime, access_token: token },

@@ -34,7 +34,7 @@ export interface Entra {
   setTokenLifetime(seconds: number): void;
   /** Invalidates the tokens issued so far: Exchange refuses them. */
   revokeTokens(): void;
-  verifyToken(token: string): TokenCheck;
+  verifyToken(token: string): Promise<TokenCheck>;
   /** Adds a rule for misbehaviour. The returned function removes it. */
   script(rule: EntraRule): () => void;
   clearScript(): void;

@@ -29,7 +29,7 @@ export interface ExchangeOptions {
   readonly port: number;
   readonly tenantId: string;
   readonly now: () => number;
-  readonly verifyToken: (token: string) => TokenCheck;
+  readonly verifyToken: (token: string) => Promise<TokenCheck>;
   readonly limits?: Partial<ExchangeLimits>;
 }
 
@@ -119,7 +119,7 @@ class SharedState implements SessionHost {
     return { ...this.limits, ...mailbox?.options.limits };
   }
 
-  login(credentials: Credentials): LoginCheck {
+  login(credentials: Credentials): Promise<LoginCheck> {
     const mailbox = this.find(credentials.user);
     const tenantId = mailbox?.options.tenantId ?? this.#options.tenantId;
     return checkLogin(credentials, { mailbox, tenantId, tenant: this.tenant, verifyToken: this.#options.verifyToken });

@@ -27,7 +27,7 @@ export interface LoginContext {
   readonly mailbox: Mailbox | undefined;
   readonly tenantId: string;
   readonly tenant: TenantSettings;
-  readonly verifyToken: (token: string) => TokenCheck;
+  readonly verifyToken: (token: string) => Promise<TokenCheck>;
 }
 
 /** The audience of Exchange in each cloud. A token for Graph is a common mistake. */
@@ -41,19 +41,22 @@ const AUDIENCES = [
 const ROLE = 'SMTP.SendAsApp';
 
 /** Whether these credentials open this mailbox. */
-export function checkLogin(credentials: Credentials, context: LoginContext): LoginCheck {
+export async function checkLogin(credentials: Credentials, context: LoginContext): Promise<LoginCheck> {
   const { mailbox } = context;
   const refusal =
     (credentials.kind === 'token'
-      ? refusalOfToken(credentials.token, context)
+      ? await refusalOfToken(credentials.token, context)
       : refusalOfPassword(credentials.password, context)) ?? refusalOfMailbox(context);
   if (refusal !== undefined || !mailbox) return { kind: 'refused', refusal: refusal ?? 'unsuccessful' };
   return { kind: 'granted', mailbox };
 }
 
 /** Exchange has one text for every fault of a token, and does not say which one it is. */
-function refusalOfToken(token: string, { mailbox, tenantId, verifyToken }: LoginContext): LoginRefusal | undefined {
-  const check = verifyToken(token);
+async function refusalOfToken(
+  token: string,
+  { mailbox, tenantId, verifyToken }: LoginContext,
+): Promise<LoginRefusal | undefined> {
+  const check = await verifyToken(token);
   if (check.kind === 'invalid' || !mailbox) return 'unsuccessful';
   const { aud, roles, tid, appid } = check.claims;
   const isForExchange = AUDIENCES.includes(aud) && roles.includes(ROLE);

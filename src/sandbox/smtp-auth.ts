@@ -25,8 +25,8 @@ function refusalOfAuth(session: SmtpSession, mechanism: string): string | undefi
   return mechanism === 'LOGIN' || mechanism === 'XOAUTH2' ? undefined : REPLIES.unknownMechanism;
 }
 
-function login(session: SmtpSession, credentials: Credentials): Answer {
-  const check = session.host.login(credentials);
+async function login(session: SmtpSession, credentials: Credentials): Promise<Answer> {
+  const check = await session.host.login(credentials);
   if (check.kind === 'refused') return { reply: replies.loginRefused(check.refusal, session.now, session.id) };
   const { mailbox } = check;
   return {

@@ -36,7 +36,7 @@ export interface SessionHost {
   readonly script: Script<ExchangeRule>;
   now(): number;
   limitsOf(mailbox: Mailbox | undefined): ExchangeLimits;
-  login(credentials: Credentials): LoginCheck;
+  login(credentials: Credentials): Promise<LoginCheck>;
   /** Accepts a checked message. `slot` is the time at which it counts towards the rate. */
   take(submission: Submission, slot: number): TakenMessage;
   noteLogin(session: SessionView, reply: string): void;

@@ -1,13 +1,13 @@
 /** An application of Entra, with each kind of credential. */
 import 'reflect-metadata';
-import { createPrivateKey, generateKeyPairSync, KeyObject, webcrypto } from 'node:crypto';
+import { generateKeyPairSync, KeyObject, webcrypto } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
+import { SignJWT } from 'jose';
 import { onTestFinished } from 'vitest';
 import type { Application, Credential } from '../../src/entra/credential.ts';
-import { signJwt } from '../../src/sandbox/jwt.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 
 const SCOPE = 'https://outlook.office365.com/.default';
@@ -65,16 +65,17 @@ export const SUBJECT = 'system:serviceaccount:mail:relay365';
 /** Tokens like those of a Kubernetes cluster for a workload. `publicKey` is the issuer's. */
 export function makeFederation(): {
   readonly publicKey: string;
-  token(subject?: string, validSeconds?: number): string;
+  token(subject?: string, validSeconds?: number): Promise<string>;
 } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const key = createPrivateKey(privateKey.export({ type: 'pkcs8', format: 'pem' }));
   return {
     publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
     token: (subject = SUBJECT, validSeconds = 3_600) => {
       const now = Math.floor(Date.now() / 1_000);
       const aud = 'api://AzureADTokenExchange';
-      return signJwt({}, { iss: ISSUER, sub: subject, aud, nbf: now - 7_200, exp: now + validSeconds }, key);
+      return new SignJWT({ iss: ISSUER, sub: subject, aud, nbf: now - 7_200, exp: now + validSeconds })
+        .setProtectedHeader({ typ: 'JWT', alg: 'ES256' })
+        .sign(privateKey);
     },
   };
 }

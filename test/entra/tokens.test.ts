@@ -12,9 +12,9 @@ const RENEWED = { renew: true };
 const MINUTE_MS = 60_000;
 
 /** The token, checked as Exchange checks it. */
-function good(result: TokenResult, { entra }: Sandbox): string {
+async function good(result: TokenResult, { entra }: Sandbox): Promise<string> {
   if (!result.ok) throw new Error(result.error);
-  expect(entra.verifyToken(result.token)).toMatchObject({ kind: 'valid', claims: { roles: ['SMTP.SendAsApp'] } });
+  expect(await entra.verifyToken(result.token)).toMatchObject({ kind: 'valid', claims: { roles: ['SMTP.SendAsApp'] } });
   return result.token;
 }
 
@@ -30,7 +30,7 @@ describe('a token', () => {
     const source = openTokenSource(applicationOf(sandbox));
     const results = await Promise.all(Array.from({ length: 20 }, () => source.getToken(KEPT)));
     results.push(await source.getToken(KEPT));
-    expect(new Set(results.map((result) => good(result, sandbox))).size).toBe(1);
+    expect(new Set(await Promise.all(results.map((result) => good(result, sandbox)))).size).toBe(1);
     expect(sandbox.entra.requestCount).toBe(1);
   });
 
@@ -49,8 +49,8 @@ describe('a token', () => {
     sandbox.entra.addApp({ tenantId, clientId: 'other', secrets: ['s'] });
     const application = applicationOf(sandbox, { kind: 'secret', secret: 's' });
     const tokens = [
-      good(await openTokenSource(applicationOf(sandbox)).getToken(KEPT), sandbox),
-      good(await openTokenSource({ ...application, clientId: 'other' }).getToken(KEPT), sandbox),
+      await good(await openTokenSource(applicationOf(sandbox)).getToken(KEPT), sandbox),
+      await good(await openTokenSource({ ...application, clientId: 'other' }).getToken(KEPT), sandbox),
     ];
     expect(new Set(tokens).size).toBe(2);
   });
@@ -58,7 +58,7 @@ describe('a token', () => {
   test('that is still valid needs no request to Entra', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
-    const token = good(await source.getToken(KEPT), sandbox);
+    const token = await good(await source.getToken(KEPT), sandbox);
     await sandbox.entra.close();
     expect(await source.getToken(KEPT)).toMatchObject({ ok: true, token });
   });
@@ -79,18 +79,18 @@ describe('a token is renewed', () => {
     const source = openTokenSource(applicationOf(sandbox));
     await source.getToken(KEPT);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + minutes * MINUTE_MS });
-    good(await source.getToken(KEPT), sandbox);
+    await good(await source.getToken(KEPT), sandbox);
     expect(sandbox.entra.requestCount).toBe(requests);
   });
 
   test('when Exchange has refused it, and is kept then', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
-    const first = good(await source.getToken(KEPT), sandbox);
+    const first = await good(await source.getToken(KEPT), sandbox);
     sandbox.entra.revokeTokens();
-    const renewed = good(await source.getToken(RENEWED), sandbox);
+    const renewed = await good(await source.getToken(RENEWED), sandbox);
     expect(renewed).not.toBe(first);
-    expect(good(await source.getToken(KEPT), sandbox)).toBe(renewed);
+    expect(await good(await source.getToken(KEPT), sandbox)).toBe(renewed);
     expect(sandbox.entra.requestCount).toBe(2);
   });
 
@@ -100,7 +100,7 @@ describe('a token is renewed', () => {
     await source.getToken(KEPT);
     sandbox.entra.revokeTokens();
     const results = await Promise.all(Array.from({ length: 10 }, () => source.getToken(RENEWED)));
-    expect(new Set(results.map((result) => good(result, sandbox))).size).toBe(1);
+    expect(new Set(await Promise.all(results.map((result) => good(result, sandbox)))).size).toBe(1);
     expect(sandbox.entra.requestCount).toBe(2);
   });
 
@@ -110,7 +110,7 @@ describe('a token is renewed', () => {
     const source = openTokenSource(applicationOf(sandbox), () => now);
     const tokenAt = async (ms: number) => {
       now = ms;
-      return good(await source.getToken(RENEWED), sandbox);
+      return await good(await source.getToken(RENEWED), sandbox);
     };
     const tokens = [await tokenAt(0), await tokenAt(9_999), await tokenAt(10_000), await tokenAt(19_999)];
     expect(tokens.map((token) => tokens.indexOf(token))).toEqual([0, 0, 2, 2]);
@@ -125,7 +125,7 @@ describe('an application authenticates', () => {
     sandbox.entra.setApp(sandbox.mailbox.clientId, { secrets: [], certificates: [certificate] });
     for (const content of [`${privateKey}${certificate}`, `${certificate}\n${privateKey}`]) {
       const path = testFile('app.pem', content);
-      good(await openTokenSource(applicationOf(sandbox, { kind: 'certificate', path })).getToken(KEPT), sandbox);
+      await good(await openTokenSource(applicationOf(sandbox, { kind: 'certificate', path })).getToken(KEPT), sandbox);
     }
   });
 
@@ -137,12 +137,12 @@ describe('an application authenticates', () => {
     const path = testFile('app.pem', `${old.certificate}\n${old.privateKey}`);
     let now = 0;
     const source = openTokenSource(applicationOf(sandbox, { kind: 'certificate', path }), () => now);
-    good(await source.getToken(KEPT), sandbox);
+    await good(await source.getToken(KEPT), sandbox);
     writeFileSync(path, `${next.certificate}\n${next.privateKey}`);
     sandbox.entra.setApp(clientId, { certificates: [next.certificate] });
     expect(ruleOf(await source.getToken(RENEWED))).toBe('certificate-wrong');
     now += 10_000;
-    good(await source.getToken(RENEWED), sandbox);
+    await good(await source.getToken(RENEWED), sandbox);
   });
 
   test('with a file that is corrected after it was wrong', async () => {
@@ -162,7 +162,7 @@ describe('an application authenticates', () => {
       error: 'The certificate file must contain a certificate and its private key, both in PEM.',
     });
     writeFileSync(path, `${certificate}\n${privateKey}`);
-    good(await source.getToken(KEPT), sandbox);
+    await good(await source.getToken(KEPT), sandbox);
   });
 
   test('with the federated token that is in the file at that time', async () => {
@@ -172,11 +172,16 @@ describe('an application authenticates', () => {
       secrets: [],
       federated: [{ issuer: ISSUER, subject: SUBJECT, publicKey }],
     });
-    const path = testFile('token', `${token()}\n`);
+    const path = testFile('token', `${await token()}\n`);
     let now = 0;
     const source = openTokenSource(applicationOf(sandbox, { kind: 'federated', path }), () => now);
     const answers: (string | undefined)[] = [];
-    for (const content of [token(), token('system:serviceaccount:other:x'), token(SUBJECT, -3_600), token()]) {
+    for (const content of [
+      await token(),
+      await token('system:serviceaccount:other:x'),
+      await token(SUBJECT, -3_600),
+      await token(),
+    ]) {
       writeFileSync(path, content);
       now += 10_000;
       const result = await source.getToken(RENEWED);
@@ -228,7 +233,7 @@ describe('a refusal is reported with its code, and without the secret', () => {
     const source = openTokenSource(applicationOf(sandbox));
     sandbox.entra.script({ error: 'conditionalAccess' });
     expect((await source.getToken(KEPT)).ok).toBe(false);
-    good(await source.getToken(KEPT), sandbox);
+    await good(await source.getToken(KEPT), sandbox);
   });
 });
 
@@ -269,6 +274,6 @@ describe('when Entra cannot be asked, the cause is reported:', () => {
       });
       sandbox.entra.clearScript();
     }
-    good(await source.getToken(KEPT), sandbox);
+    await good(await source.getToken(KEPT), sandbox);
   });
 });

@@ -29,7 +29,7 @@ export async function openTestExchange(certificateOptions?: CertificateOptions, 
     port: 0,
     tenantId: TENANT,
     now: Date.now,
-    verifyToken: (token) => (goodTokens.has(token) ? GOOD_TOKEN : { kind: 'invalid', reason: 'expired' }),
+    verifyToken: async (token) => (goodTokens.has(token) ? GOOD_TOKEN : { kind: 'invalid', reason: 'expired' }),
     limits: { connections: 0, messagesPerMinute: 0 },
   });
   onTestFinished(exchange.close);
