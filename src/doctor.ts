@@ -12,6 +12,7 @@ import type { MailboxConfig } from './config/mailbox-config.ts';
 import { addressKey } from './core/message/address.ts';
 import type { Diagnosis } from './core/admin/diagnosis.ts';
 import { environment } from './app/entry.ts';
+import { messageOf } from './lib/errors.ts';
 import { makeKeys, NAMESPACE } from './queue/redis/keys.ts';
 import { openRedis, type RedisClient, type RedisLocation } from './queue/redis/client.ts';
 import { takeGuestLease } from './queue/limits/guest-lease.ts';
@@ -67,7 +68,7 @@ async function reachRedis(location: RedisLocation): Promise<RedisClient | undefi
     return redis;
   } catch (error) {
     redis.disconnect();
-    process.stderr.write(`Redis does not answer (${(error as Error).message}): the doctor continues without it.\n`);
+    process.stderr.write(`Redis does not answer (${messageOf(error)}): the doctor continues without it.\n`);
     return undefined;
   }
 }

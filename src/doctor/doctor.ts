@@ -39,8 +39,7 @@ export async function diagnose(
   const server = await diagnoseServer({ host, port }, mailbox.limits.messageSizeBytesMax, () => isOnline(login));
   try {
     const entra = await diagnoseCredential(login, now());
-    const credentials = credentialsOf(mailbox.address, login, entra.token);
-    const session = await checkSession(config, server.session, credentials, entra, takeGuestLease);
+    const session = await checkSession(config, server.session, entra, takeGuestLease);
     const steps = [configuration, ...server.steps, ...entra.steps, ...session];
     const known = knownNames(config, entra.objectId);
     return makeDiagnosis(
@@ -106,12 +105,12 @@ function credentialsOf(address: string, login: LoginConfig, token: string | unde
 }
 
 async function checkSession(
-  { mailbox }: MailboxConfig,
+  { mailbox, login }: MailboxConfig,
   session: ServerSession | undefined,
-  credentials: Credentials | undefined,
   entra: EntraDiagnosis,
   takeGuestLease: TakeGuestLease,
 ): Promise<Step[]> {
+  const credentials = credentialsOf(mailbox.address, login, entra.token);
   if (!session || !credentials) {
     return skipBoth(session ? 'There is no token to log in with.' : 'There is no trusted connection to Exchange.');
   }

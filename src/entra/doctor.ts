@@ -2,6 +2,7 @@
 import { failed, ok, skipped, type Step, warning } from '../core/admin/diagnosis.ts';
 import { findEntra } from '../core/replies/entra-table.ts';
 import { findNetworkToEntra } from '../core/replies/network-table.ts';
+import { causeOf, codeOf, messageOf } from '../lib/errors.ts';
 import { type Application, isManaged, type Registration } from './credential.ts';
 import { openTokenSource } from './tokens.ts';
 
@@ -60,8 +61,8 @@ async function checkAuthority({ authorityHost, tenantId }: Registration, now: Da
     if (response.ok && isMetadata(text)) return checkClock(seen, response.headers.get('date'), now);
     return failed('authority', `${url} answers ${response.status}: ${text.slice(0, 100)}`, NOT_ENTRA);
   } catch (error) {
-    const { cause, message } = error as Error & { cause?: NodeJS.ErrnoException };
-    return failed('authority', `${url}: ${cause?.message ?? message}`, findNetworkToEntra(cause?.code) ?? SILENT);
+    const cause = causeOf(error);
+    return failed('authority', `${url}: ${messageOf(cause)}`, findNetworkToEntra(codeOf(cause)) ?? SILENT);
   }
 }
 

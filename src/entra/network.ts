@@ -3,6 +3,7 @@
  * ("endpoints_resolution_error"), so this keeps the cause for people to read. It also limits the time of each request.
  */
 import type { INetworkModule, NetworkRequestOptions, NetworkResponse } from '@azure/msal-node';
+import { causeOf, codeOf, messageOf } from '../lib/errors.ts';
 
 /** Why a request failed. */
 export interface NetworkFailure {
@@ -73,10 +74,12 @@ function readJson<T>(text: string): T {
 
 /** `fetch` only says "fetch failed"; the real failure is its cause. */
 function describe(origin: string, error: unknown): NetworkFailure {
-  const { message, name, cause } = error as Error;
+  const message = messageOf(error);
   if (message === NOT_ENTRA) return { message: `${origin}: ${message}`, code: NOT_ENTRA_CODE };
-  if (name === 'TimeoutError') return { message: `${origin} did not answer in time`, code: 'ETIMEDOUT' };
-  const { code, message: why } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
+  if (error instanceof Error && error.name === 'TimeoutError')
+    return { message: `${origin} did not answer in time`, code: 'ETIMEDOUT' };
+  const cause = causeOf(error);
+  const code = codeOf(cause);
   if (code === undefined) return { message: `${origin}: ${message}` };
-  return { message: `${origin} is not reachable: ${why || code}`, code };
+  return { message: `${origin} is not reachable: ${messageOf(cause) || code}`, code };
 }

@@ -4,9 +4,15 @@
  */
 import { readFile } from 'node:fs/promises';
 import { X509Certificate } from 'node:crypto';
-import { ConfidentialClientApplication, LogLevel, type NodeAuthOptions } from '@azure/msal-node';
-import { type Application, type Credential, isManaged, type Registration } from './credential.ts';
-import { type AcquireToken, MANAGED_IDENTITY_UNAVAILABLE, managedIdentityTokens } from './managed-identity.ts';
+import {
+  type AuthenticationResult,
+  ConfidentialClientApplication,
+  LogLevel,
+  ManagedIdentityApplication,
+  type NodeAuthOptions,
+} from '@azure/msal-node';
+import { codeOf, messageOf } from '../lib/errors.ts';
+import { type Application, type Credential, isManaged, type ManagedIdentity, type Registration } from './credential.ts';
 import { type Network, type NetworkFailure, openNetwork } from './network.ts';
 
 export type TokenResult = { readonly ok: true; readonly token: string; readonly expiresAt: Date } | Failure;
@@ -26,6 +32,8 @@ export interface TokenSource {
 /** A token that is refused twice within this time is not too old. A held mailbox is not tried sooner, either. */
 const RENEWAL_INTERVAL_MS = 10_000;
 const TOKEN_TIMEOUT_MS = 30_000;
+/** The code of a failure for which the platform of a managed identity gives none. */
+const MANAGED_IDENTITY_UNAVAILABLE = 'managed_identity_unavailable';
 /** A token is valid for an hour or more. It is renewed this long before it expires. */
 const RENEWAL_MARGIN_MS = 5 * 60_000;
 
@@ -86,6 +94,8 @@ function openClient(application: Application): Client {
   };
 }
 
+type AcquireToken = (fresh: boolean) => Promise<AuthenticationResult | null>;
+
 async function makeClient(application: Application, network: Network): Promise<AcquireToken> {
   return isManaged(application)
     ? managedIdentityTokens(application, network)
@@ -111,6 +121,25 @@ async function registrationTokens(
     },
   });
   return (fresh) => client.acquireTokenByClientCredential({ scopes: [scope], skipCache: fresh });
+}
+
+/**
+ * The platform is App Service, Container Apps, a virtual machine (IMDS) or Azure Arc; MSAL detects it by environment
+ * variables. MSAL keeps one client of it for the whole process, with the first network module that it got. Not tested
+ * with a real tenant.
+ */
+function managedIdentityTokens({ credential, scope }: ManagedIdentity, networkClient: Network): AcquireToken {
+  const { clientId } = credential;
+  const client = new ManagedIdentityApplication({
+    ...(clientId !== undefined && { managedIdentityIdParams: { userAssignedClientId: clientId } }),
+    system: {
+      networkClient,
+      // relay365 retries a held mailbox itself.
+      disableInternalRetries: true,
+      loggerOptions: { logLevel: LogLevel.Error, piiLoggingEnabled: false, loggerCallback: () => {} },
+    },
+  });
+  return (fresh) => client.acquireToken({ resource: scope, forceRefresh: fresh });
 }
 
 type Credentials = Pick<NodeAuthOptions, 'clientSecret' | 'clientCertificate' | 'clientAssertion'>;
@@ -159,7 +188,8 @@ const ENTRA_TEXT = /(AADSTS\d+).*?(?= - Correlation ID:|$)/s;
 
 /** Entra's words come first, then the network's, then MSAL's. */
 function describe(error: unknown, network: NetworkFailure | undefined, application: Application): Failure {
-  const { message, code } = error as Error & { code?: string };
+  const message = messageOf(error);
+  const code = codeOf(error);
   const [text, aadsts] = ENTRA_TEXT.exec(message) ?? [];
   if (text && aadsts) return { ok: false, error: text, code: aadsts };
   if (isManaged(application))

@@ -7,6 +7,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import type { Reply } from '../core/message/message.ts';
 import { parseReply } from '../core/replies/reply.ts';
+import { codeOf, messageOf } from '../lib/errors.ts';
 
 /** A reply with its separate lines, which EHLO needs. */
 export type DialogueReply = Reply & { readonly lines: readonly string[] };
@@ -65,19 +66,19 @@ function converse(first: Socket, host: string): Dialogue {
       socket = secured;
       await inTime(once(secured, 'secureConnect'), secured);
       reader = makeReader(secured);
-      const error = secured.authorizationError as Error | string | undefined;
       return {
         version: secured.getProtocol() ?? '',
         certificate: secured.getPeerCertificate(),
-        distrust: secured.authorized ? undefined : typeof error === 'string' ? error : nameOf(error),
+        distrust: secured.authorized ? undefined : nameOf(secured.authorizationError),
       };
     },
     close: () => socket.destroy(),
   };
 }
 
-function nameOf(error: Error | undefined): string {
-  return (error as NodeJS.ErrnoException | undefined)?.code ?? error?.message ?? 'unknown';
+/** The types of Node.js say Error, but it is often a string. */
+function nameOf(error: unknown): string {
+  return codeOf(error) ?? (error ? messageOf(error) : 'unknown');
 }
 
 /** Splits the received text into replies. */

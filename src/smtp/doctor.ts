@@ -6,6 +6,7 @@ import type { Reply } from '../core/message/message.ts';
 import { findNetwork } from '../core/replies/network-table.ts';
 import type { Stage } from '../core/replies/outcome.ts';
 import { formatReply } from '../core/replies/reply.ts';
+import { codeOf, messageOf } from '../lib/errors.ts';
 import type { Credentials, Server } from './connection.ts';
 import { type Dialogue, openDialogue, type TlsView } from './dialogue.ts';
 
@@ -64,8 +65,7 @@ class StepFailed extends Error {
 }
 
 function unexpected(id: StepId, error: unknown): Step {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return failed(id, message, id === 'banner' ? NO_GREETING : (findNetwork(code) ?? BROKEN_OFF));
+  return failed(id, messageOf(error), id === 'banner' ? NO_GREETING : (findNetwork(codeOf(error)) ?? BROKEN_OFF));
 }
 
 const BROKEN_OFF = {
@@ -91,11 +91,11 @@ async function checkPort({ host, port }: Server, steps: Step[], isOnline: () => 
     steps.push(port === 25 ? warning('connect', seen, PORT_25) : ok('connect', seen));
     return dialogue;
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
+    const code = codeOf(cause);
     const silent = code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' || code === 'ENETUNREACH';
     const found = silent && (await isOnline()) ? blocked(port) : findNetwork(code);
     const fault = port === 25 ? PORT_25 : found;
-    throw new StepFailed(failed('connect', `${host}:${port}: ${message}`, fault), { cause });
+    throw new StepFailed(failed('connect', `${host}:${port}: ${messageOf(cause)}`, fault), { cause });
   }
 }
 
