@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { Directory, Mailbox } from '../core/mailbox/mailbox.ts';
 import { type Message, type MessageState, queueOf } from '../core/message/message.ts';
-import { notConfigured, type Blocked, statusOfPool } from '../core/mailbox/status.ts';
+import { notConfigured, type MailboxStatus, statusOfPool } from '../core/mailbox/status.ts';
 
 export function directoryOf({ mailboxes, pools }: Pick<Config, 'mailboxes' | 'pools'>): Directory {
   const all = mailboxes.map(({ mailbox }) => mailbox);
@@ -34,8 +34,8 @@ export function throughOf(
 export async function mailboxStatusFor(
   message: Which,
   through: readonly Mailbox[],
-  mailboxStatusOf: (mailbox: string) => Promise<Blocked>,
-): Promise<Blocked> {
+  mailboxStatusOf: (mailbox: string) => Promise<MailboxStatus>,
+): Promise<MailboxStatus> {
   const [first, ...others] = await Promise.all(through.map(({ id }) => mailboxStatusOf(id)));
   return first ? statusOfPool([first, ...others]) : notConfigured(queueOf(message));
 }

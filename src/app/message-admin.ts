@@ -11,7 +11,7 @@ import type {
 } from '../core/admin/message-admin.ts';
 import type { Directory } from '../core/mailbox/mailbox.ts';
 import { type Message, type MessageState, type MessageStatus, publicStatus } from '../core/message/message.ts';
-import type { Blocked } from '../core/mailbox/status.ts';
+import type { MailboxStatus } from '../core/mailbox/status.ts';
 import { mailboxStatusFor, throughOf } from './directory.ts';
 import { CorruptRecordError, type StoredMessage } from '../queue/records/codec.ts';
 import type { Throttle } from '../queue/limits/throttle.ts';
@@ -114,7 +114,7 @@ async function list(
   { status, mailbox, client, limit, after }: MessageQuery,
   { redis, keys, throttle, directory }: MessageAdminDependencies,
 ): Promise<MessagePage> {
-  const mailboxStatuses = new Map<string, Promise<Blocked>>();
+  const mailboxStatuses = new Map<string, Promise<MailboxStatus>>();
   const mailboxStatusOnce = (id: string) => {
     const known = mailboxStatuses.get(id) ?? throttle.mailboxStatus(id);
     mailboxStatuses.set(id, known);

@@ -50,9 +50,9 @@ async function checkKey(
   const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
   if (token === undefined) return sendUnauthorized(request, reply);
   const key = findKey(keys, token);
-  const verdict = await guard(request.ip, key?.name);
-  if (verdict.kind === 'blocked') return sendBlocked(request, reply, verdict.seconds);
-  if (verdict.kind === 'wrong' && verdict.isLast) request.log.warn({ ip: request.ip }, 'too many wrong API keys');
+  const check = await guard(request.ip, key?.name);
+  if (check.kind === 'blocked') return sendBlocked(request, reply, check.seconds);
+  if (check.kind === 'wrong' && check.isLast) request.log.warn({ ip: request.ip }, 'too many wrong API keys');
   if (!key) return sendUnauthorized(request, reply);
   request.client = key;
   const { scope } = request.routeOptions.config;

@@ -1,7 +1,7 @@
 /** A message as the API shows it: never its content. */
 import type { FoundMessage } from '../core/admin/message-admin.ts';
 import { type Attempt, publicStatus } from '../core/message/message.ts';
-import type { Blocked } from '../core/mailbox/status.ts';
+import type { MailboxStatus } from '../core/mailbox/status.ts';
 import type { MessageAnswer } from './schemas/message.ts';
 
 export function messageView({ message, state, mailboxStatus, estimatedAt }: FoundMessage): MessageAnswer {
@@ -32,7 +32,7 @@ export function messageView({ message, state, mailboxStatus, estimatedAt }: Foun
 }
 
 /** Why the mailbox of a message that could otherwise be sent is held. */
-function heldBy({ since, until, reason }: Blocked): MessageAnswer['held'] {
+function heldBy({ since, until, reason }: MailboxStatus): MessageAnswer['held'] {
   return {
     ...(since && { since: since.toISOString() }),
     ...(until && { until: until.toISOString() }),

@@ -35,10 +35,10 @@ export async function logIn(
   if (known.length === 0 && isLoopback(remoteAddress)) return ANYONE;
   const actsForAnother = authzid !== undefined && authzid !== '' && authcid !== '' && authzid !== authcid;
   const key = actsForAnother ? undefined : findKey(known, password ?? '', username);
-  const verdict = await guard(remoteAddress, key?.name);
-  if (verdict.kind === 'blocked')
-    throw new SmtpRejection(421, `4.7.0 Too many wrong logins: try again in ${verdict.seconds} s`);
-  if (verdict.kind === 'wrong' && verdict.isLast) log.warn({ ip: remoteAddress }, 'SMTP: too many wrong logins');
+  const check = await guard(remoteAddress, key?.name);
+  if (check.kind === 'blocked')
+    throw new SmtpRejection(421, `4.7.0 Too many wrong logins: try again in ${check.seconds} s`);
+  if (check.kind === 'wrong' && check.isLast) log.warn({ ip: remoteAddress }, 'SMTP: too many wrong logins');
   if (key?.scopes.includes('send')) return key;
   if (key) throw new SmtpRejection(535, `5.7.1 Key "${key.name}" lacks the scope "send"`);
   await sleep(limits.wrongLoginDelayMs, undefined, { ref: false });

@@ -1,11 +1,11 @@
 /** What an administrator sees of a mailbox, and can do with it. */
 import type { Diagnosis } from './diagnosis.ts';
 import type { Mailbox } from '../mailbox/mailbox.ts';
-import type { Blocked, MailboxStatus } from '../mailbox/status.ts';
+import type { MailboxStatus, MailboxSnapshot } from '../mailbox/status.ts';
 
 export interface MailboxReport {
   readonly mailbox: Mailbox;
-  readonly mailboxStatus: MailboxStatus;
+  readonly mailboxStatus: MailboxSnapshot;
   /** Without the messages of its pools. */
   readonly queue: QueueDepth;
   /** The pools that it belongs to. */
@@ -16,7 +16,7 @@ export interface MailboxReport {
 export interface PoolReport {
   readonly name: string;
   readonly mailboxes: readonly string[];
-  readonly mailboxStatus: Blocked;
+  readonly mailboxStatus: MailboxStatus;
   readonly queue: QueueDepth;
 }
 

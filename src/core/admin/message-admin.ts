@@ -1,12 +1,12 @@
 /** What an administrator sees of messages, and can do with them. */
 import type { Message, MessageState, MessageStatus } from '../message/message.ts';
-import type { Blocked } from '../mailbox/status.ts';
+import type { MailboxStatus } from '../mailbox/status.ts';
 
 export interface FoundMessage {
   readonly message: Message;
   readonly state: MessageState;
   /** How its mailbox or pool stands; sHown while the message waits for it. */
-  readonly mailboxStatus?: Blocked;
+  readonly mailboxStatus?: MailboxStatus;
   /** When it will probably be sent, while it waits. */
   readonly estimatedAt?: Date;
 }

@@ -46,7 +46,7 @@ export type MailboxEffect =
   | { readonly kind: 'blocked'; readonly backoff: Backoff };
 
 /** Whether a mailbox may send, and if not, why. */
-export interface Blocked {
+export interface MailboxStatus {
   readonly state: MailboxState;
   /** When it stopped being open. */
   readonly since?: Date;
@@ -55,8 +55,8 @@ export interface Blocked {
   readonly reason?: Reason;
 }
 
-/** The status as the API shows it. */
-export interface MailboxStatus extends Blocked {
+/** The status of a mailbox and what it has used of its limits, read at one moment. */
+export interface MailboxSnapshot extends MailboxStatus {
   readonly usage: Usage;
 }
 
@@ -93,7 +93,7 @@ export function dayLimitReached(recipientsPerDay: number, waitMs: number): Backo
 }
 
 /** A pool is held when all of its mailboxes are held or paused; it shows the one that is tried first. */
-export function statusOfPool(members: readonly [Blocked, ...Blocked[]]): Blocked {
+export function statusOfPool(members: readonly [MailboxStatus, ...MailboxStatus[]]): MailboxStatus {
   const working = members.find(({ state }) => state === 'open' || state === 'throttled');
   const held = members.filter(({ state }) => state === 'held').sort((a, b) => time(a.until) - time(b.until));
   return working ?? held[0] ?? members[0];
@@ -104,7 +104,7 @@ function time(date: Date | undefined): number {
 }
 
 /** The status of a mailbox or pool that was removed from the configuration: its messages wait until it is back. */
-export function notConfigured(name: string): Blocked {
+export function notConfigured(name: string): MailboxStatus {
   return {
     state: 'held',
     reason: {

@@ -5,14 +5,14 @@
  */
 import { networkOf } from '../../lib/ip.ts';
 
-export type KeyVerdict =
+export type KeyCheck =
   | { readonly kind: 'right' }
   /** `isLast`: the network is blocked from now on. */
   | { readonly kind: 'wrong'; readonly isLast: boolean }
   | { readonly kind: 'blocked'; readonly seconds: number };
 
 /** What to do about a key that came from this address: the key's name, or undefined for a wrong key. */
-export type KeyGuard = (address: string, keyName: string | undefined) => Promise<KeyVerdict>;
+export type KeyGuard = (address: string, keyName: string | undefined) => Promise<KeyCheck>;
 
 /** Counts wrong keys by network, in windows of a minute. */
 export interface WrongKeys {
@@ -38,7 +38,7 @@ export function makeKeyGuard(wrongKeys: WrongKeys): KeyGuard {
   return async (address, keyName) => {
     const network = networkOf(address);
     const names = seen.get(network);
-    if (keyName === undefined) return verdictOf(await wrongKeys.add(network));
+    if (keyName === undefined) return checkOf(await wrongKeys.add(network));
     if (names?.has(keyName)) return { kind: 'right' };
     const { wrong, leftMs } = await wrongKeys.count(network);
     if (wrong >= WRONG_KEYS_MAX) return blocked(leftMs);
@@ -47,11 +47,11 @@ export function makeKeyGuard(wrongKeys: WrongKeys): KeyGuard {
   };
 }
 
-function verdictOf({ wrong, leftMs }: WrongKeyCount): KeyVerdict {
+function checkOf({ wrong, leftMs }: WrongKeyCount): KeyCheck {
   return wrong > WRONG_KEYS_MAX ? blocked(leftMs) : { kind: 'wrong', isLast: wrong === WRONG_KEYS_MAX };
 }
 
-function blocked(leftMs: number): KeyVerdict {
+function blocked(leftMs: number): KeyCheck {
   return { kind: 'blocked', seconds: Math.max(1, Math.ceil(leftMs / 1_000)) };
 }
 

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { type Diagnosis, STEP_TITLES } from '../../core/admin/diagnosis.ts';
 import type { MailboxAdmin, MailboxReport, PoolReport } from '../../core/admin/mailbox-admin.ts';
-import type { Blocked } from '../../core/mailbox/status.ts';
+import type { MailboxStatus } from '../../core/mailbox/status.ts';
 import { sendProblem } from '../problems.ts';
 import type { SchemaTypes } from '../schema-check.ts';
 import { bodilessAnswers, jsonAnswer, guardedAnswers } from '../schemas/answers.ts';
@@ -86,7 +86,7 @@ function blockedView({
   since,
   until,
   reason,
-}: Blocked): Pick<PoolAnswer, 'state' | 'since' | 'until' | 'reason'> {
+}: MailboxStatus): Pick<PoolAnswer, 'state' | 'since' | 'until' | 'reason'> {
   return {
     state,
     ...(since && { since: since.toISOString() }),

@@ -27,7 +27,7 @@ const QueueDepth = Type.Object(
 );
 
 /** What a mailbox and a pool have in common. */
-const Blocked = {
+const StatusFields = {
   state: Type.String({
     enum: ['open', 'throttled', 'held', 'paused'],
     description:
@@ -56,7 +56,7 @@ export const MailboxAnswer = Type.Object(
     address: Type.String(),
     sendAs: Type.Array(Type.String()),
     pools: Type.Array(Type.String()),
-    ...Blocked,
+    ...StatusFields,
     usage: Type.Object(
       { connections: ConnectionUse, messagesPerMinute: Use, recipientsPerDay: Use },
       {
@@ -75,7 +75,7 @@ export const PoolAnswer = Type.Object(
   {
     name: Type.String(),
     mailboxes: Type.Array(Type.String(), { description: 'The ids of its mailboxes.' }),
-    ...Blocked,
+    ...StatusFields,
     queue: QueueDepth,
   },
   { title: 'Pool', description: 'A pool is held when none of its mailboxes can send.' },

@@ -1,13 +1,13 @@
 /** Reads what blocks a mailbox and what it has used of its limits, for people and for what depends on it. */
 import type { MailboxLimits } from '../../core/mailbox/mailbox.ts';
-import type { Reason, Blocked, MailboxStatus, Usage } from '../../core/mailbox/status.ts';
+import type { Reason, MailboxStatus, MailboxSnapshot, Usage } from '../../core/mailbox/status.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { LuaCalls } from '../redis/lua.ts';
 import type { STATUS_SCRIPTS } from './scripts.ts';
 
 /** How to read the status of mailboxes, and how much each may send now. */
 export interface StatusReader {
-  mailboxStatus(mailbox: string): Promise<MailboxStatus>;
+  mailboxStatus(mailbox: string): Promise<MailboxSnapshot>;
   room(mailboxes: readonly LimitedMailbox[]): Promise<readonly Room[]>;
   /** Whether it is paused, or held or throttled for some more time. */
   isBlocked(mailbox: string): Promise<boolean>;
@@ -37,7 +37,7 @@ export function makeStatusReader(scripts: LuaCalls<typeof STATUS_SCRIPTS>, keys:
       args: {},
     });
   return {
-    mailboxStatus: (mailbox) => readMailboxStatus(scripts, keys, mailbox),
+    mailboxStatus: (mailbox) => readSnapshot(scripts, keys, mailbox),
     room: async (mailboxes) => {
       const rooms = await readRooms(mailboxes.map(({ id }) => id));
       return rooms.map(([used, works], i) => ({
@@ -49,11 +49,11 @@ export function makeStatusReader(scripts: LuaCalls<typeof STATUS_SCRIPTS>, keys:
   };
 }
 
-async function readMailboxStatus(
+async function readSnapshot(
   scripts: LuaCalls<typeof STATUS_SCRIPTS>,
   keys: Keys,
   mailbox: string,
-): Promise<MailboxStatus> {
+): Promise<MailboxSnapshot> {
   const [connections, reservedConnections, messagesPerMinute, recipientsPerDay, underWay, fields] =
     await scripts.status({
       keys: {
@@ -68,7 +68,7 @@ async function readMailboxStatus(
       args: {},
     });
   const usage: Usage = { connections, reservedConnections, messagesPerMinute, recipientsPerDay, underWay };
-  return { ...backoffOf(pairsOf(fields)), usage };
+  return { ...statusOf(pairsOf(fields)), usage };
 }
 
 function pairsOf(flat: readonly string[]): Readonly<Record<string, string>> {
@@ -76,7 +76,7 @@ function pairsOf(flat: readonly string[]): Readonly<Record<string, string>> {
 }
 
 /** A backoff lasts until a message has shown that the mailbox works again, however long ago its time was over. */
-function backoffOf(fields: Readonly<Record<string, string>>): Blocked {
+function statusOf(fields: Readonly<Record<string, string>>): MailboxStatus {
   const { state, sinceMs, untilMs, reason, pausedMs } = fields;
   if (pausedMs) return { state: 'paused', since: new Date(Number(pausedMs)) };
   if (state !== 'held' && state !== 'throttled') return { state: 'open' };

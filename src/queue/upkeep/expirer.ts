@@ -4,7 +4,7 @@
  */
 import type { Transition } from '../../core/deliver/transition.ts';
 import type { Message } from '../../core/message/message.ts';
-import type { Blocked } from '../../core/mailbox/status.ts';
+import type { MailboxStatus } from '../../core/mailbox/status.ts';
 import { expireWithoutAttempt } from '../../core/deliver/without-attempt.ts';
 import { CorruptRecordError, type StoredMessage } from '../records/codec.ts';
 import type { Records } from '../records/records.ts';
@@ -13,7 +13,7 @@ import { openPeriodic, type Periodic } from '../../lib/async.ts';
 export interface ExpirerOptions {
   readonly records: Pick<Records, 'overdue' | 'find' | 'endIdle' | 'forgetDeadline'>;
   /** What the message waits for. */
-  readonly mailboxStatusOf: (stored: StoredMessage) => Promise<Blocked>;
+  readonly mailboxStatusOf: (stored: StoredMessage) => Promise<MailboxStatus>;
   readonly now: () => Date;
   readonly onExpired: (message: Message, transition: Transition) => void;
   /** A record that cannot be read cannot be ended either. */
