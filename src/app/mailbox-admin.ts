@@ -24,42 +24,29 @@ export function openMailboxAdmin({
   orphanedQueues,
   takeGuestLease,
 }: MailboxAdminDependencies): MailboxAdmin {
+  const find = (id: string) => config().mailboxes.find(({ mailbox }) => mailbox.id === id);
+  const poolsOf = (id: string) => config().pools.filter(({ mailboxes }) => mailboxes.includes(id));
   const report = async (mailbox: Mailbox): Promise<MailboxReport> => {
     const [mailboxStatus, queue] = await Promise.all([throttle.mailboxStatus(mailbox.id), producer.depth(mailbox.id)]);
     return { mailbox, mailboxStatus, queue, pools: poolsOf(mailbox.id).map(({ name }) => name) };
   };
-  const reportPool = async ({ name, mailboxes }: PoolConfig): Promise<PoolReport> => {
-    const [first, ...others] = mailboxes;
-    const [queue, one, ...rest] = await Promise.all([
-      producer.depth(name),
-      throttle.mailboxStatus(first),
-      ...others.map((id) => throttle.mailboxStatus(id)),
-    ]);
-    return { name, mailboxes, mailboxStatus: statusOfPool([one, ...rest]), queue };
-  };
-  const poolsOf = (id: string) => config().pools.filter(({ mailboxes }) => mailboxes.includes(id));
   return {
     list: async () => [
       ...(await Promise.all(config().mailboxes.map(({ mailbox }) => report(mailbox)))),
       ...(await orphanedQueues()).map(reportOrphanedQueue),
     ],
-    pools: () => Promise.all(config().pools.map(reportPool)),
+    pools: () => Promise.all(config().pools.map((pool) => reportPool(pool, throttle, producer))),
     find: async (id) => {
-      const found = config().mailboxes.find(({ mailbox }) => mailbox.id === id);
+      const found = find(id);
       if (found) return report(found.mailbox);
       const left = (await orphanedQueues()).find(({ name }) => name === id);
       return left && reportOrphanedQueue(left);
     },
     verify: async (id) => {
-      const found = config().mailboxes.find(({ mailbox }) => mailbox.id === id);
-      return (
-        found &&
-        diagnose(
-          found,
-          () => takeGuestLease(found.mailbox),
-          () => new Date(),
-        )
-      );
+      const found = find(id);
+      if (!found) return undefined;
+      const takeLease = () => takeGuestLease(found.mailbox);
+      return diagnose(found, takeLease, () => new Date());
     },
     pause: (id) => throttle.pause(id),
     resume: async (id) => {
@@ -67,6 +54,20 @@ export function openMailboxAdmin({
       await Promise.all([id, ...poolsOf(id).map(({ name }) => name)].map((queue) => producer.wake(queue)));
     },
   };
+}
+
+async function reportPool(
+  { name, mailboxes }: PoolConfig,
+  throttle: Pick<Throttle, 'mailboxStatus'>,
+  producer: Pick<Producer, 'depth'>,
+): Promise<PoolReport> {
+  const [first, ...others] = mailboxes;
+  const [queue, one, ...rest] = await Promise.all([
+    producer.depth(name),
+    throttle.mailboxStatus(first),
+    ...others.map((id) => throttle.mailboxStatus(id)),
+  ]);
+  return { name, mailboxes, mailboxStatus: statusOfPool([one, ...rest]), queue };
 }
 
 /** A mailbox or pool that was removed from the configuration but has messages: without it, they would wait unseen. */

@@ -45,7 +45,7 @@ export function openMailboxWorker(config: MailboxConfig, shared: Shared): Mailbo
   return {
     config,
     route,
-    leased: leasedMailbox(config, semaphore, pool, consumer, shared.onLeases),
+    leased: leasedMailbox(config, { semaphore, pool, consumer, onLeases: shared.onLeases }),
     wake: async () => {
       if (await shared.throttle.probe(mailbox.id)) await consumer.wake();
     },
@@ -53,13 +53,16 @@ export function openMailboxWorker(config: MailboxConfig, shared: Shared): Mailbo
   };
 }
 
-function leasedMailbox(
-  { mailbox }: MailboxConfig,
-  semaphore: Semaphore,
-  pool: Pool,
-  consumer: Consumer,
-  onLeases: () => void,
-): LeasedMailbox {
+/** What obeys a mailbox's leases. */
+interface Leasing {
+  readonly semaphore: Semaphore;
+  readonly pool: Pool;
+  readonly consumer: Consumer;
+  readonly onLeases: () => void;
+}
+
+function leasedMailbox({ mailbox }: MailboxConfig, leasing: Leasing): LeasedMailbox {
+  const { semaphore, pool, consumer, onLeases } = leasing;
   const setConnections = (connections: number) => {
     semaphore.limit = connections;
     pool.setConnections(connections);

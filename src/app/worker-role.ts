@@ -127,8 +127,8 @@ async function openRole(
   stack.defer(leases.close);
   stack.defer(() => workers.close(config.shutdownTimeoutMs));
   stack.defer(credentials.close);
-  const announce = async (now: Config, words: string) => {
-    const mailboxes = now.mailboxes.map(({ mailbox }) => mailbox.id);
+  const announce = async (current: Config, words: string) => {
+    const mailboxes = current.mailboxes.map(({ mailbox }) => mailbox.id);
     for (const { name, queue: depth } of await findOrphanedQueues(redis, keys, directory))
       log.warn({ mailbox: name, queue: depth }, notConfigured(name).reason?.explanation);
     metrics.begin(mailboxes);

@@ -90,12 +90,12 @@ const RANGE_MS = 31 * 24 * 60 * MINUTE_MS;
 const DELAYED_FACTOR = 4_096;
 
 /** Reads all keys of a Redis. */
-export async function readKeys(redis: Redis): Promise<DumpedKey[]> {
-  const names = (await redis.keys('*')).sort();
+export async function readKeys(client: Redis): Promise<DumpedKey[]> {
+  const names = (await client.keys('*')).sort();
   const keys: DumpedKey[] = [];
   for (const name of names) {
-    const [type, leftMs] = await Promise.all([redis.type(name), redis.pttl(name)]);
-    keys.push({ name, type, values: await readValues(redis, name, type), ...(leftMs >= 0 && { leftMs }) });
+    const [type, leftMs] = await Promise.all([client.type(name), client.pttl(name)]);
+    keys.push({ name, type, values: await readValues(client, name, type), ...(leftMs >= 0 && { leftMs }) });
   }
   return keys;
 }
@@ -109,10 +109,10 @@ const READ: Readonly<Record<string, readonly [command: string, ...args: string[]
   stream: ['XRANGE', '-', '+'],
 };
 
-async function readValues(redis: Redis, name: string, type: string): Promise<DumpedKey['values']> {
+async function readValues(client: Redis, name: string, type: string): Promise<DumpedKey['values']> {
   const [command, ...args] = READ[type] ?? [];
   if (command === undefined) throw new Error(`${name} has the type ${type}, which a dump does not know.`);
-  const answer = await redis.callBuffer(command, name, ...args);
+  const answer = await client.callBuffer(command, name, ...args);
   const values = (Array.isArray(answer) ? answer.flat() : [answer]) as (Buffer | Buffer[])[];
   return values.map((value) => (Array.isArray(value) ? value.map(toText) : toText(value)));
 }
@@ -131,28 +131,28 @@ const WRITE: Readonly<Record<string, string>> = {
 };
 
 /** Writes a dump into an empty Redis. The answer moves a text of the dump's time as the keys were moved. */
-export async function loadDump(redis: Redis, { keys, takenAt }: Dump): Promise<(text: string) => string> {
+export async function loadDump(client: Redis, { keys, takenAt }: Dump): Promise<(text: string) => string> {
   const byMs = (Math.floor((Date.now() - takenAt) / MINUTE_MS) - 1) * MINUTE_MS;
   const pastMs = Date.now() - takenAt - byMs;
   const move = (text: string) => moveTimes(text, takenAt, byMs);
   for (const key of keys) {
     const leftMs = key.leftMs === undefined ? undefined : key.leftMs - pastMs;
     if (leftMs !== undefined && leftMs <= 0) continue;
-    await writeKey(redis, key, move);
-    if (leftMs !== undefined) await redis.pexpire(key.name, leftMs);
+    await writeKey(client, key, move);
+    if (leftMs !== undefined) await client.pexpire(key.name, leftMs);
   }
   return move;
 }
 
-async function writeKey(redis: Redis, { name, type, values }: DumpedKey, move: (text: string) => string) {
+async function writeKey(client: Redis, { name, type, values }: DumpedKey, move: (text: string) => string) {
   const moved = values.map((value) => [value].flat().map((one) => fromText(one, move)));
-  if (type === 'stream') return writeStream(redis, name, moved);
-  await redis.call(WRITE[type] ?? '', name, ...(type === 'zset' ? scoresFirst(moved.flat()) : moved.flat()));
+  if (type === 'stream') return writeStream(client, name, moved);
+  await client.call(WRITE[type] ?? '', name, ...(type === 'zset' ? scoresFirst(moved.flat()) : moved.flat()));
 }
 
-async function writeStream(redis: Redis, name: string, values: readonly (string | Buffer)[][]): Promise<void> {
+async function writeStream(client: Redis, name: string, values: readonly (string | Buffer)[][]): Promise<void> {
   for (let i = 0; i + 1 < values.length; i += 2)
-    await redis.call('XADD', name, ...(values[i] ?? []), ...(values[i + 1] ?? []));
+    await client.call('XADD', name, ...(values[i] ?? []), ...(values[i + 1] ?? []));
 }
 
 /** ZRANGE says member and score, ZADD asks for score and member. */

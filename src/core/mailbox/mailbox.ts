@@ -23,9 +23,6 @@ export const EXCHANGE_LIMITS: MailboxLimits = {
   messageSizeBytesMax: 35 * 1024 * 1024,
 };
 
-/** Recipients of one message, the default of `RecipientLimits` (up to 1,000 by setting). */
-export const RECIPIENTS_MAX = 500;
-
 export interface Mailbox {
   /** Its address in lower case: the name of its queue and its place in the API. */
   readonly id: string;

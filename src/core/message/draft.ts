@@ -5,7 +5,7 @@
 import { type Address, type AddressInput, parseAddress } from './address.ts';
 import { type FieldError, FieldErrors } from './field-errors.ts';
 import { headerProblem } from './headers.ts';
-import { RECIPIENTS_MAX } from '../mailbox/mailbox.ts';
+import { RECIPIENTS_MAX } from './message.ts';
 import type { Attachment, Calendar, Level, WrittenContent } from './message.ts';
 
 export interface WrittenDraft {

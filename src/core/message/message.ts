@@ -21,6 +21,9 @@ export const MESSAGE_STATUSES = [
 export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 export const FINAL_STATUSES = ['sent', 'failed', 'expired', 'canceled'] as const satisfies readonly MessageStatus[];
 
+/** Recipients of one message, the default of `RecipientLimits` (up to 1,000 by setting). */
+export const RECIPIENTS_MAX = 500;
+
 /** What is known of an accepted message without its content. Never changes after the accept. */
 export interface Message {
   readonly id: string;

@@ -2,7 +2,7 @@
 import { addressKey, formatAddress, parseAddress } from './address.ts';
 import { type ReadDraft, readPlan, type WrittenDraft } from './draft.ts';
 import { type FieldError, FieldErrors } from './field-errors.ts';
-import { RECIPIENTS_MAX } from '../mailbox/mailbox.ts';
+import { RECIPIENTS_MAX } from './message.ts';
 import { type Message, type RawContent, recipientsOf } from './message.ts';
 import { type HeaderValues, type RawMessage, readRawMessage, withoutSender } from './raw-message.ts';
 import type { Idempotency } from './idempotency.ts';

@@ -63,14 +63,19 @@ function together(pacesMs: readonly number[]): number {
   return pacesMs.includes(0) ? 0 : 1 / pacesMs.reduce((sum, paceMs) => sum + 1 / paceMs, 0);
 }
 
+/** A message's queue, and what the limits of its mailboxes go by. */
+export interface EstimateContext {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly queue: Queue;
+  readonly windowMs: number;
+}
+
 /** When a message that waits in its queue is sent; undefined when it does not wait there. */
-export async function forecast(
-  redis: RedisClient,
-  keys: Keys,
-  queue: Queue,
+export async function estimateWaiting(
   { jobId }: StoredMessage,
   through: readonly Mailbox[],
-  windowMs: number,
+  { redis, keys, queue, windowMs }: EstimateContext,
 ): Promise<Date | undefined> {
   if (through.length === 0) return undefined;
   const [rank, backlog, capacities] = await Promise.all([

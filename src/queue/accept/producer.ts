@@ -12,7 +12,7 @@ import type { BodyCipher } from '../records/body-cipher.ts';
 import { encodeMessage, type StoredMessage } from '../records/codec.ts';
 import { makeBatcher, withTimeout } from '../../lib/async.ts';
 import { KILOBYTE, MEGABYTE } from '../../lib/units.ts';
-import { forecast } from './eta.ts';
+import { estimateWaiting } from './eta.ts';
 import { jobData, retryJobId } from '../jobs/job.ts';
 import type { Keys } from '../redis/keys.ts';
 import { PRIORITIES } from '../jobs/priorities.ts';
@@ -87,7 +87,7 @@ export function openProducer(options: ProducerOptions): Producer {
       return { waiting: wait + prioritized, delayed, underWay: active };
     },
     estimate: (stored, through) =>
-      forecast(redis, keys, openQueueOf(queueOf(stored.message)), stored, through, windowMs),
+      estimateWaiting(stored, through, { redis, keys, queue: openQueueOf(queueOf(stored.message)), windowMs }),
     wake: async (queue) => {
       await openQueueOf(queue).removeRateLimitKey();
     },

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Job, JobsOptions } from 'bullmq';
-import { RECIPIENTS_MAX } from '../../core/mailbox/mailbox.ts';
+import { RECIPIENTS_MAX } from '../../core/message/message.ts';
 import { type Message, recipientsOf } from '../../core/message/message.ts';
 
 export const JOB_NAME = 'send';
