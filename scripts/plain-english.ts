@@ -22,7 +22,6 @@ interface Retired {
   readonly keep: readonly string[];
   readonly words: readonly RetiredWord[];
   /** Words that still occur. They move to `words` when they are replaced. */
-  readonly later?: readonly RetiredWord[];
 }
 
 interface RetiredWord {

@@ -43,8 +43,7 @@ function installPackages() {
   const { status } = npm
     ? spawnSync(process.execPath, [npm, ...args], { cwd: ROOT, stdio: 'inherit' })
     : spawnSync('npm', args, { cwd: ROOT, stdio: 'inherit', shell: process.platform === 'win32' });
-  if (status !== 0)
-    fail('npm ci did not succeed; its own words stand above. Once that is mended, run the command again.');
+  if (status !== 0) fail('npm ci failed; see its output above. Fix the cause and run the command again.');
   // Written last: an installation that was broken off is done again.
   writeFileSync(STAMP, wanted);
 }

@@ -1,4 +1,4 @@
-/** A way to a Redis on a Unix socket that can be cut, as when a network fails: nothing gets through, and nobody is told. */
+/** A way to a Redis on a Unix socket that can be cut, as when a network fails: nothing gets through, and neither side is notified. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -7,7 +7,7 @@ export interface Way {
   readonly url: string;
   cut(): void;
   /** The connections that were cut end, and new ones get through. */
-  mend(): void;
+  restore(): void;
   close(): void;
 }
 
@@ -27,7 +27,7 @@ export async function openWay(path: string): Promise<Way> {
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
-  const mend = () => {
+  const restore = () => {
     isCut = false;
     for (const socket of sockets) socket.destroy();
   };
@@ -37,10 +37,10 @@ export async function openWay(path: string): Promise<Way> {
       isCut = true;
       for (const socket of sockets) socket.unpipe().pause();
     },
-    mend,
+    restore,
     close: () => {
       server.close();
-      mend();
+      restore();
     },
   };
 }

@@ -8,7 +8,7 @@ import type { Outbox, SubmitOutcome } from '../core/submit/outbox.ts';
 import type { SmtpClient } from './clients.ts';
 import { DataBuffer } from './data-buffer.ts';
 import { SERVER_NAME } from './limits.ts';
-import { hasFalseEnd } from './smuggling.ts';
+import { hasSmuggledEnd } from './smuggling.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { Log } from './log.ts';
 import { answerOf, SmtpRejection } from './reply.ts';
@@ -116,7 +116,7 @@ async function submit(
   context: ReceiveContext,
 ) {
   const client = requireClient(session, context.clientOf);
-  if (hasFalseEnd(bytes))
+  if (hasSmuggledEnd(bytes))
     throw new SmtpRejection(550, '5.6.11 A line with only a dot between bare line feeds: end each line with CR LF');
   // SMTP cannot name a pool: a key that may use only one mailbox or pool uses that.
   const [only, ...others] = client.mailboxes ?? [];

@@ -8,7 +8,7 @@ const LF = 0x0a;
 const DOT = 0x2e;
 
 /** `bytes` is the message without its dot stuffing. Byte by byte: a message of only dots must not cost seconds. */
-export function hasFalseEnd(bytes: Buffer): boolean {
+export function hasSmuggledEnd(bytes: Buffer): boolean {
   for (let at = 1; at < bytes.length - 1; at += 1)
     if (bytes[at] === DOT && isEnd(bytes[at - 1]) && isEnd(bytes[at + 1]) && !isWhole(bytes, at)) return true;
   return false;

@@ -191,7 +191,7 @@ describe('a connection that breaks', () => {
 describe('a fault of the mailbox', () => {
   const held = ({ status }: { status: string }) => status === 'held';
 
-  test('holds all its mails, none fails, and all go out once when it is mended', async () => {
+  test('holds all its messages, none fails, and all are sent once when it is fixed', async () => {
     const service = await open();
     const { entra, exchange, mailbox } = service.sandbox;
     entra.setSecrets(mailbox.clientId, { value: mailbox.clientSecret, expired: true });
@@ -231,7 +231,7 @@ describe('a fault of the mailbox', () => {
     const service = await open({ env: { M365_MESSAGES_PER_MINUTE: '0' } });
     const { exchange } = service.sandbox;
     const reply = '454 4.7.0 Temporary authentication failure';
-    const mend = exchange.script({ stage: 'auth', reply, times: Number.POSITIVE_INFINITY });
+    const fix = exchange.script({ stage: 'auth', reply, times: Number.POSITIVE_INFINITY });
     const ids = await Promise.all(Array.from({ length: 20 }, () => service.send()));
     for (const id of ids) await service.until(id, held);
     const probes = async (): Promise<number[]> => {
@@ -246,7 +246,7 @@ describe('a fault of the mailbox', () => {
     const together = (await probes()).length;
     expect(together).toBeLessThanOrEqual(3);
     await untilTrue(async () => (await probes()).length > together);
-    mend();
+    fix();
     const messages = await service.untilAll(ids, isFinal);
     expect(messages.map(({ status }) => status)).toEqual(ids.map(() => 'sent'));
     expect(await probes()).toHaveLength(together + 1);

@@ -12,7 +12,7 @@ afterAll(() => redis.close());
 /** A minute of this test. What a machine loses between two windows is as long whatever they are, so not too short. */
 const WINDOW_MS = 5_000;
 
-test('estimatedAt is right within a tenth in a run of hundreds, in each lane', async () => {
+test('estimatedAt is right within a tenth in a run of hundreds, for each priority', async () => {
   const service = await openTestService({
     location: redis.location,
     windowMs: WINDOW_MS,
@@ -27,9 +27,9 @@ test('estimatedAt is right within a tenth in a run of hundreds, in each lane', a
   const { exchange } = service.sandbox;
   await exchange.waitFor(({ messages }) => messages.length === mails.length);
   const sentAt = new Map(exchange.messages.map(({ messageId, at }) => [messageId, at.getTime()]));
-  for (const lane of ['low', 'normal']) {
+  for (const priority of ['low', 'normal']) {
     const errors = answers
-      .filter((_, n) => mails[n]?.priority === lane)
+      .filter((_, n) => mails[n]?.priority === priority)
       .map(({ messageId, acceptedAt, estimatedAt }) => {
         const waitedMs = (sentAt.get(messageId) ?? 0) - Date.parse(acceptedAt);
         return { waitedMs, errorMs: Date.parse(acceptedAt) + waitedMs - Date.parse(estimatedAt) };
@@ -39,6 +39,6 @@ test('estimatedAt is right within a tenth in a run of hundreds, in each lane', a
       .map(({ waitedMs, errorMs }) => Math.abs(errorMs) / waitedMs)
       .sort((a, b) => a - b);
     const median = errors[Math.floor(errors.length / 2)] ?? 1;
-    expect([lane, median < 0.1, median]).toEqual([lane, true, median]);
+    expect([priority, median < 0.1, median]).toEqual([priority, true, median]);
   }
 }, 60_000);

@@ -256,7 +256,7 @@ describe('a pool of three', () => {
   });
 });
 
-describe('the lanes', () => {
+describe('the priorities', () => {
   test('let a password reset overtake a newsletter, and low still move', async () => {
     const service = await openTestService({
       location: redis.location,

@@ -1,4 +1,4 @@
-/** relay365's processes as an operator has them: started, stopped, killed, cut off from Redis, told to reload. */
+/** relay365's processes as an operator has them: started, stopped, killed, cut off from Redis, reloaded. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -58,7 +58,7 @@ describe('npm start', () => {
     expect(await second.end()).toBe(0);
   });
 
-  test('ends when npm is told to end, and leaves nothing running', async () => {
+  test('ends when npm is stopped, and leaves nothing running', async () => {
     const variables = { PORT: '0', SMTP_IN_PORT: '0', DATA_DIR: temporaryFolder() };
     const npm = follow(spawn('npm', ['start'], { cwd: ROOT, env: environment(variables) }));
     const url = await urlOf(npm);

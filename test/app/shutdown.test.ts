@@ -1,4 +1,4 @@
-/** Processes that are told to stop while they are busy: what they have is finished or handed back, once and at once. */
+/** Processes that are stopped while they are busy: their messages are finished or returned to the queue, once and at once. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -36,7 +36,7 @@ async function startWorker(env: Readonly<Record<string, string>>): Promise<TestP
 
 const byMessageId = (sandbox: Sandbox) => Map.groupBy(sandbox.exchange.messages, ({ messageId }) => messageId);
 
-describe('a worker that is told to stop', () => {
+describe('a worker that is stopped', () => {
   test('hands a mail that it can not finish in time back at once, and not when its lock ends', async () => {
     const sandbox = await openTestSandbox();
     const env = { ...environmentOf(sandbox), SHUTDOWN_TIMEOUT_SECONDS: '0.5', RETRY_DELAYS_SECONDS: '3600' };

@@ -120,7 +120,7 @@ describe('the environment', () => {
     expect(faultsOf({ BODY_KEYS: `2026:${BODY_KEY.slice(1)}` }).join()).not.toContain(BODY_KEY.slice(1, 10));
   });
 
-  test('every fault is told, each with its variable', () => {
+  test('every fault is reported, each with its variable', () => {
     const env = { PORT: '99999', SMTP_PORT: 'x', M365_CLOUD: 'mars', REDIS_URL: 'http://x', M365_MAILBOX: 'nobody' };
     const named = faultsOf(env).map((fault) => fault.split(' ')[0]);
     expect(new Set(named)).toEqual(new Set(Object.keys(env)));
@@ -300,7 +300,7 @@ describe('relay365.yaml', () => {
     expect(fromFile(yaml, APP).faults.join('\n')).toContain(fault);
   });
 
-  test('and no fault is told twice', () => {
+  test('reports no fault twice', () => {
     const { faults } = fromFile('mailboxes:\n  - address: a@b.c\n    adress: x@y.z\n', APP);
     expect(faults).toEqual(['relay365.yaml:3 mailboxes[0].adress is not a field of relay365; did you mean address?']);
   });

@@ -110,7 +110,7 @@ function get(path: string): Promise<Response> {
   return fetch(service.url + path, { headers: { authorization: `Bearer ${KEY}` } });
 }
 
-/** A service that answers what it is told to. */
+/** A service with prepared answers. */
 async function answering(answer: (method: string | undefined) => object): Promise<string> {
   const server = createServer((request, response) => {
     request.resume().on('end', () => {

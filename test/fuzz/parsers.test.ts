@@ -140,7 +140,7 @@ describe('relay365.yaml', () => {
     ].concat(['!!binary', '"', "'", '|', '#', '%', '---', '__proto__', 'null', '1', '~', ',', '? ']),
     20,
   );
-  test('is read, or its faults are told with their place', () => {
+  test('is read, or its faults are reported with their place', () => {
     hold(CONFIG_FILES, yaml, (text) => {
       const { file, faults } = readConfigFile('f.yaml', text);
       for (const { where } of faults) expect(where).toMatch(/^f\.yaml/);
@@ -180,7 +180,7 @@ describe('the environment', () => {
   const found = VALUES_OF_VARIABLES.map((text) =>
     Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, text])),
   );
-  test('is read, or all its faults are told', () => {
+  test('is read, or all its faults are reported', () => {
     hold<Record<string, string>>(found, variables, (env) => {
       unlessRefused(ConfigError, () => readConfig(env, 'all'));
     });

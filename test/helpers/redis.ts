@@ -12,7 +12,7 @@ import { openWay, type Way } from '../../torture/way.ts';
 export interface TestRedis {
   readonly location: RedisLocation;
   readonly dataDir: string;
-  /** Ends the server as a crash of the machine would not: what it was told is on disk. */
+  /** Ends the server as a crash of the machine would not: what it was sent is on disk. */
   stop(): Promise<void>;
   /** Starts it again on the same data and the same socket. */
   start(): Promise<void>;

@@ -65,7 +65,7 @@ export interface TestService {
   /** A further worker; the variables are its own, beside those of the service, and so may be its way to Redis. */
   addWorker(env?: Readonly<Record<string, string>>, location?: RedisLocation): Promise<WorkerRole>;
   reload(env: Readonly<Record<string, string>>): Promise<void>;
-  /** Closes the API, as its process does when it is told to end. */
+  /** Closes the API, as its process does when it is stopped. */
   close(): Promise<void>;
 }
 

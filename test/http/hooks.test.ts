@@ -8,13 +8,13 @@ const POST = `POST /send HTTP/1.1\r\nHost: localhost\r\nContent-Type: applicatio
 
 /** A queue that answers on demand. */
 function latchedQueue() {
-  const begun = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
   const end = Promise.withResolvers<EnqueueOutcome>();
   const enqueue = (): Promise<EnqueueOutcome> => {
-    begun.resolve();
+    started.resolve();
     return end.promise;
   };
-  return { enqueue, begun: begun.promise, finish: () => end.resolve({ kind: 'queued', estimatedAt: new Date() }) };
+  return { enqueue, started: started.promise, finish: () => end.resolve({ kind: 'queued', estimatedAt: new Date() }) };
 }
 
 /** A connection, and all that came on it once it is closed. */
@@ -35,7 +35,7 @@ describe('an app that closes', () => {
     const { app, port } = await listenTestApp(queue);
     const { socket, received } = open(port);
     socket.write(POST + BODY);
-    await queue.begun;
+    await queue.started;
     const closed = app.close();
     queue.finish();
     await closed;
@@ -48,7 +48,7 @@ describe('an app that closes', () => {
     const { socket, received } = open(port);
     const [head, rest] = [POST.slice(0, 10), POST.slice(10)];
     socket.write(POST + BODY + head);
-    await queue.begun;
+    await queue.started;
     const closed = app.close();
     socket.write(rest + BODY);
     queue.finish();
@@ -65,9 +65,9 @@ describe('an app that closes', () => {
   test('cuts off a client that does not finish its request', async () => {
     const { app, port } = await listenTestApp({ timeouts: { closeMs: 50 } });
     const { socket, received } = open(port);
-    const begun = new Promise<void>((resolve) => app.server.once('request', () => resolve()));
+    const started = new Promise<void>((resolve) => app.server.once('request', () => resolve()));
     socket.write(POST);
-    await begun;
+    await started;
     await app.close();
     expect(await received).toBe('');
   });

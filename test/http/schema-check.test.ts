@@ -4,7 +4,7 @@ import { apiKey, MAILBOX, openTestApp } from '../helpers/app.ts';
 
 const MAIL = { to: 'someone@example.com', text: 'Hello!' };
 
-/** What is wrong with one field: its value, the place that is told, and words of what is said. */
+/** What is wrong with one field: its value, the place that is named, and words of the message. */
 type Case = readonly [field: string, value: unknown, place: string, words: string];
 
 const CASES: readonly Case[] = [

@@ -2,20 +2,20 @@
 import { describe, expect, test } from 'vitest';
 import { makeBatcher } from '../../src/lib/async.ts';
 
-function openGather({ bytesMax = 100, itemsMax = 10, fail = false } = {}) {
+function openBatcher({ bytesMax = 100, itemsMax = 10, fail = false } = {}) {
   const writes: (readonly string[])[] = [];
   const write = async (items: readonly string[]) => {
     writes.push(items);
     if (fail) throw new Error('Redis is away.');
     return items.map((item) => item.toUpperCase());
   };
-  return { writes, gather: makeBatcher({ write, bytesOf: ({ length }) => length, bytesMax, itemsMax }) };
+  return { writes, batch: makeBatcher({ write, bytesOf: ({ length }) => length, bytesMax, itemsMax }) };
 }
 
 describe('writes of one turn', () => {
   test('are one, and each caller gets the results of its own', async () => {
-    const { writes, gather } = openGather();
-    expect(await Promise.all([gather(['a']), gather(['b', 'c']), gather([]), gather(['d'])])).toEqual([
+    const { writes, batch } = openBatcher();
+    expect(await Promise.all([batch(['a']), batch(['b', 'c']), batch([]), batch(['d'])])).toEqual([
       ['A'],
       ['B', 'C'],
       [],
@@ -25,23 +25,23 @@ describe('writes of one turn', () => {
   });
 
   test('are several when they are too many, or too large', async () => {
-    const few = openGather({ itemsMax: 2 });
-    await Promise.all(['a', 'b', 'c'].map((item) => few.gather([item])));
+    const few = openBatcher({ itemsMax: 2 });
+    await Promise.all(['a', 'b', 'c'].map((item) => few.batch([item])));
     expect(few.writes).toEqual([['a', 'b'], ['c']]);
-    const small = openGather({ bytesMax: 3 });
-    await Promise.all(['aa', 'bb', 'c'].map((item) => small.gather([item])));
+    const small = openBatcher({ bytesMax: 3 });
+    await Promise.all(['aa', 'bb', 'c'].map((item) => small.batch([item])));
     expect(small.writes).toEqual([['aa'], ['bb', 'c']]);
   });
 
   test('hold what one caller has together, however large it is', async () => {
-    const { writes, gather } = openGather({ itemsMax: 1, bytesMax: 1 });
-    await gather(['aa', 'bb']);
+    const { writes, batch } = openBatcher({ itemsMax: 1, bytesMax: 1 });
+    await batch(['aa', 'bb']);
     expect(writes).toEqual([['aa', 'bb']]);
   });
 
   test('fail together', async () => {
-    const { gather } = openGather({ fail: true });
-    const results = await Promise.allSettled([gather(['a']), gather(['b'])]);
+    const { batch } = openBatcher({ fail: true });
+    const results = await Promise.allSettled([batch(['a']), batch(['b'])]);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   });
 });
@@ -49,10 +49,10 @@ describe('writes of one turn', () => {
 test('a later write does not wait for an earlier one to be answered', async () => {
   const { promise: answer, resolve } = Promise.withResolvers<readonly string[]>();
   const write = (items: readonly string[]) => (items.includes('throttle') ? answer : Promise.resolve(items));
-  const gather = makeBatcher({ write, bytesOf: () => 1, bytesMax: 9, itemsMax: 9 });
-  const slow = gather(['throttle']);
+  const batch = makeBatcher({ write, bytesOf: () => 1, bytesMax: 9, itemsMax: 9 });
+  const slow = batch(['slow']);
   await new Promise((turn) => setImmediate(turn));
-  expect(await gather(['fast'])).toEqual(['fast']);
+  expect(await batch(['fast'])).toEqual(['fast']);
   resolve(['late']);
   expect(await slow).toEqual(['late']);
 });

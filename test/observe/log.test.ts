@@ -5,7 +5,7 @@ import { startProcess, temporaryFile } from '../helpers/process.ts';
 import { connectTo, startTestRedis } from '../helpers/redis.ts';
 import { client, openTestSandbox, sandboxEnv } from '../helpers/service.ts';
 
-test('an error is told with its code and its causes, and without what else hangs on it', () => {
+test('an error is logged with its code and its causes, and without its other properties', () => {
   const cause = Object.assign(new TypeError('the cause'), { code: 'ECONNRESET', command: { args: ['a body'] } });
   const fields = errorFields(Object.assign(new Error('the error', { cause }), { previousErrors: ['a body'] }));
   expect(fields).toMatchObject({ message: 'the error', cause: { type: 'TypeError', code: 'ECONNRESET' } });
@@ -32,8 +32,8 @@ test('a mail that Redis refuses is answered 503, and none of it is in the log', 
   await connectTo(own).config('SET', 'min-replicas-to-write', '1');
   const mail = { to: 'someone@example.com', subject: 'a-subject', text: 'a-body' };
   expect((await request('POST', '/send', mail)).status).toBe(503);
-  const told = await api.line(/NOREPLICAS/);
-  expect(told).toContain('requestId');
+  const line = await api.line(/NOREPLICAS/);
+  expect(line).toContain('requestId');
   expect(api.lines.join('\n')).not.toMatch(/a-body|a-subject|someone@example\.com/);
   await own.close();
 });

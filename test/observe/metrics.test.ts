@@ -1,4 +1,4 @@
-/** What Prometheus is told of mails on their way, over HTTP. */
+/** What Prometheus sees of messages on their way. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startProcess, temporaryFile } from '../helpers/process.ts';
 import { startTestRedis, type TestRedis } from '../helpers/redis.ts';

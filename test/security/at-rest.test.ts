@@ -71,7 +71,7 @@ describe('an encrypted body', () => {
 
   test.each<[string, (key: string) => { readonly api: string; readonly worker: string }]>([
     ['of the old key is sent after a rotation', (key) => ({ api: key, worker: `${makeKey('new')},${key}` })],
-    ['of the new key is sent by who is still to be told of it', (key) => ({ api: key, worker: `plain,${key}` })],
+    ['of the new key is sent by a worker that does not have it yet', (key) => ({ api: key, worker: `plain,${key}` })],
     ['in the clear is sent after the changeover', (key) => ({ api: '', worker: `${key},plain` })],
   ])('%s', async (_title, keysOf) => {
     const { api, worker } = keysOf(makeKey('k'));

@@ -1,5 +1,5 @@
 /**
- * nodemailer can be told to read files and to fetch URLs. No field does: neither as a request has it, nor as somebody
+ * nodemailer can read files and fetch URLs. No field does: neither as a request has it, nor as somebody
  * who writes to Redis would have it.
  */
 import { createServer } from 'node:http';

@@ -54,11 +54,11 @@ describe('a process', () => {
     await until(await send(MAIL), ({ status }) => status === 'held');
     await request('GET', '/nowhere', undefined, { authorization: `Bearer ${KEY}-wrong` });
     const answers = await Promise.all(['/metrics', '/mailboxes', '/openapi.json'].map((path) => request('GET', path)));
-    const told = answers.map(({ body }) => JSON.stringify(body)).join('\n');
+    const shown = answers.map(({ body }) => JSON.stringify(body)).join('\n');
     const secrets = [KEY, BODY_KEY, env['AZURE_CLIENT_SECRET'] ?? '', 'Bearer ey', 'eyJ'];
     for (const secret of secrets) expect([secret, process.lines.join('\n').includes(secret)]).toEqual([secret, false]);
-    for (const secret of secrets) expect([secret, told.includes(secret)]).toEqual([secret, false]);
-    for (const mail of [process.lines.join('\n'), told]) expect(mail).not.toMatch(/that-no-log-may-show/);
+    for (const secret of secrets) expect([secret, shown.includes(secret)]).toEqual([secret, false]);
+    for (const mail of [process.lines.join('\n'), shown]) expect(mail).not.toMatch(/that-no-log-may-show/);
     if (hasProc) checkProcesses(process.child.pid ?? 0, secrets);
   });
 

@@ -1,6 +1,6 @@
 /**
  * A stranger on the wire, who shows another certificate or talks the connection out of TLS: no credential and no mail
- * goes out, no mail is lost, and the reason is told.
+ * goes out, no mail is lost, and the reason is shown.
  */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';

@@ -1,4 +1,4 @@
-/** An SMTP client that says what a test tells it to, in the pieces in which it is told to. */
+/** An SMTP client that sends what a test gives it, in the same pieces. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContextOptions, type TLSSocket } from 'node:tls';

@@ -121,7 +121,7 @@ describe('a device', () => {
     expect(raw.match(/^From:.*(?=\r)/gm)).toEqual([`From: <${MAILBOX}>`]);
   });
 
-  test('that wants another way to log in is told which there are', async () => {
+  test('that wants another way to log in learns which ways exist', async () => {
     const client = await service().greeted();
     expect(await client.say('AUTH CRAM-MD5')).toBe(
       '504 5.5.4 Log in by PLAIN or LOGIN, which menus often call "normal password"',
@@ -129,7 +129,7 @@ describe('a device', () => {
   });
 });
 
-test('a script that ends its mail by bare line feeds is told what ends one', async () => {
+test('a script that ends its message with bare line feeds learns what ends one', async () => {
   const service = await open({ env: trusted, limits: { idleMs: 300 } });
   const client = await service.greeted();
   for (const line of BEGIN) await client.say(line);
@@ -137,7 +137,7 @@ test('a script that ends its mail by bare line feeds is told what ends one', asy
   expect(await client.reply()).toBe('421 4.4.2 Timeout: the end of the mail did not come, which is CR LF . CR LF');
 });
 
-describe('TLS that comes to nothing is told in the log', () => {
+describe('TLS that fails is logged', () => {
   const service = openForAll();
   const logged = () => service().log.filter((line) => line.includes('SMTP: no TLS'));
 

@@ -116,7 +116,7 @@ describe('a renewed certificate', () => {
     await expect.poll(() => serials(service), { timeout: 20_000 }).not.toEqual(before);
   });
 
-  test('that ends soon is told of', async () => {
+  test('that ends soon is logged', async () => {
     const service = await open({ limits: { certificateLookMs: 3_600_000 } });
     expect(service.log.join('')).not.toContain('the certificate ends');
     await renew(service.certificate, { notBefore: day(-85), notAfter: day(5) });
@@ -231,7 +231,7 @@ describe('a port that is taken', () => {
     await expect(role).rejects.toThrow(`127.0.0.1:${port} is taken by another program`);
   });
 
-  test('is told of, and done without, when nobody asked for it', async () => {
+  test('is logged, and SMTP stays off, when the port is only the default', async () => {
     const { port } = await takePort();
     const { role, log } = openRole({}, port);
     expect(await role).toBeUndefined();

@@ -71,7 +71,7 @@ describe('a login', () => {
     expect(await client.logIn(OTHER_KEY)).toMatch(/^503 /);
   });
 
-  test('without TLS is neither offered nor judged', async () => {
+  test('without TLS is neither offered nor checked', async () => {
     const client = await service().greeted();
     expect(await client.greet()).not.toContain('AUTH');
     expect(await client.logIn(KEY)).toMatch(/^530 5\.7\.0 Must issue a STARTTLS command first/);

@@ -23,7 +23,7 @@ async function sent(service: SmtpService, reply: string) {
 describe('a mail', () => {
   const service = openForAll({ workers: 1 });
 
-  test('is queued, sent and told of like any other', async () => {
+  test('is queued, sent and shown like any other', async () => {
     const client = await service().client();
     const { message } = await sent(service(), await client.send({ data: MAIL }));
     expect(message).toMatchObject({
@@ -73,7 +73,7 @@ describe('a mail', () => {
     expect(replies.map((each) => each.slice(0, 9))).toEqual(['250 2.0.0', '250 2.0.0', '250 2.0.0', '554 5.4.6']);
   });
 
-  test('goes to the recipients of the envelope, and Bcc is told to nobody', async () => {
+  test('goes to the recipients of the envelope, and Bcc is removed', async () => {
     const client = await service().client();
     await client.say(`MAIL FROM:<${MAILBOX}> BODY=8BITMIME SMTPUTF8`);
     for (const to of ['someone@example.com', 'hidden@example.com', 'büro@bücher.example'])
@@ -184,14 +184,14 @@ describe('a mail that can not be taken', () => {
     expect((await service().list()).body.items).toHaveLength(0);
   });
 
-  test('is refused at once where its size is told', async () => {
+  test('is refused at once when its size is announced', async () => {
     const client = await service().client();
     expect(await client.greet()).toContain('SIZE 1048576');
     expect(await client.say(`MAIL FROM:<${MAILBOX}> SIZE=1048577`)).toMatch(/^552 5\.3\.4 /);
     expect(await client.say(`MAIL FROM:<${MAILBOX}> SIZE=1048576`)).toMatch(/^250 /);
   });
 
-  test('because its key may not send so, is told why', async () => {
+  test('because its key may not send it names the reason', async () => {
     const client = await service().greeted();
     expect(await client.send({ data: MAIL })).toMatch(/^550 5\.7\.1 from: This API key may only send as: /);
   });
@@ -223,7 +223,7 @@ test('a mail to more than 500 recipients is taken for 500', async () => {
 });
 
 describe('a trouble that passes', () => {
-  test('is told with 4xx while Redis is away, and over when it is back', async () => {
+  test('is answered 4xx while Redis is away, and ends when it is back', async () => {
     const own = await startTestRedis();
     const service = await open({ location: own.location });
     const client = await service.client();
@@ -234,14 +234,14 @@ describe('a trouble that passes', () => {
     await own.close();
   });
 
-  test('is told with 452 when the queue is full', async () => {
+  test('is answered 452 when the queue is full', async () => {
     const service = await open({ env: { QUEUE_MESSAGES_MAX: '1' } });
     const client = await service.client();
     idOf(await client.send({ data: `${HEAD}\r\n1` }));
     await expect.poll(() => client.send({ data: `${HEAD}\r\n2` }), { timeout: 20_000 }).toMatch(/^452 4\.3\.1 /);
   });
 
-  test('is told with 451 when the key is out of requests', async () => {
+  test('is answered 451 when the key has reached its limit of requests', async () => {
     const yaml = `apiKeys: [{name: slow, hash: "sha256:${'b'.repeat(64)}", requestsPerMinute: 1}]`;
     const service = await open({ yaml, env: { SMTP_IN_TRUSTED_NETWORKS: '127.0.0.1/32=slow' } });
     const client = await service.greeted();
@@ -267,7 +267,7 @@ describe('a trouble that passes', () => {
     expect(await second.say('\r\n.')).toMatch(/^452 4\.3\.1 /);
   });
 
-  test('is told with 452 when too much is being received', async () => {
+  test('is answered 452 when too many messages are in progress', async () => {
     const service = await open({ limits: { receivingBytes: 1_000 } });
     const client = await service.client();
     expect(await client.send({ data: `${MAIL}${'x'.repeat(2_000)}` })).toMatch(/^452 4\.3\.1 /);

@@ -50,7 +50,7 @@ function freeze({ redis, redisMutex }: World, forMs: number): Promise<void> {
 async function cutOff(way: Way, forMs: number): Promise<void> {
   way.cut();
   await delay(forMs);
-  way.mend();
+  way.restore();
 }
 
 function fill({ redis, redisMutex }: World, forMs: number): Promise<void> {

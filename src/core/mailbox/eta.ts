@@ -28,7 +28,7 @@ export function positionAhead(priority: Level, position: number, { high, normal,
 }
 
 /** What the time of a message depends on. */
-export interface Forecast {
+export interface EstimateInput {
   /** Messages that are sent before this one, those being sent now included. */
   readonly ahead: number;
   /** When each used place of the window is free again, ms, ascending. */
@@ -49,7 +49,7 @@ export interface Forecast {
  */
 export function estimateAt(
   now: Date,
-  { ahead, placesFreeAtMs, messagesPerWindow, windowMs, messageMs = 0, untilMs = 0 }: Forecast,
+  { ahead, placesFreeAtMs, messagesPerWindow, windowMs, messageMs = 0, untilMs = 0 }: EstimateInput,
 ): Date {
   const start = Math.max(now.getTime(), untilMs);
   const paced = start + ahead * messageMs;

@@ -35,7 +35,7 @@ export interface AcceptDependencies {
 /** A message to be written. */
 export interface AcceptRequest {
   readonly submission: Submission;
-  /** By `performance.now()`: what Redis has not begun by then, it does not begin. */
+  /** By `performance.now()`: what Redis has not started by then, it does not start. */
   readonly latestAt: number;
   /** Called just before the message goes to Redis: from then on, only Redis's answer shows whether it is queued. */
   readonly onSent: () => void;

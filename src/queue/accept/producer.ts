@@ -56,7 +56,7 @@ const DEADLINE_MS_PER_MEGABYTE = 200;
 /** Messages that come at the same time are written together, up to this size: larger ones do not delay the others. */
 const TOGETHER_BYTES_MAX = 256 * KILOBYTE;
 const TOGETHER_MESSAGES_MAX = 100;
-/** The part of it for Redis's answer: what Redis has not begun by then, it does not begin. */
+/** The part of it for Redis's answer: what Redis has not started by then, it does not start. */
 const ANSWER_MS = 250;
 
 export function openProducer(options: ProducerOptions): Producer {

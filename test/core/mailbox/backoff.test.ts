@@ -10,7 +10,7 @@ function backoff(text: string) {
   return backoffOf(classifyReply(reply, 'end'), reply);
 }
 
-test('a backoff tells the reason whole: the row, the words, what mends it, where that stands, and the reply', () => {
+test('a backoff tells the reason whole: the row, the words, what fixes it, where that stands, and the reply', () => {
   expect(backoff('535 5.7.139 Authentication unsuccessful, basic authentication is disabled.')).toEqual({
     state: 'held',
     reason: {

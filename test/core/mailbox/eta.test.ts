@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { positionAhead, estimateAt, type Forecast } from '../../../src/core/mailbox/eta.ts';
+import { positionAhead, estimateAt, type EstimateInput } from '../../../src/core/mailbox/eta.ts';
 
 const NOW = new Date('2026-12-01T09:00:00Z');
 const at = (seconds: number) => NOW.getTime() + seconds * 1_000;
-const FREE: Forecast = { ahead: 0, placesFreeAtMs: [], messagesPerWindow: 30, windowMs: 60_000 };
-const seconds = (forecast: Partial<Forecast>) =>
-  (estimateAt(NOW, { ...FREE, ...forecast }).getTime() - NOW.getTime()) / 1_000;
+const FREE: EstimateInput = { ahead: 0, placesFreeAtMs: [], messagesPerWindow: 30, windowMs: 60_000 };
+const seconds = (input: Partial<EstimateInput>) =>
+  (estimateAt(NOW, { ...FREE, ...input }).getTime() - NOW.getTime()) / 1_000;
 
-test.each<[string, Partial<Forecast>, number]>([
+test.each<[string, Partial<EstimateInput>, number]>([
   ['an idle mailbox', {}, 0],
   ['29 before it, and a free window', { ahead: 29 }, 0],
   ['30 before it', { ahead: 30 }, 60],
@@ -35,8 +35,8 @@ test.each<[string, Partial<Forecast>, number]>([
     75,
   ],
   ['a low limit, and connections that are faster', { ahead: 60, messageMs: 200 }, 120],
-])('%s', (_title, forecast, expected) => {
-  expect(seconds(forecast)).toBe(expected);
+])('%s', (_title, input, expected) => {
+  expect(seconds(input)).toBe(expected);
 });
 
 describe('before a message goes', () => {
@@ -54,7 +54,7 @@ describe('before a message goes', () => {
     ['the first low one, and not all normal ones', 'low', 0, BACKLOG, 3 + 12],
     ['the fifth low one', 'low', 4, BACKLOG, 3 + 50],
     ['a low one that none is before', 'low', 4, { high: 0, normal: 0, low: 9, underWay: 0 }, 4],
-  ] as const)('%s', (_title, lane, place, backlog, expected) => {
-    expect(positionAhead(lane, place, backlog)).toBe(expected);
+  ] as const)('%s', (_title, priority, position, backlog, expected) => {
+    expect(positionAhead(priority, position, backlog)).toBe(expected);
   });
 });

@@ -43,7 +43,7 @@ test.each<[string, Partial<WrittenContent>, Partial<Message>]>([
     {},
   ],
 ])(
-  'the size of %s is told before it is composed: never too small, and right within some per cent',
+  'the size of %s is known before it is composed: never too small, and right within a few per cent',
   async (_title, part, more) => {
     const content = { ...NOTHING, ...part };
     const message = { ...MESSAGE, ...more };

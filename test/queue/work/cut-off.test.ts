@@ -45,7 +45,7 @@ describe('a worker that is cut off from Redis', () => {
     const way = await openWayTo(redis);
     const env = { M365_MESSAGES_PER_MINUTE: '0' };
     const service = await openTestService({ location: redis.location, workers: 0, env });
-    onTestFinished(way.mend);
+    onTestFinished(way.restore);
     const { exchange, mailbox } = service.sandbox;
     exchange.setLimits({ connections: 0, messagesPerMinute: 0 });
     let reached = 0;
