@@ -21,7 +21,6 @@ interface Retired {
   /** Texts that keep an old word, such as names of Redis keys and metrics. */
   readonly keep: readonly string[];
   readonly words: readonly RetiredWord[];
-  /** Words that still occur. They move to `words` when they are replaced. */
 }
 
 interface RetiredWord {
