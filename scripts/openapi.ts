@@ -37,6 +37,7 @@ async function renderDocument(): Promise<string> {
       verify: neverAsked,
     },
     keys: () => [],
+    guard: async () => ({ kind: 'right' }),
     countRequest: neverAsked,
     messageBytesMax: EXCHANGE_LIMITS.messageSizeBytesMax,
     logger: pino({ level: 'silent' }),

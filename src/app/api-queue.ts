@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Config } from '../config/config.ts';
 import type { Mailbox } from '../core/mailbox/mailbox.ts';
+import { type KeyGuard, makeKeyGuard } from '../core/submit/key-guard.ts';
 import type { CountRequest } from '../core/submit/request-rate.ts';
 import type { Logger } from '../observe/log.ts';
 import { redisErrors } from '../observe/redis-report.ts';
@@ -11,6 +12,7 @@ import { type Backpressure, openBackpressure } from '../queue/accept/queue-limit
 import { countRequest } from '../queue/accept/request-counter.ts';
 import { takeGuestLease } from '../queue/limits/guest-lease.ts';
 import { openThrottle, type Throttle, WINDOW_MS } from '../queue/limits/throttle.ts';
+import { openWrongKeys } from '../queue/limits/wrong-keys.ts';
 import { makeBodyCipher } from '../queue/records/body-cipher.ts';
 import { openRecords, type Records } from '../queue/records/records.ts';
 import { openRedis, type RedisClient, type RedisLocation } from '../queue/redis/client.ts';
@@ -37,6 +39,7 @@ export interface ApiQueue {
   readonly producer: Producer;
   readonly throttle: Throttle;
   readonly load: Backpressure;
+  readonly guard: KeyGuard;
   readonly countRequest: CountRequest;
   /** For the doctor's connection, which is one of those that the mailbox may have. */
   takeGuestLease(mailbox: Mailbox): ReturnType<typeof takeGuestLease>;
@@ -61,6 +64,7 @@ export function openApiQueue({ config, location, keys, log, windowMs = WINDOW_MS
     producer,
     throttle: openThrottle({ redis, keys }),
     load,
+    guard: makeKeyGuard(openWrongKeys(redis, keys)),
     countRequest: (client) => withTimeout(countRequest(redis, keys, client), REDIS_DEADLINE_MS),
     takeGuestLease: ({ id, limits: { connections } }) =>
       takeGuestLease({ redis, keys, guest: `doctor-${randomUUID()}`, mailbox: { id, connections }, onError }),

@@ -128,7 +128,7 @@ function watchFleet({ load }: ApiQueue, { mailboxAdmin }: Services, { config, me
 }
 
 function httpDependencies(
-  { ready, countRequest }: ApiQueue,
+  { ready, guard, countRequest }: ApiQueue,
   { outbox, messages, mailboxAdmin }: Services,
   config: () => Config,
   { metrics, log, sandbox }: ApiOptions,
@@ -142,6 +142,7 @@ function httpDependencies(
     mailboxAdmin: inTime(mailboxAdmin, MAILBOX_DEADLINES_MS),
     metrics,
     ready,
+    guard,
     countRequest,
     keys: () => config().apiKeys,
     logger: log,
@@ -152,13 +153,23 @@ function httpDependencies(
 }
 
 function openSmtp(
-  { countRequest }: ApiQueue,
+  { guard, countRequest }: ApiQueue,
   { submit }: Outbox,
   config: () => Config,
   { log, metrics, smtpInDefaults: defaults, smtpInLimits: limits }: ApiOptions,
 ): Promise<SmtpInRole | undefined> {
   const directory = () => directoryOf(config());
-  return openSmtpInRole({ config, directory, submit, countRequest, log, metrics, defaults, ...(limits && { limits }) });
+  return openSmtpInRole({
+    config,
+    directory,
+    submit,
+    guard,
+    countRequest,
+    log,
+    metrics,
+    defaults,
+    ...(limits && { limits }),
+  });
 }
 
 async function listen(app: FastifyInstance, { host, port }: Config['listen']): Promise<string> {

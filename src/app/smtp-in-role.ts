@@ -1,4 +1,4 @@
-/** The submission server beside the API: the same `submit`, the same keys, opened after it and closed with it. */
+/** The submission server of an API process: the same outbox and keys, opened after the API and closed with it. */
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -8,25 +8,26 @@ import { LIMITS } from '../smtp-in/limits.ts';
 import { openSmtpIn, type SmtpIn, type SmtpInOptions } from '../smtp-in/server.ts';
 
 export interface SmtpInRole extends Pick<SmtpIn, 'port' | 'tlsPort'> {
-  /** Looks for another certificate, or for the first one; keys and networks are asked for each time. */
+  /** Reads the certificate again; keys and networks are read each time they are used. */
   reload(): void;
   close(): Promise<void>;
 }
 
-/** What stands in where the configuration says nothing: the sandbox's. */
+/** The sandbox's port and certificate, used when the configuration has none. */
 export interface SmtpInDefaults {
   readonly port: number;
   readonly certificate: Certificate;
 }
 
-export interface SmtpInRoleOptions extends Pick<SmtpInOptions, 'directory' | 'submit' | 'countRequest' | 'limits'> {
+export interface SmtpInRoleOptions
+  extends Pick<SmtpInOptions, 'directory' | 'submit' | 'guard' | 'countRequest' | 'limits'> {
   readonly config: () => Config;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly defaults?: SmtpInDefaults | undefined;
 }
 
-/** Undefined when none is configured, or the port that nobody asked for is taken. */
+/** Undefined when none is configured, or when the default port is taken. */
 export async function openSmtpInRole(options: SmtpInRoleOptions): Promise<SmtpInRole | undefined> {
   const { config, log, defaults } = options;
   const { port, tlsPort, certificate: files } = config().smtpIn;
@@ -35,11 +36,13 @@ export async function openSmtpInRole(options: SmtpInRoleOptions): Promise<SmtpIn
   const certificate = files ? readCertificate(files) : defaults?.certificate;
   try {
     const smtp = await open(options, certificate);
-    tellStart(smtp, certificate, config(), log);
+    logStart(smtp, certificate, config(), log);
     return roleOf(smtp, certificate, options);
   } catch (error) {
     if (isAsked || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw explain(error, config());
-    log.warn(`SMTP: port ${defaults?.port} is taken by another program, so no mail is taken by SMTP: set SMTP_IN_PORT`);
+    log.warn(
+      `SMTP: port ${defaults?.port} is in use by another program, so SMTP is off: set SMTP_IN_PORT to another port`,
+    );
     return undefined;
   }
 }
@@ -77,7 +80,7 @@ function roleOf(smtp: SmtpIn, first: Certificate | undefined, options: SmtpInRol
   const reload = () => {
     const { certificate, ...now } = config().smtpIn;
     if (certificate) files.watch(certificate);
-    if (now.port !== port || now.tlsPort !== tlsPort) log.warn('SMTP: other ports are taken with a restart');
+    if (now.port !== port || now.tlsPort !== tlsPort) log.warn('SMTP: changing ports requires a restart');
   };
   if (first) ends.watch(first);
   reload();
@@ -93,7 +96,7 @@ function roleOf(smtp: SmtpIn, first: Certificate | undefined, options: SmtpInRol
   };
 }
 
-function tellStart(
+function logStart(
   { port, tlsPort }: SmtpIn,
   certificate: Certificate | undefined,
   { listen: { host }, apiKeys, smtpIn }: Config,
@@ -104,7 +107,7 @@ function tellStart(
   for (const { address, prefix, key } of smtpIn.trustedNetworks)
     log.info(`SMTP: clients of ${address}/${prefix} send as the key ${key}, without TLS or login`);
   if (!certificate && apiKeys.length > 0)
-    log.warn('SMTP: without SMTP_IN_TLS_CERT nobody may log in: only clients of SMTP_IN_TRUSTED_NETWORKS can send');
+    log.warn('SMTP: logins require SMTP_IN_TLS_CERT: without it only clients of SMTP_IN_TRUSTED_NETWORKS can send');
 }
 
 function explain(error: unknown, { listen: { host }, smtpIn: { tlsPort } }: Config): unknown {
@@ -113,8 +116,11 @@ function explain(error: unknown, { listen: { host }, smtpIn: { tlsPort } }: Conf
   const place = `${host}:${port}`;
   const cause = { cause: error };
   if (code === 'EADDRINUSE')
-    return new Error(`${place} is taken by another program: end that one, or set ${variable} to another port.`, cause);
+    return new Error(`${place} is in use by another program: stop it, or set ${variable} to another port.`, cause);
   if (code === 'EACCES')
-    return new Error(`${place} is not for this user: set ${variable} to 1024 or more, or give the right to it.`, cause);
+    return new Error(
+      `This user may not listen at ${place}: set ${variable} to 1024 or more, or grant the right.`,
+      cause,
+    );
   return error;
 }

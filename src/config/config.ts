@@ -4,6 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isErrno, messageOf } from '../lib/errors.ts';
+import { isLoopback } from '../lib/ip.ts';
 import { addressKey } from '../core/message/address.ts';
 import type { ApiKey, Scope } from '../core/submit/api-key.ts';
 import { EXCHANGE_LIMITS, type MailboxLimits } from '../core/mailbox/mailbox.ts';
@@ -110,8 +112,8 @@ function openFile({ CONFIG_FILE }: Values, faults: Fault[]): ConfigFile | undefi
     faults.push(...found);
     return file;
   } catch (error) {
-    if (CONFIG_FILE === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    faults.push({ where: 'CONFIG_FILE', message: `cannot be read: ${(error as Error).message}` });
+    if (CONFIG_FILE === undefined && isErrno(error, 'ENOENT')) return undefined;
+    faults.push({ where: 'CONFIG_FILE', message: `cannot be read: ${messageOf(error)}` });
     return undefined;
   }
 }
@@ -182,7 +184,7 @@ function roleFaults(config: Config, role: Role): Fault[] {
   if (role !== 'all' && config.mailboxes.length === 0) {
     faults.push({ where: 'M365_MAILBOX', message: 'is required: the sandbox runs only with npm start' });
   }
-  if (isServing(role) && config.apiKeys.length === 0 && !isLoopback(config.listen.host)) {
+  if (isServing(role) && config.apiKeys.length === 0 && !isLoopbackHost(config.listen.host)) {
     faults.push({
       where: 'API_KEYS',
       message: `is required with HOST=${config.listen.host}: without a key anyone on that network could send as you. Set name:secret, or HOST=127.0.0.1`,
@@ -195,8 +197,8 @@ function isServing(role: Role): boolean {
   return role === 'all' || role === 'api';
 }
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || isLoopback(host);
 }
 
 function inMs([first, ...rest]: readonly [number, ...number[]]): [number, ...number[]] {

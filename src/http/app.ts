@@ -12,6 +12,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { ApiKey } from '../core/submit/api-key.ts';
+import type { KeyGuard } from '../core/submit/key-guard.ts';
 import type { CountRequest } from '../core/submit/request-rate.ts';
 import { answerClientError, answerError } from './errors.ts';
 import { closeGracefully, logAnswers, makeRequestId, refuseOtherMethods, setHeaders } from './hooks.ts';
@@ -41,6 +42,7 @@ export interface AppDependencies
     HealthDependencies {
   /** Without keys, only this machine is served. */
   readonly keys: () => readonly ApiKey[];
+  readonly guard: KeyGuard;
   readonly countRequest: CountRequest;
   readonly sandbox?: SandboxMessages;
   readonly logger: FastifyBaseLogger;
@@ -102,7 +104,7 @@ export function buildApp(dependencies: AppDependencies): FastifyInstance {
 
 /** The routes that need a key. */
 function addGuardedRoutes(app: FastifyInstance, dependencies: AppDependencies): void {
-  requireKey(app, dependencies.keys, dependencies.countRequest);
+  requireKey(app, dependencies);
   limitReceiving(app, { ...RECEIVING_LIMITS, ...dependencies.receiving });
   // In a context of its own, so that the documentation begins with POST /send.
   inContext(app, (sending) => sendRoute(sending, dependencies));

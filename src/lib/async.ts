@@ -82,12 +82,11 @@ export function makeSemaphore(): Semaphore {
     get taken() {
       return taken;
     },
-    acquire: () => {
-      const { promise, resolve } = Promise.withResolvers<Slot | undefined>();
-      waiting.push(resolve);
-      grant();
-      return promise;
-    },
+    acquire: () =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+        grant();
+      }),
     release: () => {
       taken -= 1;
       grant();

@@ -1,10 +1,10 @@
-/** The server's certificate from its files. A renewed one is taken over while the server runs; a wrong one is not. */
+/** The server's certificate from its files. A renewed one is used without a restart; an invalid one is ignored. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Log } from './log.ts';
 
-/** PEM, the chain with the certificate. */
+/** PEM, the certificate with its chain. */
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
@@ -15,18 +15,18 @@ export interface CertificateFiles {
   readonly keyPath: string;
 }
 
-/** @throws Error when a file can't be read, or the two do not fit together. */
+/** @throws Error when a file cannot be read, or the two do not match. */
 export function readCertificate({ certPath, keyPath }: CertificateFiles): Certificate {
   const certificate = { cert: readFileSync(certPath, 'utf8'), key: readFileSync(keyPath, 'utf8') };
   createSecureContext(certificate);
   return certificate;
 }
 
-/** Whoever renews in time has done so when a fifth of its life is left, or 30 days. */
+/** Renewals are due before the last fifth of the certificate's life, or its last 30 days. */
 const WARNING_MS_MAX = 30 * 86_400_000;
 const WARNING_SHARE = 1 / 5;
 
-/** When the certificate ends, and from when on that is worth a warning. */
+/** When the certificate ends, and when warnings start. */
 export function endOf({ cert }: Certificate): { readonly end: Date; readonly warnFrom: Date } {
   const { validFromDate, validToDate: end } = new X509Certificate(cert);
   const lifeMs = end.getTime() - validFromDate.getTime();
@@ -34,29 +34,29 @@ export function endOf({ cert }: Certificate): { readonly end: Date; readonly war
 }
 
 export interface CertificateWatch {
-  /** Watches these files from now on, and looks at once. */
+  /** Watches these files from now on, and checks them at once. */
   readonly watch: (files: CertificateFiles) => void;
   readonly close: () => void;
 }
 
 export interface CertificateWatchOptions {
-  /** What is known; undefined: nothing yet. */
+  /** The current certificate, if any. */
   readonly first: Certificate | undefined;
   readonly onChange: (certificate: Certificate) => void;
   readonly lookMs: number;
   readonly log: Log;
 }
 
-/** Tells of another certificate in the files. They are looked at: one that comes by a changed link tells nobody. */
+/** Reports a changed certificate. The files are polled: a certificate behind a changed link causes no event. */
 export function openCertificateWatch({ first, onChange, lookMs, log }: CertificateWatchOptions): CertificateWatch {
   let known = first;
   let stop: (() => void) | undefined;
   const look = (files: CertificateFiles) => {
-    const found = readOrTell(files, log);
+    const found = readOrLog(files, log);
     if (!found || (found.cert === known?.cert && found.key === known.key)) return;
     known = found;
     onChange(found);
-    log.info({ ...files }, 'SMTP: another certificate');
+    log.info({ ...files }, 'SMTP: certificate renewed');
   };
   return {
     watch: (files) => {
@@ -76,12 +76,12 @@ function watchFiles({ certPath, keyPath }: CertificateFiles, lookMs: number, loo
   };
 }
 
-/** Between the writing of one file and the other they do not fit: the next look may find both. */
-function readOrTell(files: CertificateFiles, log: Log): Certificate | undefined {
+/** While only one of the files is written they do not match: the next check finds both. */
+function readOrLog(files: CertificateFiles, log: Log): Certificate | undefined {
   try {
     return readCertificate(files);
   } catch (err) {
-    log.warn({ err, ...files }, 'SMTP: the certificate is not taken over, the old one stays');
+    log.warn({ err, ...files }, 'SMTP: the certificate cannot be used, the old one stays');
     return undefined;
   }
 }

@@ -1,9 +1,10 @@
-/** Who a client is: by its login, by its network, or, where no key is configured, by being this machine. */
+/** Identifies a client: by its login, by its network, or, when no key is configured, as this machine. */
 import type { SMTPServerSession } from 'smtp-server';
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import { ANYONE, type ApiKey, hasExpired, isLoopbackAddress } from '../core/submit/api-key.ts';
+import { ANYONE, type ApiKey, hasExpired } from '../core/submit/api-key.ts';
+import { isLoopback } from '../lib/ip.ts';
 
-/** Clients of these addresses need neither TLS nor a login: they are this key. */
+/** Clients of these addresses need neither TLS nor a login: they send as this key. */
 export interface TrustedNetwork {
   readonly address: string;
   readonly prefix: number;
@@ -14,7 +15,7 @@ export interface TrustedNetwork {
 export type SmtpClient = Pick<ApiKey, 'name' | 'scopes'> & Partial<ApiKey>;
 
 export interface Clients {
-  /** Who may send in this session, by the keys of now; undefined before the login. */
+  /** Who may send in this session, by the current keys; undefined before the login. */
   readonly clientOf: (session: SMTPServerSession) => SmtpClient | undefined;
   readonly isTrusted: (address: string) => boolean;
 }
@@ -24,7 +25,7 @@ export function openClients(keys: () => readonly ApiKey[], networks: () => reado
   return {
     clientOf: ({ user, remoteAddress }) => {
       const known = keys();
-      if (known.length === 0) return isLoopbackAddress(remoteAddress) ? ANYONE : undefined;
+      if (known.length === 0) return isLoopback(remoteAddress) ? ANYONE : undefined;
       if (user !== undefined && user !== false) return known.find((key) => isSame(key, user as SmtpClient));
       const name = keyOfNetwork(remoteAddress);
       return name === undefined ? undefined : known.find((key) => key.name === name && !hasExpired(key));

@@ -1,6 +1,6 @@
 /**
- * One client's connection: smtp-server's, with our enhanced codes in its replies, and an end to clients that only play,
- * that dawdle, or that this server has no more time for.
+ * One client's connection: smtp-server's, with enhanced codes in its replies, and limits for clients that send only commands,
+ * are too slow, or are connected when the server stops.
  */
 import type { Socket } from 'node:net';
 import type { SMTPServer, SMTPServerSession } from 'smtp-server';
@@ -10,10 +10,10 @@ import { withBrackets, withName, withoutSender } from './tolerant-syntax.ts';
 import { clearer, enhancedCode, MUST_STARTTLS, NO_END, STOPPING } from './reply.ts';
 import { isTls, TLS_TOO_EARLY } from './tls-trouble.ts';
 
-/** What a client was told, without the words: they may hold an address. */
+/** A reply without its text, which may contain an address. */
 export interface SentReply {
   readonly code: number;
-  /** Where it is ours. */
+  /** Set when the text is ours. */
   readonly enhanced?: string;
 }
 
@@ -29,7 +29,7 @@ const CLOSING = 421;
 const ACCEPTED = /^2\.0\.0 Ok: queued/;
 
 export class Connection extends SMTPConnection {
-  /** Whether a mail is being received, or submitted. */
+  /** Whether a message is being received or submitted. */
   isReceiving = false;
   readonly #context: ConnectionContext;
   #replies = 0;
@@ -39,7 +39,7 @@ export class Connection extends SMTPConnection {
   constructor(server: SMTPServer, socket: Socket, context: ConnectionContext) {
     super(server, socket);
     this.#context = context;
-    this.endsIn(context.limits.loginMs, '4.4.2 Too long without a login');
+    this.endsIn(context.limits.loginMs, '4.4.2 Timeout: no login');
   }
 
   override init(): void {
@@ -70,22 +70,22 @@ export class Connection extends SMTPConnection {
   /** Each reply of smtp-server and of ours goes through here. */
   override send(code: number, given?: string | string[] | null, about?: string | false): void {
     const text = clearer(given);
-    // smtp-server knows no AUTH where it is turned off, and would not say why.
+    // smtp-server does not know AUTH when it is disabled, and would not say why.
     if (code === 500 && about === 'AUTH') super.send(530, MUST_STARTTLS, false);
     else super.send(code, text, enhancedCode(text) ? false : about);
-    if (!this._socket.destroyed) this.#tell(code, enhancedCode(text));
+    if (!this._socket.destroyed) this.#report(code, enhancedCode(text));
     if (code === CLOSING) return;
     if (this.#context.isStopping() && !this.isReceiving) this.send(CLOSING, STOPPING);
     else this.#count(code, text);
   }
 
-  /** The connection ends then, whatever it is doing, unless it is given another time. */
+  /** Ends the connection after this time, unless it is called again. */
   endsIn(ms: number, text: string): void {
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.send(CLOSING, text), ms).unref();
   }
 
-  /** Ends it without another word. */
+  /** Ends it without a reply. */
   cut(): void {
     this._socket.destroy();
   }
@@ -100,7 +100,7 @@ export class Connection extends SMTPConnection {
     if (isTls(first)) this.emit('error', Object.assign(new Error('TLS before STARTTLS'), { code: TLS_TOO_EARLY }));
   }
 
-  #tell(code: number, enhanced: string | undefined): void {
+  #report(code: number, enhanced: string | undefined): void {
     this.#context.onReply({ code, ...(enhanced && { enhanced }) }, this);
   }
 
@@ -111,6 +111,6 @@ export class Connection extends SMTPConnection {
     this.#errors = accepted ? 0 : this.#errors + (code >= 500 ? 1 : 0);
     const most = isKnown(this.session) ? limits.replies : limits.repliesBeforeLogin;
     if (this.#errors >= limits.errors) this.send(CLOSING, '4.7.0 Too many errors');
-    else if (this.#replies >= most) this.send(CLOSING, '4.7.0 Too many commands without a mail');
+    else if (this.#replies >= most) this.send(CLOSING, '4.7.0 Too many commands without a message');
   }
 }

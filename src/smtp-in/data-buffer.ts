@@ -1,19 +1,19 @@
-/** Gathers a mail's bytes as they come, each copied once, and their digest. */
+/** Collects a message's bytes as they arrive, each copied once, and their digest. */
 import { createHash } from 'node:crypto';
 
 const FIRST_BYTES = 64 * 1024;
 
-export class Collector {
+export class DataBuffer {
   readonly #hash = createHash('sha256');
   #buffer: Buffer;
   #bytes = 0;
 
-  /** `expected`: the size that the client told, if it did; memory that is not written to costs nothing. */
+  /** `expected`: the size that the client announced. Memory that is not written to costs nothing. */
   constructor(expected = 0) {
     this.#buffer = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, expected));
   }
 
-  /** How many bytes it has been given. */
+  /** How many bytes it has. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -26,7 +26,7 @@ export class Collector {
     this.#hash.update(piece);
   }
 
-  /** Lets go of what it has, and answers with how much that was. */
+  /** Drops what it has; returns how many bytes that was. */
   drop(): number {
     const dropped = this.#bytes;
     this.#buffer = Buffer.alloc(0);

@@ -1,11 +1,11 @@
-/** What smtp-server asks of us while a session goes on: who the client is, and what becomes of its mail. */
+/** The callbacks of smtp-server in a session: who the client is, and whether its message is accepted. */
 import type { SMTPServerOptions, SMTPServerSession } from 'smtp-server';
 import type { Connection } from './connection.ts';
 import { type LoginContext, logIn } from './login.ts';
-import { beginMail, checkRecipient, type MailContext, takeMail } from './mail.ts';
-import { Reply } from './reply.ts';
+import { beginMessage, checkRecipient, type ReceiveContext, receiveMessage } from './receive.ts';
+import { SmtpRejection } from './reply.ts';
 
-export interface HandlerContext extends LoginContext, MailContext {
+export interface HandlerContext extends LoginContext, ReceiveContext {
   readonly hasTls: () => boolean;
   readonly connectionOf: (session: SMTPServerSession) => Connection | undefined;
 }
@@ -14,7 +14,7 @@ type Handlers = Required<
   Pick<SMTPServerOptions, 'onConnect' | 'onSecure' | 'onAuth' | 'onMailFrom' | 'onRcptTo' | 'onData'>
 >;
 
-/** What sendmail once had, and what is for proxies: no client needs it. */
+/** Commands of old sendmails, and commands for proxies: no client needs them. */
 export const OFF = ['WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD', 'LHLO'];
 
 export function makeHandlers(context: HandlerContext): Handlers {
@@ -30,11 +30,11 @@ export function makeHandlers(context: HandlerContext): Handlers {
         (error: Error) => done(error),
       );
     },
-    onMailFrom: (sender, session, done) => answer(() => beginMail(sender, session, context), done),
+    onMailFrom: (sender, session, done) => answer(() => beginMessage(sender, session, context), done),
     onRcptTo: (address, _session, done) => answer(async () => checkRecipient(address), done),
     onData: (stream, session, done) => {
       const finish = beginData(session, context);
-      takeMail(stream, session, context).then(
+      receiveMessage(stream, session, context).then(
         (text) => finish(() => done(null, text)),
         (error: Error) => finish(() => done(replyOf(error, context))),
       );
@@ -56,14 +56,15 @@ function settle(
 ): void {
   const mayLogIn = session.secure || isTrusted(session.remoteAddress);
   session.disabledCommands = [...OFF, ...(hasTls() ? [] : ['STARTTLS']), ...(mayLogIn ? [] : ['AUTH'])];
-  if (clientOf(session)) connectionOf(session)?.endsIn(limits.sessionMs, '4.4.2 The session is too long');
+  if (clientOf(session))
+    connectionOf(session)?.endsIn(limits.sessionMs, '4.4.2 The session has reached its time limit');
 }
 
-/** A mail is being received from now on, until the answer to it is given by what comes back. */
+/** A message is in progress from now on, until the result is called with its reply. */
 function beginData(session: SMTPServerSession, { connectionOf, limits }: HandlerContext): (give: () => void) => void {
   const connection = connectionOf(session);
   if (connection) connection.isReceiving = true;
-  const late = setTimeout(() => connection?.send(421, '4.4.2 The mail takes too long'), limits.dataMs);
+  const late = setTimeout(() => connection?.send(421, '4.4.2 The message takes too long'), limits.dataMs);
   return (give) => {
     clearTimeout(late);
     if (connection) connection.isReceiving = false;
@@ -71,12 +72,12 @@ function beginData(session: SMTPServerSession, { connectionOf, limits }: Handler
   };
 }
 
-/** A fault of ours is told in the log, and to the client as something that may be over by the next time. */
-function replyOf(error: Error, { log }: HandlerContext): Reply {
-  if (error instanceof Reply) return error;
-  if (isGone(error)) log.debug({ err: error }, 'SMTP: a client went away in the middle of a mail');
-  else log.error({ err: error }, 'SMTP: a mail could not be taken');
-  return new Reply(451, '4.3.0 A fault of this server: send it again later');
+/** Our own faults are logged, and the client is asked to try again. */
+function replyOf(error: Error, { log }: HandlerContext): SmtpRejection {
+  if (error instanceof SmtpRejection) return error;
+  if (isGone(error)) log.debug({ err: error }, 'SMTP: a client disconnected during a message');
+  else log.error({ err: error }, 'SMTP: a message could not be received');
+  return new SmtpRejection(451, '4.3.0 Internal error: send it again later');
 }
 
 function isGone({ code }: NodeJS.ErrnoException): boolean {

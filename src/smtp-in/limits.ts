@@ -1,31 +1,34 @@
-/** What clients may take of this server: connections, memory and time. Each limit has its name here. */
+/** The limits of clients: connections, memory and time. */
 
 export interface SmtpInLimits {
   readonly connections: number;
   readonly connectionsPerClient: number;
-  /** Bytes of mails that are being received, of all clients together; a small machine has less, see below. */
+  /** Bytes of messages in progress, of all clients together; less on a small machine, see below. */
   readonly receivingBytes: number;
-  /** Replies of one connection between two accepted mails: enough for all recipients, not for play. */
+  /** Replies of one connection between two accepted messages: enough for all recipients. */
   readonly replies: number;
   readonly repliesBeforeLogin: number;
-  /** Refusals (5xx) of one connection between two accepted mails. */
+  /** Refusals (5xx) of one connection between two accepted messages. */
   readonly errors: number;
-  /** From the connection to the greeting: who talks before it is no mail program. */
+  /** From the connection to the greeting. A client that talks before it is not a mail program. */
   readonly greetingMs: number;
-  /** How long the answer to a wrong login takes. */
+  /** The delay of the reply to a wrong login. */
   readonly wrongLoginDelayMs: number;
   /** From the connection to the login, TLS included. */
   readonly loginMs: number;
-  /** Without a byte from the client: RFC 5321 4.5.3.2.7 asks for 5 minutes. */
+  /** Without a byte from the client: RFC 5321 4.5.3.2.7 requires 5 minutes. */
   readonly idleMs: number;
-  /** For one mail from DATA to its end: 35 MB need a line of 0.5 Mbit/s. */
+  /** For one message from DATA to its end: 35 MB need 0.5 Mbit/s. */
   readonly dataMs: number;
   readonly sessionMs: number;
-  /** For mails that are being received when the server closes. */
+  /** For messages in progress when the server closes. */
   readonly closeMs: number;
-  /** How often the files of the certificate are looked at. */
+  /** How often the certificate's files are checked. */
   readonly certificateLookMs: number;
 }
+
+/** The name that clients see: the host's own name stays private. */
+export const SERVER_NAME = 'relay365';
 
 const MEGABYTE = 1024 ** 2;
 
@@ -46,66 +49,10 @@ export const LIMITS: SmtpInLimits = {
   certificateLookMs: 10_000,
 };
 
-/** A mail takes some three times its size until Redis has it, and there must be room for all else. */
+/** A message takes about three times its size until Redis has it, and everything else needs memory too. */
 const RECEIVING_SHARE = 1 / 8;
 
-/** How many bytes of mails may be received at a time, for a process with this memory: one of the largest always. */
+/** The bytes of messages that may be in progress at a time with this memory: always enough for one of the largest. */
 export function receivingBytesFor(memoryBytes: number, mostBytes: number, sizeBytesMax: number): number {
   return Math.min(mostBytes, Math.max(sizeBytesMax, memoryBytes * RECEIVING_SHARE));
-}
-
-/** Counts what is open, in all and by client: an IPv4 address, or the network of an IPv6 one. */
-export class Places {
-  readonly #max: number;
-  readonly #perClientMax: number;
-  readonly #byClient = new Map<string, number>();
-  #all = 0;
-
-  constructor({ connections, connectionsPerClient }: Pick<SmtpInLimits, 'connections' | 'connectionsPerClient'>) {
-    this.#max = connections;
-    this.#perClientMax = connectionsPerClient;
-  }
-
-  /** Gives the place back when called, once; undefined when there is none. */
-  take(client: string): (() => void) | undefined {
-    const own = this.#byClient.get(client) ?? 0;
-    if (this.#all >= this.#max || own >= this.#perClientMax) return undefined;
-    this.#add(client, 1);
-    let held = true;
-    return () => {
-      if (held) this.#add(client, -1);
-      held = false;
-    };
-  }
-
-  #add(client: string, by: number): void {
-    this.#all += by;
-    const own = (this.#byClient.get(client) ?? 0) + by;
-    if (own > 0) this.#byClient.set(client, own);
-    else this.#byClient.delete(client);
-  }
-}
-
-/** Bytes that are in memory, never more than the most. */
-export class MemoryBudget {
-  readonly #max: () => number;
-  #used = 0;
-
-  constructor(max: () => number) {
-    this.#max = max;
-  }
-
-  has(bytes: number): boolean {
-    return this.#used + bytes <= this.#max();
-  }
-
-  take(bytes: number): boolean {
-    if (!this.has(bytes)) return false;
-    this.#used += bytes;
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.#used -= bytes;
-  }
 }

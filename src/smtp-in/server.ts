@@ -1,6 +1,6 @@
 /**
- * The submission server (RFC 6409): for programs and devices that can only speak SMTP. Promises: 250 means that the
- * queue has the mail; nobody sends without a key, or the place of one; what is being received when it closes is answered.
+ * The submission server (RFC 6409) for programs and devices that only speak SMTP. Promises: 250 means that the message is
+ * queued; every client has a key or a trusted network; messages in progress at a shutdown get their reply.
  */
 import type { Certificate } from './certificate.ts';
 import { SubmissionServer, type SubmissionServerOptions } from './submission-server.ts';
@@ -16,7 +16,7 @@ export interface SmtpIn {
   readonly port: number | undefined;
   readonly tlsPort: number | undefined;
   renew(certificate: Certificate): void;
-  /** Answers what is being received, tells the others to go, and ends. */
+  /** Answers messages in progress, disconnects the others, and ends. */
   close(): Promise<void>;
 }
 

@@ -1,13 +1,13 @@
 /**
- * A dot alone on a line whose ends are not both CR LF. It ends no mail here, but where it did, what follows would be
- * commands: that is how mails are smuggled (CVE-2023-51764), and no honest client sends it.
+ * A line with only a dot whose line ends are not both CR LF. It does not end a message here. On servers where it does, what
+ * follows would be commands: that is SMTP smuggling (CVE-2023-51764), and no honest client sends it.
  */
 
 const CR = 0x0d;
 const LF = 0x0a;
 const DOT = 0x2e;
 
-/** `bytes` is the mail without its dot stuffing. Byte by byte: a mail of nothing but dots must not cost seconds. */
+/** `bytes` is the message without its dot stuffing. Byte by byte: a message of only dots must not cost seconds. */
 export function hasFalseEnd(bytes: Buffer): boolean {
   for (let at = 1; at < bytes.length - 1; at += 1)
     if (bytes[at] === DOT && isEnd(bytes[at - 1]) && isEnd(bytes[at + 1]) && !isWhole(bytes, at)) return true;

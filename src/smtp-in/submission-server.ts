@@ -1,13 +1,13 @@
 /**
  * The ports of the submission server and what their connections share. The listeners are our own: a client is counted
- * before a byte of it is read, and at the close those that are sending are known from those that are not.
+ * before a byte is read, and a shutdown can tell connections with a message in progress from idle ones.
  */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { totalmem } from 'node:os';
 import { SMTPServer, type SMTPServerSession } from 'smtp-server';
 import type { ApiKey } from '../core/submit/api-key.ts';
-import { makeKeyGuard, networkOf } from '../core/submit/key-guard.ts';
+import type { KeyGuard } from '../core/submit/key-guard.ts';
 import { type Directory, RECIPIENTS_MAX } from '../core/mailbox/mailbox.ts';
 import type { CountRequest } from '../core/submit/request-rate.ts';
 import type { Outbox } from '../core/submit/outbox.ts';
@@ -15,21 +15,24 @@ import type { Certificate } from './certificate.ts';
 import { type Clients, openClients, type TrustedNetwork } from './clients.ts';
 import { Connection, type SentReply } from './connection.ts';
 import { type HandlerContext, makeHandlers, OFF } from './handlers.ts';
-import { MemoryBudget, LIMITS, Places, receivingBytesFor, type SmtpInLimits } from './limits.ts';
+import { networkOf } from '../lib/ip.ts';
+import { ConnectionLimit } from './connection-limit.ts';
+import { LIMITS, receivingBytesFor, SERVER_NAME, type SmtpInLimits } from './limits.ts';
+import { MemoryBudget } from './memory-budget.ts';
 import type { Log } from './log.ts';
-import { SERVER_NAME } from './received.ts';
 import { STOPPING } from './reply.ts';
 import { tlsTrouble } from './tls-trouble.ts';
 
 export interface SubmissionServerOptions {
   readonly host: string;
-  /** Undefined: no TLS, and so no login, until there is one. */
+  /** Undefined: no TLS, and so no login, until one is set. */
   readonly certificate?: Certificate;
   readonly keys: () => readonly ApiKey[];
   readonly trustedNetworks: () => readonly TrustedNetwork[];
   readonly rewritesFrom: (client: string) => boolean;
   readonly directory: () => Directory;
   readonly submit: Outbox['submit'];
+  readonly guard: KeyGuard;
   readonly countRequest: CountRequest;
   readonly onReply: (code: number) => void;
   readonly log: Log;
@@ -39,7 +42,7 @@ export interface SubmissionServerOptions {
 export class SubmissionServer {
   readonly #options: SubmissionServerOptions;
   readonly #limits: SmtpInLimits;
-  readonly #places: Places;
+  readonly #connectionLimit: ConnectionLimit;
   readonly #clients: Clients;
   readonly #context: HandlerContext;
   readonly #connections = new Map<SMTPServerSession, Connection>();
@@ -54,9 +57,9 @@ export class SubmissionServer {
     this.#options = options;
     this.#limits = limits;
     this.#certificate = options.certificate;
-    this.#places = new Places(limits);
+    this.#connectionLimit = new ConnectionLimit(limits);
     const sizeBytesMax = () => largest(options.directory());
-    // Asked for once: the answer stands in files of the system.
+    // Read once: the answer is in files of the system.
     const memory = memoryBytes();
     this.#clients = openClients(options.keys, options.trustedNetworks);
     this.#context = {
@@ -66,14 +69,13 @@ export class SubmissionServer {
       hasTls: () => this.#certificate !== undefined,
       sizeBytesMax,
       budget: new MemoryBudget(() => receivingBytesFor(memory, limits.receivingBytes, sizeBytesMax())),
-      guard: makeKeyGuard(() => performance.now()),
       connectionOf: (session) => this.#connections.get(session),
     };
   }
 
-  /** Answers with the port that it listens at. */
+  /** Resolves to the port. */
   async listen(port: number, tlsFirst: boolean): Promise<number> {
-    // smtp-server has a certificate of its own, whose key everybody knows.
+    // smtp-server has a default certificate, whose key is public.
     if (tlsFirst && !this.#certificate) throw new Error('TLS from the first byte needs a certificate.');
     const smtp = this.#makeServer(tlsFirst);
     const listener = createServer((socket) => this.#accept(socket, smtp, tlsFirst));
@@ -99,7 +101,7 @@ export class SubmissionServer {
 
   async #end(): Promise<void> {
     for (const listener of this.#listeners) listener.close();
-    // First `#closing` is set: what is answered from here on ends with a 421.
+    // `#closing` must be set first: from here on each reply is followed by a 421.
     await Promise.resolve();
     for (const connection of this.#connections.values()) if (!connection.isReceiving) connection.send(421, STOPPING);
     if (this.#connections.size === 0) return;
@@ -122,37 +124,38 @@ export class SubmissionServer {
   }
 
   #accept(socket: Socket, smtp: SMTPServer, tlsFirst: boolean): void {
-    const giveBack = this.#closing !== undefined ? undefined : this.#places.take(networkOf(socket.remoteAddress ?? ''));
-    if (giveBack) this.#open(socket, smtp, giveBack);
+    const release =
+      this.#closing !== undefined ? undefined : this.#connectionLimit.take(networkOf(socket.remoteAddress ?? ''));
+    if (release) this.#open(socket, smtp, release);
     else refuse(socket, tlsFirst);
   }
 
-  #open(socket: Socket, smtp: SMTPServer, giveBack: () => void): void {
+  #open(socket: Socket, smtp: SMTPServer, release: () => void): void {
     const connection = new Connection(smtp, socket, {
       limits: this.#limits,
       isKnown: (session) => this.#clients.clientOf(session) !== undefined,
       isStopping: () => this.#closing !== undefined,
-      onReply: (reply, from) => this.#tellReply(reply, from),
+      onReply: (reply, from) => this.#logReply(reply, from),
       onEnd: ({ session }) => {
-        giveBack();
+        release();
         this.#connections.delete(session);
         if (this.#connections.size === 0) this.#onEmpty();
       },
     });
     this.#connections.set(connection.session, connection);
-    // An end may come as several errors, of which the first tells most.
-    connection.once('error', (err) => tellError(err, connection, this.#options.log));
+    // A disconnect may cause several errors; the first says most.
+    connection.once('error', (err) => logError(err, connection, this.#options.log));
     connection.on('error', () => undefined);
     connection.init();
   }
 
-  /** A device shows nobody why its mail was refused: the log does. */
-  #tellReply({ code, enhanced }: SentReply, { session, remoteAddress: ip }: Connection): void {
+  /** Devices rarely show why a message was refused: the log does. */
+  #logReply({ code, enhanced }: SentReply, { session, remoteAddress: ip }: Connection): void {
     this.#options.onReply(code);
     if (code < 400) return;
     const client = this.#clients.clientOf(session)?.name;
     const fields = { ip, ...(client && { client }), code, ...(enhanced && { enhanced }) };
-    this.#options.log[OUR_TROUBLE.includes(code) ? 'warn' : 'info'](fields, 'SMTP: refused');
+    this.#options.log[OUR_FAULTS.includes(code) ? 'warn' : 'info'](fields, 'SMTP: refused');
   }
 
   #makeServer(tlsFirst: boolean): SMTPServer {
@@ -169,11 +172,11 @@ export class SubmissionServer {
         return sizeBytesMax();
       },
       maxRecipients: RECIPIENTS_MAX,
-      // Devices have strange senders, which are not used, and recipients are read again: see mail.ts.
+      // Devices have strange senders, which are ignored, and recipients are parsed again: see receive.ts.
       lenientAddressParsing: true,
       maxCommandLength: 4_096,
       authMethods: ['PLAIN', 'LOGIN'],
-      // Who may send is asked at MAIL and at the end of DATA: a trusted network needs no login.
+      // The client is checked at MAIL and at the end of DATA: a trusted network needs no login.
       authOptional: true,
       // AUTH is turned off in each session that may not log in.
       allowInsecureAuth: true,
@@ -187,14 +190,14 @@ export class SubmissionServer {
   }
 }
 
-/** For a client to read why, and to go by itself. */
+/** Time for a client to read the reason and to disconnect by itself. */
 const LAST_WORD_MS = 500;
-const OUR_TROUBLE = [451, 452];
+const OUR_FAULTS = [451, 452];
 
-function tellError(err: Error, { remoteAddress: ip }: Connection, log: Log): void {
-  const trouble = tlsTrouble(err);
-  if (trouble === undefined) log.debug({ err }, 'SMTP: a connection failed');
-  else log.info({ ip, code: (err as NodeJS.ErrnoException).code }, `SMTP: no TLS with a client, for ${trouble}`);
+function logError(err: Error, { remoteAddress: ip }: Connection, log: Log): void {
+  const reason = tlsTrouble(err);
+  if (reason === undefined) log.debug({ err }, 'SMTP: a connection failed');
+  else log.info({ ip, code: (err as NodeJS.ErrnoException).code }, `SMTP: TLS with a client failed: ${reason}`);
 }
 
 /** Of the machine, or of the container that this process runs in. */

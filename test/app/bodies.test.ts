@@ -52,7 +52,7 @@ const EML = [
 ].join('\r\n');
 
 describe('message/rfc822', () => {
-  test('goes to those of each Bcc, of which there should be one', async () => {
+  test('goes to the recipients of every Bcc, though only one is allowed', async () => {
     const service = await open();
     const eml = 'To: a@example.com\r\nBcc: b@example.com\r\nSubject: x\r\nBcc: c@example.com\r\n\r\nx';
     const { body } = await post(service, 'message/rfc822', eml);
@@ -65,7 +65,7 @@ describe('message/rfc822', () => {
     ]);
   });
 
-  test('goes out byte for byte but for Bcc, to everyone whom it names', async () => {
+  test('is sent byte for byte except for Bcc, to all of its recipients', async () => {
     const service = await open();
     const { status, body } = await post(service, 'message/rfc822', EML);
     expect([status, body.messageId]).toEqual([202, '<made-elsewhere@shop.example>']);
@@ -88,7 +88,7 @@ describe('message/rfc822', () => {
     ]);
   });
 
-  test('gets what it lacks: Date, Message-ID, From; and CRLF in the place of bare LF and CR', async () => {
+  test('gets a missing Date, Message-ID and From, and CRLF instead of bare LF and CR', async () => {
     const service = await open();
     const { body } = await post(service, 'message/rfc822', 'To: a@example.com\nSubject: x\n\nOne\rTwo\nThree\r\n');
     await service.until(body.id, isFinal);
@@ -101,7 +101,7 @@ describe('message/rfc822', () => {
     );
   });
 
-  test('goes to the recipients of ?to= alone, when there are any', async () => {
+  test('goes only to the recipients of ?to=, when it is given', async () => {
     const service = await open();
     const { body } = await post(
       service,
@@ -154,7 +154,7 @@ describe('message/rfc822', () => {
     ).toBe(true);
   });
 
-  test('is refused with all that is wrong in its query and its header', async () => {
+  test('is refused with everything that is wrong in its query and its header', async () => {
     const service = await open({ workers: 0 });
     const query = '?to=nobody&mailbox=x@example.com&priority=now&sendAt=later&expiresAt=never&cc=a@example.com';
     const { status, body } = await post(service, 'message/rfc822', 'From: nobody\r\n\r\nx', query);
@@ -164,7 +164,7 @@ describe('message/rfc822', () => {
     ]);
   });
 
-  test('in JSON has no place for the query of a ready mail', async () => {
+  test('has query parameters that JSON does not', async () => {
     const service = await open({ workers: 0 });
     const { status, body } = await service.request('POST', '/send?to=a@example.com', {
       to: 'a@example.com',
@@ -173,7 +173,7 @@ describe('message/rfc822', () => {
     expect([status, body.errors[0].field]).toEqual([422, '?to']);
   });
 
-  test('of the same bytes and Idempotency-Key is one mail', async () => {
+  test('with the same bytes and Idempotency-Key is queued once', async () => {
     const service = await open({ workers: 0 });
     const headers = { 'content-type': 'message/rfc822', 'idempotency-key': 'k' };
     const send = (body: string) => fetch(`${service.url}/send`, { method: 'POST', headers, body });
@@ -187,7 +187,7 @@ describe('an international address', () => {
   const TO = { name: 'Jörg', address: 'jörg@bücher.example' };
   const ASCII = 'jörg@xn--bcher-kva.example';
 
-  test('in JSON goes out as it is before the @, and by IDNA after it, in envelope and header', async () => {
+  test('in JSON is sent unchanged before the @, and by IDNA after it, in envelope and header', async () => {
     const service = await open();
     const id = await service.send({ to: TO, cc: '用户@例え.example', replyTo: 'antwort@bücher.example' });
     const { status, to } = await service.until(id, isFinal);
@@ -202,7 +202,7 @@ describe('an international address', () => {
     ]);
   });
 
-  test('in a ready mail stays as it is in the header', async () => {
+  test('in a raw message stays unchanged in the header', async () => {
     const service = await open();
     const mail = `From: sandbox@relay365.example\r\nTo: Jörg <${TO.address}>\r\nDate: Tue, 24 Nov 2026 02:00:00 +0100\r\nMessage-ID: <a@x.example>\r\nSubject: Grüße\r\n\r\nGrüße\r\n`;
     const { body } = await post(service, 'message/rfc822', mail);
@@ -215,7 +215,7 @@ describe('an international address', () => {
     expect(lastRaw(service).toString('utf8')).toBe(mail);
   });
 
-  test('has its text in any charset go out byte for byte', async () => {
+  test('with text in any charset is sent byte for byte', async () => {
     const service = await open();
     const head =
       'From: sandbox@relay365.example\r\nTo: a@example.com\r\nDate: Tue, 24 Nov 2026 02:00:00 +0100\r\nMessage-ID: <b@x.example>\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n';
@@ -230,7 +230,7 @@ describe('an international address', () => {
 const SMALL = 'mailboxes:\n  - address: sandbox@relay365.example\n    limits: { messageSizeMegabytes: 1 }\n';
 
 describe('multipart/form-data', () => {
-  test('of curl -F with files arrives byte-true', async () => {
+  test('of curl -F with files arrives byte for byte', async () => {
     const service = await open();
     const bytes = randomBytes(3 * 1024 ** 2);
     const file = temporaryFile('report.bin', bytes);
@@ -265,7 +265,7 @@ describe('multipart/form-data', () => {
     expect([response.status, body.errors.map(({ field }) => field)]).toEqual([422, wanted]);
   });
 
-  test('a file under another name, and a field given twice, are refused by name', async () => {
+  test('with a file under another name or a repeated field is refused', async () => {
     const service = await open({ workers: 0 });
     const form = new FormData();
     form.append('to', 'a@example.com');
@@ -277,7 +277,7 @@ describe('multipart/form-data', () => {
     expect([response.status, body.errors.map(({ field }) => field)]).toEqual([422, ['text', 'file']]);
   });
 
-  test('takes an object as JSON by its content type too', async () => {
+  test('accepts an object with the content type of JSON', async () => {
     const service = await open({ workers: 0 });
     const json = 'metadata={"order":"4711"};type=application/json';
     const form = ['to=a@example.com', 'text=x', json, 'cc=["b@example.com","c@example.com"];type=application/json'];
@@ -286,7 +286,7 @@ describe('multipart/form-data', () => {
     expect(body).toMatchObject({ metadata: { order: '4711' }, cc: [{ address: 'b@example.com' }, {}] });
   });
 
-  test('of a browser, which sends the fields that were left empty too', async () => {
+  test('of a browser may contain empty fields', async () => {
     const service = await open({ workers: 0 });
     const form = new FormData();
     const empty = ['from', 'cc', 'replyTo', 'html', 'headers', 'calendar', 'importance', 'mailbox', 'sendAt'];
@@ -304,7 +304,7 @@ describe('multipart/form-data', () => {
     });
   });
 
-  test.each(['attachments', 'inline'])('%s that is no file is refused, and how to send one is said', async (name) => {
+  test.each(['attachments', 'inline'])('%s that is not a file is refused, with how to send one', async (name) => {
     const service = await open({ workers: 0 });
     const form = new FormData();
     form.append('to', 'nobody');
@@ -316,7 +316,7 @@ describe('multipart/form-data', () => {
     });
   });
 
-  test.each(['with its length', 'in chunks'])('whose fields are too large together is refused: %s', async (how) => {
+  test.each(['with its length', 'in chunks'])('with fields that are too large together is refused: %s', async (how) => {
     const service = await open({ workers: 0, yaml: SMALL });
     const form = new FormData();
     form.append('to', 'a@example.com');
@@ -334,7 +334,7 @@ describe('multipart/form-data', () => {
     expect((await service.request('GET', '/health/live')).status).toBe(200);
   });
 
-  test('larger than any mailbox may send is refused while it streams in', async () => {
+  test('that is larger than any mailbox may send is refused while it streams in', async () => {
     const service = await open({
       workers: 0,
       yaml: SMALL,

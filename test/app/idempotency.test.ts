@@ -31,7 +31,7 @@ async function daysKept(namespace: string): Promise<number[]> {
 const key = (value: string) => ({ 'idempotency-key': value });
 
 describe('POST /send with an Idempotency-Key', () => {
-  test('sent again gives the first answer and no second mail, even when the mail has long been sent', async () => {
+  test('sent again gets the first answer and queues no second message, even after it was sent', async () => {
     const { request, until, sandbox } = await open();
     const first = await request('POST', '/send', MAIL, key('"order-4711"'));
     expect([first.status, first.headers.get('idempotent-replayed')]).toEqual([202, null]);
@@ -51,7 +51,7 @@ describe('POST /send with an Idempotency-Key', () => {
     expect((await request('GET', '/messages')).body.items).toHaveLength(1);
   });
 
-  test('is its client’s own', async () => {
+  test('belongs to its client', async () => {
     const { request } = await open({ workers: 0, env: { API_KEYS: 'shop:first-key,crm:second-key' } });
     const as = (secret: string) => ({ ...key('same'), authorization: `Bearer ${secret}` });
     const { body: one } = await request('POST', '/send', MAIL, as('first-key'));
@@ -59,7 +59,7 @@ describe('POST /send with an Idempotency-Key', () => {
     expect(one.id).not.toBe(other.id);
   });
 
-  test('of a scheduled mail gives the schedule again', async () => {
+  test('of a scheduled message gets the schedule again', async () => {
     const { request } = await open({ workers: 0 });
     const mail = { ...MAIL, sendAt: new Date(Date.now() + 3_600_000).toISOString() };
     const first = await request('POST', '/send', mail, key('later'));
@@ -67,7 +67,7 @@ describe('POST /send with an Idempotency-Key', () => {
     expect([first.body.status, again.body]).toEqual(['scheduled', first.body]);
   });
 
-  test('is kept for a day beyond the time of sending', async () => {
+  test('is kept for a day after sendAt', async () => {
     const { request, namespace } = await open({ workers: 0 });
     const inAWeek = new Date(Date.now() + 7 * DAY_MS).toISOString();
     await request('POST', '/send', MAIL, key('now'));
@@ -78,19 +78,19 @@ describe('POST /send with an Idempotency-Key', () => {
     expect(await daysKept(namespace)).toEqual([1, 1, 8, 8, 8]);
   });
 
-  test('that was refused may be sent right', async () => {
+  test('of a refused request can be used again', async () => {
     const { request } = await open({ workers: 0 });
     expect((await request('POST', '/send', { ...MAIL, to: 'nobody' }, key('k'))).status).toBe(422);
     expect((await request('POST', '/send', MAIL, key('k'))).status).toBe(202);
   });
 
-  test.each(['', '""', 'with space', 'a"b', 'x'.repeat(256)])('%j is no key, and refused by name', async (value) => {
+  test.each(['', '""', 'with space', 'a"b', 'x'.repeat(256)])('%j is not a valid key', async (value) => {
     const { request } = await open({ workers: 0 });
     const { status, body } = await request('POST', '/send', MAIL, key(value));
     expect([status, body.errors]).toMatchObject([422, [{ field: 'Idempotency-Key' }]]);
   });
 
-  test('1,000 parallel requests with 100 keys are 100 mails', async () => {
+  test('1,000 parallel requests with 100 keys are 100 messages', async () => {
     const { request, untilAll, sandbox } = await open({ ...UNLIMITED, workers: 2 });
     const keys = Array.from({ length: 100 }, () => randomUUID());
     const all = Array.from({ length: 1_000 }, (_, i) => keys[i % 100] ?? '');
@@ -107,7 +107,7 @@ describe('POST /send with an Idempotency-Key', () => {
 });
 
 describe('POST /send/batch', () => {
-  test('judges each mail alone, and queues those that are right', async () => {
+  test('checks each message on its own, and queues the valid ones', async () => {
     const { request, untilAll, sandbox } = await open();
     const messages = [MAIL, { to: 'nobody' }, { ...MAIL, priority: 'high' }, 17, { ...MAIL, reply_to: 'x' }];
     const { status, body } = await request('POST', '/send/batch', { messages });
@@ -135,7 +135,7 @@ describe('POST /send/batch', () => {
     expect((await request('GET', '/messages?limit=100')).body.items).toHaveLength(100);
   });
 
-  test('sent again with its key gives the first results and no second mails', async () => {
+  test('sent again with its key gets the first results and queues nothing', async () => {
     const { request } = await open({ workers: 0 });
     const body = { messages: [MAIL, { to: 'nobody' }, { ...MAIL, subject: 'Two' }] };
     const first = await request('POST', '/send/batch', body, key('batch-1'));
@@ -158,7 +158,7 @@ describe('POST /send/batch', () => {
     expect((await request('POST', '/send', MAIL, key('batch-1'))).status).toBe(422);
   });
 
-  test('of several at once with one key, one counts, and nothing of the others is queued', async () => {
+  test('of several at once with one key, one counts, and the others queue nothing', async () => {
     const { request } = await open({ workers: 0 });
     const batches = Array.from({ length: 20 }, (_, n) =>
       Array.from({ length: n + 1 }, () => ({ ...MAIL, text: `${n}` })),
@@ -173,11 +173,15 @@ describe('POST /send/batch', () => {
   });
 
   test.each([
-    [{ messages: [] }, 'messages', '0 messages; give 1 to 100.'],
-    [{ messages: Array.from({ length: 101 }, () => MAIL) }, 'messages', '101 messages; give 1 to 100.'],
+    [{ messages: [] }, 'messages', 'The batch has 0 messages. It must have 1 to 100.'],
+    [
+      { messages: Array.from({ length: 101 }, () => MAIL) },
+      'messages',
+      'The batch has 101 messages. It must have 1 to 100.',
+    ],
     [{ mails: [MAIL] }, 'messages', 'This field is required.'],
     [[MAIL], 'body', 'Must be an object with messages, not a list.'],
-  ])('%# refuses what is no batch by name', async (body, field, message) => {
+  ])('%# refuses an invalid batch with the name of the field', async (body, field, message) => {
     const { request } = await open({ workers: 0 });
     const answer = await request('POST', '/send/batch', body);
     expect([answer.status, answer.body.errors[0]]).toEqual([422, { field, message }]);
@@ -185,7 +189,7 @@ describe('POST /send/batch', () => {
 });
 
 describe('POST /send/batch?dryRun=true', () => {
-  test('is refused, for the mails would be sent', async () => {
+  test('is refused, because the messages would be sent', async () => {
     const { request } = await open({ workers: 0 });
     const { status, body } = await request('POST', '/send/batch?dryRun=true', { messages: [MAIL] });
     expect([status, body.errors]).toEqual([
@@ -197,7 +201,7 @@ describe('POST /send/batch?dryRun=true', () => {
 });
 
 describe('POST /send?dryRun=true', () => {
-  test('checks everything, composes the mail, and queues nothing', async () => {
+  test('checks everything, composes the message, and queues nothing', async () => {
     const { request } = await open({ workers: 0 });
     const mail = { ...MAIL, bcc: 'b@example.com', attachments: [{ filename: 'a.txt', content: 'aGk=' }] };
     const { status, body } = await request('POST', '/send?dryRun=true', mail);
@@ -214,7 +218,7 @@ describe('POST /send?dryRun=true', () => {
     expect((await request('GET', '/messages')).body.items).toEqual([]);
   });
 
-  test('shows the mail as Exchange would get it, to those who accept that', async () => {
+  test('returns the composed message to a client that accepts it', async () => {
     const { request } = await open({ workers: 0 });
     const accept = { accept: 'message/rfc822' };
     const { headers, body } = await request('POST', '/send?dryRun=true', { ...MAIL, bcc: 'b@example.com' }, accept);
@@ -233,7 +237,7 @@ describe('limits', () => {
     `apiKeys:\n  - name: shop\n    hash: ${HASH}\n    ${field}\n  - name: crm\n    hash: ${OTHER_HASH}\n`;
   const as = (secret: string) => ({ authorization: `Bearer ${secret}` });
 
-  test('a key may make so many requests a minute, and every answer tells how many are left', async () => {
+  test('a key has a limit of requests per minute, and every answer shows how many are left', async () => {
     const { request } = await open({ workers: 0, yaml: limited('requestsPerMinute: 2') });
     const answers = [];
     for (let n = 0; n < 3; n += 1) answers.push(await request('POST', '/send', MAIL, as('its-key')));
@@ -248,7 +252,7 @@ describe('limits', () => {
     expect((await request('POST', '/send', MAIL, as('other-key'))).status).toBe(202);
   });
 
-  test('a key may have so many messages in the queue, and again when they are gone', async () => {
+  test('a key has a limit of queued messages, which frees up when they are sent', async () => {
     const { request, addWorker } = await open({ ...UNLIMITED, workers: 0, yaml: limited('queuedMessagesMax: 2') });
     const send = () => request('POST', '/send', MAIL, as('its-key'));
     const ids = [(await send()).body.id, (await send()).body.id];
@@ -278,18 +282,18 @@ describe('limits', () => {
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202, refusal]));
   });
 
-  test('a batch that is more than may wait is refused as a whole', async () => {
+  test('a batch beyond the limit is refused as a whole', async () => {
     const { request } = await open({ workers: 0, yaml: limited('queuedMessagesMax: 5') });
     const batch = (length: number) => ({ messages: Array.from({ length }, () => MAIL) });
     const { status, body } = await request('POST', '/send/batch', batch(6), as('its-key'));
     expect([status, body.detail]).toEqual([
       429,
-      'Of this key 5 messages may wait; 0 do, and 6 more would be too many.',
+      'Of this key at most 5 messages may wait; 0 wait, and 6 more would be too many.',
     ]);
     expect((await request('POST', '/send/batch', batch(5), as('its-key'))).status).toBe(202);
   });
 
-  test('all queues together may have so much', async () => {
+  test('all queues together have a limit', async () => {
     const { request } = await open({ workers: 0, env: { QUEUE_MESSAGES_MAX: '3' } });
     let answer = await request('POST', '/send', MAIL);
     while (answer.status === 202) answer = await request('POST', '/send', MAIL);

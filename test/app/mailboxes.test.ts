@@ -26,8 +26,8 @@ async function open(members: readonly string[] = MEMBERS): Promise<TestService> 
 const change = (service: TestService, members: readonly string[], env: object = {}): Promise<void> =>
   service.reload({ CONFIG_FILE: temporaryFile('relay365.yaml', fileOf(members)), ...env });
 
-describe('a mailbox that is taken out of the configuration', () => {
-  test('leaves its mails held, with what mends it, until it is back', async () => {
+describe('a mailbox that is removed from the configuration', () => {
+  test('leaves its messages held, with the fix, until it is back', async () => {
     const service = await open();
     await service.request('POST', '/mailboxes/m1@contoso.com/pause');
     const id = await service.send({ mailbox: 'm1@contoso.com' });
@@ -56,7 +56,7 @@ describe('a mailbox that is taken out of the configuration', () => {
     expect((await service.request('GET', '/mailboxes')).body.items).toHaveLength(4);
   });
 
-  test('ends its mails when their time is over, with the reason', async () => {
+  test('lets its messages expire, with the reason', async () => {
     const service = await open();
     await service.request('POST', '/mailboxes/m1@contoso.com/pause');
     const expiresAt = new Date(Date.now() + 1_000).toISOString();
@@ -71,7 +71,7 @@ describe('a mailbox that is taken out of the configuration', () => {
 });
 
 describe('a pool', () => {
-  test('goes on without a member that is taken out, and loses no mail', async () => {
+  test('continues without a member that is removed, and loses no message', async () => {
     const service = await open();
     service.sandbox.exchange.script({ stage: 'end', delayMs: 100, times: Number.POSITIVE_INFINITY });
     const ids = await Promise.all(Array.from({ length: 40 }, () => service.send({ mailbox: 'news' })));
@@ -82,7 +82,7 @@ describe('a pool', () => {
     expect(service.sandbox.exchange.messages).toHaveLength(40);
   });
 
-  test('is held when all of its members are, and not when one is', async () => {
+  test('is held only when all of its members are', async () => {
     const service = await open();
     const { exchange } = service.sandbox;
     for (const address of MEMBERS.slice(1)) exchange.setMailbox(address, { full: true });
@@ -106,7 +106,7 @@ describe('a pool', () => {
   });
 });
 
-test('a mailbox that a person has paused stays so when its configuration changes', async () => {
+test('a paused mailbox stays paused when its configuration changes', async () => {
   const service = await open([]);
   const { address } = service.sandbox.mailbox;
   await service.request('POST', `/mailboxes/${address}/pause`);

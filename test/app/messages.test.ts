@@ -1,4 +1,4 @@
-/** What a sender can do with messages after the accept, over HTTP, on a real queue. */
+/** What a sender can do with messages after the accept: over HTTP, with a real queue. */
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { makeKeys } from '../../src/queue/redis/keys.ts';
@@ -20,7 +20,7 @@ const DAY_MS = 86_400_000;
 const ADMIN_HASH = 'sha256:69a5265506c94c77b787a7d7377b7685a0eff82e33920a71e7ee22cd6154953e';
 
 describe('sendAt', () => {
-  test('holds a message back until its time, and tells so', async () => {
+  test('delays a message until its time, and shows it as scheduled', async () => {
     const { request, until, sandbox } = await open();
     const sendAt = inMs(1_500);
     const { status, body } = await request('POST', '/send', { to: 'a@example.com', text: 'x', sendAt });
@@ -34,14 +34,14 @@ describe('sendAt', () => {
     expect(sandbox.exchange.messages).toHaveLength(1);
   });
 
-  test('of a moment ago means now, for clocks differ', async () => {
+  test('of a moment ago means now, because clocks differ', async () => {
     const { send, until } = await open();
     expect((await until(await send({ sendAt: inMs(-5_000) }), isFinal)).status).toBe('sent');
   });
 });
 
 describe('expiresAt', () => {
-  test('ends a message that could not go out by then', async () => {
+  test('ends a message that could not be sent by then', async () => {
     const { request, send, until } = await open();
     await request('POST', '/mailboxes/sandbox@relay365.example/pause');
     const message = await until(await send({ expiresAt: inMs(500) }), isFinal);
@@ -57,7 +57,7 @@ describe('expiresAt', () => {
 });
 
 describe('DELETE /messages/{id}', () => {
-  test('cancels what waits for its time: it never goes out', async () => {
+  test('cancels a scheduled message: it is never sent', async () => {
     const { request, send, until, sandbox } = await open();
     const id = await send({ sendAt: inMs(1_000) });
     const { status, body } = await request('DELETE', `/messages/${id}`);
@@ -69,7 +69,7 @@ describe('DELETE /messages/{id}', () => {
     expect((await request('GET', '/mailboxes/sandbox@relay365.example')).body.queue.delayed).toBe(0);
   });
 
-  test('cancels what waits for its mailbox', async () => {
+  test('cancels a message that waits for its mailbox', async () => {
     const { request, send, until, sandbox } = await open();
     await request('POST', '/mailboxes/sandbox@relay365.example/pause');
     const [id, other] = [await send(), await send()];
@@ -79,7 +79,7 @@ describe('DELETE /messages/{id}', () => {
     expect(sandbox.exchange.messages).toHaveLength(1);
   });
 
-  test('answers 409 when the message is over, and says how', async () => {
+  test('answers 409 with the status when the message is final', async () => {
     const { request, send, until } = await open();
     const id = await send();
     await until(id, isFinal);
@@ -92,7 +92,7 @@ describe('DELETE /messages/{id}', () => {
     expect((await request('DELETE', '/messages/nothing')).status).toBe(404);
   });
 
-  test('races a worker: one of them wins, and the answer is true', async () => {
+  test('races a worker: one of them wins, and the answer says which', async () => {
     const { request, send, untilAll, sandbox } = await open();
     const ids = await Promise.all(Array.from({ length: 20 }, () => send({ sendAt: inMs(300) })));
     await new Promise((resolve) => setTimeout(resolve, 250));
@@ -112,7 +112,7 @@ describe('DELETE /messages/{id}', () => {
 });
 
 describe('POST /messages/{id}/retry', () => {
-  test('has a failed message tried anew, for those who did not get it, with its whole time', async () => {
+  test('queues a failed message again, for the recipients that have not received it', async () => {
     const { request, send, until, sandbox } = await open();
     const refusal = '550 5.7.60 SMTP; Client does not have permissions to send as this sender';
     sandbox.exchange.script({ stage: 'end', reply: refusal });
@@ -129,7 +129,7 @@ describe('POST /messages/{id}/retry', () => {
     expect((await request('POST', `/messages/${id}/retry`)).status).toBe(409);
   });
 
-  test('asked by ten at once queues one message', async () => {
+  test('queues one message when ten ask at once', async () => {
     const { request, send, until, sandbox } = await open();
     sandbox.exchange.script({ stage: 'end', reply: '554 5.6.0 Corrupt message content' });
     const id = await send();
@@ -140,7 +140,7 @@ describe('POST /messages/{id}/retry', () => {
     expect(sandbox.exchange.messages).toHaveLength(1);
   });
 
-  test('takes a message up again that expired', async () => {
+  test('queues an expired message again', async () => {
     const { request, send, until } = await open();
     await request('POST', '/mailboxes/sandbox@relay365.example/pause');
     const id = await send({ expiresAt: inMs(500) });
@@ -150,7 +150,7 @@ describe('POST /messages/{id}/retry', () => {
     expect((await until(id, ({ status }) => status === 'sent')).status).toBe('sent');
   }, 20_000);
 
-  test('and DELETE decide about a message whose end nobody saw', async () => {
+  test('and DELETE decide about a message with an unknown outcome', async () => {
     const { request, send, until, sandbox } = await open({ env: { M365_UNKNOWN_POLICY: 'hold' } });
     sandbox.exchange.script({ stage: 'end', accept: true, drop: true, times: 2 });
     const ids = [await send(), await send()] as const;
@@ -160,7 +160,7 @@ describe('POST /messages/{id}/retry', () => {
     expect((await until(ids[0], isFinal)).attempts).toMatchObject([{ outcome: 'unknown' }, { outcome: 'sent' }]);
   });
 
-  test('of a message that waits changes nothing: it does not go out before its time', async () => {
+  test('does not send a scheduled message before its time', async () => {
     const { request, send, until, sandbox } = await open();
     const id = await send({ sendAt: inMs(60_000) });
     expect((await request('POST', `/messages/${id}/retry`)).status).toBe(409);
@@ -170,7 +170,7 @@ describe('POST /messages/{id}/retry', () => {
 });
 
 describe('POST /messages/retry', () => {
-  test('queues again what failed for one cause, and leaves the rest', async () => {
+  test('queues only messages again that failed with the given code', async () => {
     const { request, send, until, sandbox } = await open();
     const refuse = (reply: string, recipient: string) => sandbox.exchange.script({ stage: 'end', reply, recipient });
     refuse('550 5.7.60 SMTP; Client does not have permissions to send as this sender', 'a@example.com');
@@ -193,7 +193,7 @@ describe('POST /messages/retry', () => {
     ['since=5', '?since'],
     ['since=2026-12-24', '?since'],
     ['cause=x', '?cause'],
-  ])('?%s is refused by name', async (query, field) => {
+  ])('?%s is refused with its name', async (query, field) => {
     const { request } = await open({ workers: 0 });
     const { status, body } = await request('POST', `/messages/retry?${query}`);
     expect([status, body.errors]).toMatchObject([422, [{ field }]]);
@@ -201,13 +201,13 @@ describe('POST /messages/retry', () => {
 });
 
 describe('POST /messages/retry with a body', () => {
-  test.each([{ code: '535' }, ['x']])('is refused: nobody would see that the filter is not read: %j', async (what) => {
+  test.each([{ code: '535' }, ['x']])('is refused, because a filter in it would be ignored: %j', async (what) => {
     const { request } = await open({ workers: 0 });
     const { status, body } = await request('POST', '/messages/retry', what);
     expect([status, body.errors]).toMatchObject([422, [{ field: 'body' }]]);
   });
 
-  test('that says nothing is taken, for some clients always send one', async () => {
+  test('that is empty is accepted, because some clients always send one', async () => {
     const { request } = await open({ workers: 0 });
     expect((await request('POST', '/messages/retry', {})).status).toBe(202);
   });
@@ -286,7 +286,7 @@ describe('GET /messages', () => {
     expect((await request('GET', '/messages?limit=1')).body.items[0].id).toBe(late);
   });
 
-  test('filters by status, as it is told, and by mailbox', async () => {
+  test('filters by the shown status and by mailbox', async () => {
     const { request, send, until, sandbox } = await open({
       yaml: 'mailboxes:\n  - address: second@contoso.com\n',
       env: { RETRY_DELAYS_SECONDS: '600' },
@@ -317,7 +317,7 @@ describe('GET /messages', () => {
     expect(await ids('limit=100')).toEqual([held, deferred, canceled, scheduled, sent]);
   });
 
-  test('shows a key its own, and one with admin all', async () => {
+  test('shows a key its own messages, and a key with admin all', async () => {
     const { request } = await open({
       workers: 0,
       env: { API_KEYS: 'shop:first-key,crm:second-key' },
@@ -343,7 +343,7 @@ describe('GET /messages', () => {
     ['limit=101', '?limit'],
     ['cursor=x', '?cursor'],
     ['state=sent', '?state'],
-  ])('?%s is refused by name', async (query, field) => {
+  ])('?%s is refused with its name', async (query, field) => {
     const { request } = await open({ workers: 0 });
     const { status, body } = await request('GET', `/messages?${query}`);
     expect([status, body.errors]).toMatchObject([422, [{ field }]]);

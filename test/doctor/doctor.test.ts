@@ -293,7 +293,7 @@ describe('npm run doctor', () => {
     const { code, text } = await run(env);
     expect(code).toBe(1);
     expect(text).toMatch(
-      /^FAILED {3}Does Exchange take the login\?\n {9}535 5\.7\.139 .*\n {9}.*\n {9}What to do: .*Set-TransportConfig/m,
+      /^FAILED {3}Does Exchange accept the login\?\n {9}535 5\.7\.139 .*\n {9}.*\n {9}What to do: .*Set-TransportConfig/m,
     );
     expect(text).not.toContain('\u001B');
     expect(text).not.toContain(sandbox.mailbox.clientSecret);
@@ -337,7 +337,7 @@ test('POST /mailboxes/{id}/verify answers with the same, within the connections 
   await until(await send(), ({ status }) => status === 'sent');
   const { status, body } = await request('POST', `/mailboxes/${sandbox.mailbox.address}/verify`);
   expect([status, body.ok, body.steps.length]).toEqual([200, true, 12]);
-  expect(body.steps[0]).toMatchObject({ id: 'configuration', title: 'Is the configuration whole?', status: 'ok' });
+  expect(body.steps[0]).toMatchObject({ id: 'configuration', title: 'Is the configuration complete?', status: 'ok' });
   expect(sandbox.exchange.connections(sandbox.mailbox.address).peak).toBeLessThanOrEqual(3);
   expect((await request('POST', '/mailboxes/nobody@contoso.com/verify')).status).toBe(404);
 });

@@ -14,6 +14,8 @@ import type { MessageAdmin } from '../../src/core/admin/message-admin.ts';
 import { createOutbox, type EnqueueOutcome, type Outbox } from '../../src/core/submit/outbox.ts';
 import type { Submission } from '../../src/core/submit/submission.ts';
 import type { MailboxAdmin } from '../../src/core/admin/mailbox-admin.ts';
+import { makeKeyGuard } from '../../src/core/submit/key-guard.ts';
+import { wrongKeysInMemory } from '../../src/queue/limits/wrong-keys.ts';
 import { compose } from '../../src/smtp/compose.ts';
 import { headerValues } from '../../src/smtp/header-values.ts';
 import { type AppDependencies, buildApp } from '../../src/http/app.ts';
@@ -93,6 +95,7 @@ export function openTestApp({
     messages: { ...NO_MESSAGES, ...messages },
     ready: async () => ({ ok: true, checks: { redis: 'ok' } }),
     keys: () => keys,
+    guard: makeKeyGuard(wrongKeysInMemory()),
     countRequest: async () => ({ count: 1, leftMs: 60_000 }),
     logger: pino({ level: 'debug' }, linesInto(log)),
     version: '1.2.3',

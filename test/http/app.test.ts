@@ -11,7 +11,7 @@ function read(answer: string): { readonly head: string; readonly problem: { read
   return { head, problem: JSON.parse(body) };
 }
 
-describe('a client that is no good', () => {
+describe('a client that misbehaves', () => {
   test.each([
     ['is slow with its headers', [`${POST}X-Slow: `], 408, 'request-timeout'],
     ['is slow with its body', [`${POST}Content-Length: 100\r\n\r\n{"to"`], 408, 'request-timeout'],
@@ -63,7 +63,7 @@ describe('a client that is no good', () => {
     expect(queued).toHaveLength(0);
   });
 
-  test('that drips a byte at a time is ended by the time for the whole request', async () => {
+  test('that sends a byte at a time is cut off when the time for the request is over', async () => {
     const { port } = await listenTestApp({ timeouts: QUICK });
     const socket = connect(port, '127.0.0.1');
     socket.write(`${POST}Content-Length: 100000\r\n\r\n`);
@@ -72,12 +72,12 @@ describe('a client that is no good', () => {
     expect(chunk).toContain('HTTP/1.1 408 ');
   });
 
-  test('that says nothing at all is ended', async () => {
+  test('that sends nothing is cut off', async () => {
     const { port } = await listenTestApp({ timeouts: { ...QUICK, silenceMs: 100 } });
     await ended(connect(port, '127.0.0.1'));
   });
 
-  test('that goes away in the middle of its body does no harm', async () => {
+  test('that disconnects in the middle of its body does no harm', async () => {
     const { port, url, queued, log } = await listenTestApp();
     const socket = connect(port, '127.0.0.1');
     await new Promise<void>((resolve) => socket.write(`${POST}Content-Length: 100\r\n\r\n{"to"`, () => resolve()));
@@ -88,8 +88,8 @@ describe('a client that is no good', () => {
   });
 });
 
-describe('404', () => {
-  test('of a URL with a slash too many says so', async () => {
+describe('an unknown URL', () => {
+  test('with a trailing slash is answered with the right one', async () => {
     const { app } = openTestApp();
     const response = await app.inject({
       method: 'POST',

@@ -6,7 +6,7 @@ import { listenTestApp, openTestApp, talk } from '../helpers/app.ts';
 const BODY = '{"to":"a@example.com","text":"x"}';
 const POST = `POST /send HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n`;
 
-/** A queue that answers when it is told to. */
+/** A queue that answers on demand. */
 function latchedQueue() {
   const begun = Promise.withResolvers<void>();
   const end = Promise.withResolvers<EnqueueOutcome>();
@@ -30,7 +30,7 @@ function open(port: number): { readonly socket: ReturnType<typeof connect>; read
 }
 
 describe('an app that closes', () => {
-  test('answers what is under way', async () => {
+  test('answers requests in progress', async () => {
     const queue = latchedQueue();
     const { app, port } = await listenTestApp(queue);
     const { socket, received } = open(port);
@@ -42,7 +42,7 @@ describe('an app that closes', () => {
     expect(await received).toMatch(/^HTTP\/1.1 202 /);
   });
 
-  test('says 503 and closes the connection to what comes after that', async () => {
+  test('answers 503 to later requests and closes the connection', async () => {
     const queue = latchedQueue();
     const { app, port } = await listenTestApp(queue);
     const { socket, received } = open(port);
@@ -62,7 +62,7 @@ describe('an app that closes', () => {
     expect(second).toMatch(/x-request-id: /i);
   });
 
-  test('does not wait for a client that does not finish its request', async () => {
+  test('cuts off a client that does not finish its request', async () => {
     const { app, port } = await listenTestApp({ timeouts: { closeMs: 50 } });
     const { socket, received } = open(port);
     const begun = new Promise<void>((resolve) => app.server.once('request', () => resolve()));
@@ -72,14 +72,14 @@ describe('an app that closes', () => {
     expect(await received).toBe('');
   });
 
-  test('closes twice without harm', async () => {
+  test('can be closed twice', async () => {
     const { app } = await listenTestApp();
     await app.close();
     await app.close();
   });
 });
 
-describe('405', () => {
+describe('a method that a URL does not support', () => {
   test.each([
     ['GET', '/send', 'POST'],
     ['PUT', '/send', 'POST'],
@@ -91,7 +91,7 @@ describe('405', () => {
     ['POST', '/openapi.json', 'GET, HEAD'],
     ['POST', '/docs', 'GET, HEAD'],
     ['DELETE', '/docs/static/swagger-ui.css', 'GET, HEAD'],
-  ] as const)('%s %s names what is allowed: %s', async (method, url, allow) => {
+  ] as const)('%s %s is answered with 405 and Allow: %s', async (method, url, allow) => {
     const { app } = openTestApp();
     const response = await app.inject({ method, url });
     expect([response.statusCode, response.headers.allow]).toEqual([405, allow]);
@@ -100,13 +100,13 @@ describe('405', () => {
 
 describe('X-Request-Id', () => {
   test.each([
-    ['a sane one is kept', 'Ab_c-1.2', 'Ab_c-1.2'],
+    ['a safe one is kept', 'Ab_c-1.2', 'Ab_c-1.2'],
     ['64 characters are kept', 'x'.repeat(64), 'x'.repeat(64)],
     ['a longer one is replaced', 'x'.repeat(65), undefined],
     ['an empty one is replaced', '', undefined],
     ['one with a space is replaced', 'a b', undefined],
     ['one with quotes is replaced', 'a"b', undefined],
-    ['none is made up', undefined, undefined],
+    ['a missing one is created', undefined, undefined],
   ])('%s', async (_title, given, kept) => {
     const { app } = openTestApp();
     const response = await app.inject({
@@ -124,7 +124,7 @@ describe('X-Request-Id', () => {
     },
   );
 
-  test('is on what Node would answer by itself', async () => {
+  test('is on answers that Node would give by itself', async () => {
     const { port } = await listenTestApp();
     const close = 'Connection: close\r\n\r\n';
     const answers = await Promise.all([

@@ -1,4 +1,4 @@
-/** The OpenAPI document says everything that a reader or a generator of clients asks it for. */
+/** The OpenAPI document has everything that readers and client generators need. */
 import { describe, expect, test } from 'vitest';
 import { openTestApp } from '../helpers/app.ts';
 
@@ -59,7 +59,7 @@ function withoutExample({ name, requestBody, responses }: Operation & { readonly
 const isGuarded = ({ security }: Operation): boolean => security === undefined || security.length > 0;
 
 describe('every operation', () => {
-  test('has an id of its own, tags that are declared, a summary, a description and security', async () => {
+  test('has a unique id, declared tags, a summary, a description and security', async () => {
     const document = await readDocument();
     const operations = operationsOf(document);
     const tags = document.tags.map(({ name }) => name);
@@ -102,7 +102,7 @@ describe('every operation', () => {
     }
   });
 
-  test('that needs a key documents what a key can do wrong, and how much it may still do', async () => {
+  test('that requires a key documents the problems of a key and its rate limit', async () => {
     const operations = operationsOf(await readDocument());
     for (const { name, responses } of operations.filter(isGuarded)) {
       expect([name, Object.keys(responses)]).toEqual([

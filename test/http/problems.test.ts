@@ -118,7 +118,7 @@ describe('a problem', () => {
     expect(response.json().detail ?? response.json().errors).toBeDefined();
   });
 
-  test('has a case here, whichever it is', () => {
+  test('of every code has a case here', () => {
     expect(new Set([...CASES.map(({ code }) => code), ...ON_SOCKETS])).toEqual(new Set(Object.keys(PROBLEMS)));
   });
 
@@ -138,8 +138,8 @@ describe('a problem', () => {
   );
 });
 
-describe('429', () => {
-  test('says the same time to wait in Retry-After and in words', async () => {
+describe('a key over its limit', () => {
+  test('gets the same waiting time in Retry-After and in the detail', async () => {
     const { app } = openTestApp(LIMITED);
     const { headers, body } = await app.inject({ ...SEND, headers: BEARER });
     expect([headers['retry-after'], headers['ratelimit']]).toEqual(['20', '"minute";r=0;t=20']);

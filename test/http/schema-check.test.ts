@@ -30,14 +30,14 @@ const CASES: readonly Case[] = [
   ['replyTo', false, 'replyTo', 'not true or false'],
   ['subject', 5, 'subject', 'Must be a string, not a number.'],
   ['subject', 'a\r\nBcc: x@example.com', 'subject', 'line break'],
-  ['subject', 'x'.repeat(999), 'subject', 'at most 998'],
+  ['subject', 'x'.repeat(999), 'subject', 'limit is 998'],
   ['text', { a: 1 }, 'text', 'Must be a string, not an object.'],
   ['text', '', 'text', 'The message is empty'],
   ['html', [], 'html', 'Must be a string, not a list.'],
   ['headers', 'X-A: b', 'headers', 'Must be an object of strings, not "X-A: b".'],
   ['headers', { 'X-A': 5 }, 'headers.X-A', 'Must be a string'],
   ['headers', { 'X-A\n': 5 }, 'headers.X-A\n', 'Must be a string'],
-  ['headers', { Subject: 'x' }, 'headers.Subject', 'use the field subject'],
+  ['headers', { Subject: 'x' }, 'headers.Subject', 'Use the field subject'],
   ['headers', { 'Content-Type': 'x' }, 'headers.Content-Type', 'Content'],
   ['headers', { 'X A': 'b' }, 'headers.X A', '1 to 76 printable ASCII characters'],
   ['headers', { 'X-A': 'x'.repeat(4_097) }, 'headers.X-A', '4096'],
@@ -60,7 +60,7 @@ const CASES: readonly Case[] = [
     'attachments',
     [{ filename: 'a', content: 'YQ==', content_type: 'x' }],
     'attachments[0].content_type',
-    'did you mean contentType?',
+    'Did you mean contentType?',
   ],
   ['calendar', 'BEGIN:VCALENDAR', 'calendar', 'Must be an object with method, content'],
   ['calendar', { method: 'INVITE', content: 'BEGIN:VCALENDAR' }, 'calendar.method', 'Unknown method'],
@@ -80,7 +80,7 @@ const CASES: readonly Case[] = [
   ['metadata', { a: 5 }, 'metadata.a', 'Must be a string'],
   ['metadata', { a: 'x'.repeat(513) }, 'metadata.a', '512'],
   ['metadata', { ['k'.repeat(65)]: 'x' }, 'metadata', '64'],
-  ['metadata', Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`k${n}`, ''])), 'metadata', 'at most 20'],
+  ['metadata', Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`k${n}`, ''])), 'metadata', 'limit is 20'],
   ['sendAt', 17, 'sendAt', 'Must be a string'],
   ['sendAt', 'tomorrow', 'sendAt', 'RFC 3339'],
   ['sendAt', '2026-12-24', 'sendAt', 'RFC 3339'],
@@ -105,13 +105,13 @@ async function errorsOf(
   return response.json().errors;
 }
 
-describe('a field that is wrong', () => {
-  test.each(CASES)('%s: %j is told at %s alone', async (field, value, place, words) => {
+describe('an invalid field', () => {
+  test.each(CASES)('%s: %j is one error, at %s', async (field, value, place, words) => {
     const errors = await errorsOf({ ...MAIL, [field]: value });
     expect(errors).toEqual([{ field: place, message: expect.stringContaining(words) }]);
   });
 
-  test('has a case here, whichever field it is', () => {
+  test('of every name has a case here', () => {
     expect(new Set(CASES.map(([field]) => field))).toEqual(new Set(Object.keys(SendRequest.properties)));
   });
 });
@@ -125,16 +125,16 @@ describe('an unknown field', () => {
     ['foo', expect.stringMatching(/^Unknown field. Known fields: from, to, cc/)],
     ['body', expect.stringMatching(/^Unknown field. Known fields: from, to, cc/)],
     ['toString', expect.stringMatching(/^Unknown field. Known fields: /)],
-  ])('%s is refused by name', async (name, message) => {
+  ])('%s is refused with its name', async (name, message) => {
     expect(await errorsOf({ ...MAIL, [name]: 'x' })).toEqual([{ field: name, message }]);
   });
 
-  test('is cut when it is absurdly long', async () => {
+  test('with a very long name is cut', async () => {
     const [error] = await errorsOf({ ...MAIL, ['x'.repeat(10_000)]: 'x' });
     expect(error?.field.length).toBeLessThan(100);
   });
 
-  test('in the query is refused too, for it would otherwise be passed over in silence', async () => {
+  test('in the query is refused too, and not ignored', async () => {
     expect(await errorsOf(MAIL, '/send?dryrun=true')).toEqual([
       { field: '?dryrun', message: 'Unknown parameter. Did you mean dryRun?' },
     ]);
@@ -142,7 +142,7 @@ describe('an unknown field', () => {
 });
 
 describe('several errors', () => {
-  test('are told all at once, those of shape and those of meaning', async () => {
+  test('are all reported, in shapes and in values', async () => {
     const errors = await errorsOf({
       from: 'nobody',
       to: ['a@example.com', 5],
@@ -168,14 +168,14 @@ describe('several errors', () => {
   });
 
   test.each([
-    ['a misshapen cc is no reason to ask for a recipient', { cc: 5, text: 'x' }, ['cc']],
-    ['a misshapen html is no reason to call the message empty', { to: 'a@example.com', html: 5 }, ['html']],
+    ['a misshapen cc does not ask for a recipient', { cc: 5, text: 'x' }, ['cc']],
+    ['a misshapen html does not make the message empty', { to: 'a@example.com', html: 5 }, ['html']],
     ['an empty object lacks both', {}, ['to', 'text']],
   ])('%s', async (_title, payload, fields) => {
     expect((await errorsOf(payload)).map(({ field }) => field)).toEqual(fields);
   });
 
-  test('are bounded, and a field beyond the bound does not slip through', async () => {
+  test('are at most 100, and no field beyond that is accepted', async () => {
     const errors = await errorsOf({ ...MAIL, to: Array.from({ length: 5_000 }, () => 5), subject: 5, metadata: 5 });
     expect(errors).toHaveLength(100);
   });
@@ -197,7 +197,7 @@ test('errors name only mailboxes that the key may use, whatever the shape of the
   }
 });
 
-describe('a body that is no object', () => {
+describe('a body that is not an object', () => {
   test.each([['[]'], ['"x"'], ['5'], ['null'], ['true']])('%s is refused as a whole', async (json) => {
     expect(await errorsOf(json)).toEqual([
       { field: 'body', message: expect.stringMatching(/^Must be an object with from, to, [^;]*$/) },

@@ -175,7 +175,7 @@ test('a reload says that other ports need a restart', async () => {
   await service.reload({});
   expect(service.log.join('')).not.toContain('other ports');
   await service.reload({ SMTP_IN_PORT: '2526' });
-  expect(service.log.join('')).toContain('SMTP: other ports are taken with a restart');
+  expect(service.log.join('')).toContain('SMTP: changing ports requires a restart');
   expect(await (await service.client()).send({ data: MAIL })).toMatch(/^250 /);
 });
 
@@ -217,6 +217,7 @@ describe('a port that is taken', () => {
       defaults: { port, certificate: { cert: '', key: '' } },
       directory: () => ({ mailboxes: [], pools: [] }),
       submit: async () => ({ kind: 'key-reused' }),
+      guard: async () => ({ kind: 'right' }),
       countRequest: async () => ({ count: 1, leftMs: 1 }),
       metrics: openMetrics(),
       log: pino({ level: 'debug' }, { write: (line: string) => log.push(line) }),

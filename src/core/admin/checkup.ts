@@ -1,4 +1,4 @@
-/** What the doctor finds on the way from the configuration to MAIL FROM, step by step, and what mends it. */
+/** The doctor's diagnosis: the steps from the configuration to MAIL FROM, what each found, and how to fix it. */
 import type { Fault } from '../replies/classification.ts';
 
 export type StepId =
@@ -15,15 +15,15 @@ export type StepId =
   | 'login'
   | 'senders';
 
-/** `warning`: mails go out, but something is to be done or known. `skipped`: a step before it must succeed first. */
+/** `warning`: messages can be sent, but something needs attention. `skipped`: an earlier step must succeed first. */
 export type StepStatus = 'ok' | 'warning' | 'failed' | 'skipped';
 
 export interface Step {
   readonly id: StepId;
   readonly status: StepStatus;
-  /** What was seen, or why it could not be looked at. */
+  /** What was found, or why the step was skipped. */
   readonly seen: string;
-  /** What that means, where it is not plain. */
+  /** What that means, where it is not obvious. */
   readonly meaning?: string;
   readonly fix?: string;
 }
@@ -37,19 +37,19 @@ export interface Diagnosis {
   readonly steps: readonly Step[];
 }
 
-/** All steps, in the order of the chain, with what each asks. */
+/** All steps in order, with the question that each answers. */
 export const STEP_TITLES: Readonly<Record<StepId, string>> = {
-  configuration: 'Is the configuration whole?',
+  configuration: 'Is the configuration complete?',
   dns: 'Does the name of the SMTP host resolve?',
-  connect: 'Does the SMTP host take connections?',
-  banner: 'Is it Exchange that answers?',
+  connect: 'Does the SMTP host accept connections?',
+  banner: 'Is the SMTP host Exchange?',
   starttls: 'Does it offer STARTTLS, with TLS 1.2 or newer?',
-  certificate: 'Is its certificate to be trusted?',
-  size: 'Does it take messages of the configured size?',
+  certificate: 'Is its certificate trusted?',
+  size: 'Does it accept messages of the configured size?',
   authority: "Does Entra's token endpoint answer?",
-  token: 'Does Entra give a token?',
+  token: 'Does Entra issue a token?',
   consent: 'Is the token for Exchange, with SMTP.SendAsApp?',
-  login: 'Does Exchange take the login?',
+  login: 'Does Exchange accept the login?',
   senders: 'May the mailbox send?',
 };
 
@@ -65,7 +65,7 @@ export function skipped(id: StepId, because: string): Step {
   return { id, status: 'skipped', seen: because };
 }
 
-/** A step that failed with something that a table knows, or with an explanation of its own. */
+/** A step that failed; the explanation and the fix come from a table or from the step. */
 export function failed(id: StepId, seen: string, fault: Partial<Pick<Fault, 'explanation' | 'fix'>> = {}): Step {
   return troubled('failed', id, seen, fault);
 }
@@ -74,7 +74,7 @@ export function warning(id: StepId, seen: string, fault: Partial<Pick<Fault, 'ex
   return troubled('warning', id, seen, fault);
 }
 
-/** Puts what is known of this mailbox in the place of `<placeholders>`, so that a command can be pasted as it is. */
+/** Replaces `<placeholders>` by what is known of this mailbox, so that a command can be pasted. */
 export function fillIn(step: Step, known: Readonly<Record<string, string | undefined>>): Step {
   if (step.fix === undefined) return step;
   return { ...step, fix: step.fix.replace(/<([^<>]+)>/g, (placeholder, name: string) => known[name] ?? placeholder) };

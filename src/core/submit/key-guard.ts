@@ -1,67 +1,63 @@
 /**
- * How many wrong keys an address may show in a minute. Beyond it no key from there is looked at, so that none can be
- * guessed faster; but one that was right from there before is, so that a client is not shut out by somebody who guesses
- * behind the same proxy.
+ * Limits how fast API keys can be guessed. A network that showed too many wrong keys within a minute is blocked, for all
+ * processes and doors together. A key that was right from there before still works, so that a client is not shut out by
+ * someone who guesses behind the same proxy.
  */
+import { networkOf } from '../../lib/ip.ts';
 
 export type KeyVerdict =
   | { readonly kind: 'right' }
-  /** `isLast`: the next one will not be looked at. */
+  /** `isLast`: the network is blocked from now on. */
   | { readonly kind: 'wrong'; readonly isLast: boolean }
   | { readonly kind: 'blocked'; readonly seconds: number };
 
-/** Judges a key that came from this address: the name of the key that it is, or undefined for none. */
-export type KeyGuard = (address: string, keyName: string | undefined) => KeyVerdict;
+/** What to do about a key that came from this address: the key's name, or undefined for a wrong key. */
+export type KeyGuard = (address: string, keyName: string | undefined) => Promise<KeyVerdict>;
 
-export const WRONG_KEYS_MAX = 20;
-const WINDOW_MS = 60_000;
-/** Beyond it the address that was there first is forgotten: an attacker must not fill the memory with them. */
-const ADDRESSES_MAX = 10_000;
-
-interface Window {
-  wrong: number;
-  readonly endsAt: number;
+/** Counts wrong keys by network, in windows of a minute. */
+export interface WrongKeys {
+  /** Counts one more. */
+  add(network: string): Promise<WrongKeyCount>;
+  count(network: string): Promise<WrongKeyCount>;
 }
 
-/** `now` is `performance.now`, whose time does not jump. */
-export function makeKeyGuard(now: () => number): KeyGuard {
-  const windows = new Map<string, Window>();
+export interface WrongKeyCount {
+  readonly wrong: number;
+  /** Until the window ends. */
+  readonly leftMs: number;
+}
+
+export const WRONG_KEYS_MAX = 20;
+export const WRONG_KEYS_WINDOW_MS = 60_000;
+/** Beyond it the network that came first is forgotten: an attacker must not fill the memory. */
+const NETWORKS_MAX = 10_000;
+
+/** A key that was right from its network before costs nothing; the first one costs a look at the count. */
+export function makeKeyGuard(wrongKeys: WrongKeys): KeyGuard {
   const seen = new Map<string, Set<string>>();
-  return (address, keyName) => {
-    const place = networkOf(address);
-    const names = seen.get(place);
-    if (keyName !== undefined && names?.has(keyName)) return { kind: 'right' };
-    const old = windows.get(place);
-    const window = old && old.endsAt > now() ? old : { wrong: 0, endsAt: now() + WINDOW_MS };
-    if (window.wrong >= WRONG_KEYS_MAX) return { kind: 'blocked', seconds: Math.ceil((window.endsAt - now()) / 1_000) };
-    if (keyName !== undefined) {
-      keep(seen, place, (names ?? new Set()).add(keyName));
-      return { kind: 'right' };
-    }
-    window.wrong += 1;
-    keep(windows, place, window);
-    return { kind: 'wrong', isLast: window.wrong === WRONG_KEYS_MAX };
+  return async (address, keyName) => {
+    const network = networkOf(address);
+    const names = seen.get(network);
+    if (keyName === undefined) return verdictOf(await wrongKeys.add(network));
+    if (names?.has(keyName)) return { kind: 'right' };
+    const { wrong, leftMs } = await wrongKeys.count(network);
+    if (wrong >= WRONG_KEYS_MAX) return blocked(leftMs);
+    remember(seen, network, (names ?? new Set()).add(keyName));
+    return { kind: 'right' };
   };
 }
 
-function keep<T>(map: Map<string, T>, place: string, value: T): void {
-  map.delete(place);
-  map.set(place, value);
-  const [first] = map.keys();
-  if (map.size > ADDRESSES_MAX && first !== undefined) map.delete(first);
+function verdictOf({ wrong, leftMs }: WrongKeyCount): KeyVerdict {
+  return wrong > WRONG_KEYS_MAX ? blocked(leftMs) : { kind: 'wrong', isLast: wrong === WRONG_KEYS_MAX };
 }
 
-/** Whoever has one IPv6 address has 2^64 of them: the network counts, the first four groups. */
-export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (!address.includes(':')) return address;
-  const [head = '', tail] = address.toLowerCase().split('::');
-  const [left, right] = [groupsOf(head), groupsOf(tail ?? '')];
-  const zeros = tail === undefined ? [] : new Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0');
-  return [...left, ...zeros, ...right].slice(0, 4).join(':');
+function blocked(leftMs: number): KeyVerdict {
+  return { kind: 'blocked', seconds: Math.max(1, Math.ceil(leftMs / 1_000)) };
 }
 
-function groupsOf(text: string): string[] {
-  return text.split(':').filter(Boolean);
+function remember(seen: Map<string, Set<string>>, network: string, names: Set<string>): void {
+  seen.delete(network);
+  seen.set(network, names);
+  const [first] = seen.keys();
+  if (seen.size > NETWORKS_MAX && first !== undefined) seen.delete(first);
 }

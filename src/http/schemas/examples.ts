@@ -198,7 +198,7 @@ export const MAILBOX_EXAMPLE = {
   until: '2026-11-16T09:30:20.000Z',
   reason: {
     rule: 'secret-expired',
-    explanation: 'The client secret has expired. Messages wait; none is lost.',
+    explanation: 'The client secret has expired. Messages wait, and none is lost.',
     fix: 'Entra admin center > App registrations > the app > Certificates & secrets: create a new secret.',
   },
   usage: {
@@ -229,10 +229,10 @@ export const CHECKUP_EXAMPLE = {
     },
     {
       id: 'token',
-      title: 'Does Entra give a token?',
+      title: 'Does Entra issue a token?',
       status: 'failed',
       seen: 'AADSTS7000222: The provided client secret keys are expired.',
-      meaning: 'The client secret has expired. Messages wait; none is lost.',
+      meaning: 'The client secret has expired. Messages wait, and none is lost.',
       fix: 'Entra admin center > App registrations > the app > Certificates & secrets: create a new secret.',
     },
   ],

@@ -1,6 +1,6 @@
 /**
- * Writes accepted messages: content, record and job of each by one script. They are queued whole or not at all, and
- * Redis's answer to it is what a 202 stands on.
+ * Writes accepted messages: content, record and job of each, by one script. A message is queued completely or not at all,
+ * and a 202 is sent only after Redis has answered.
  */
 import { positionAhead, type Backlog } from '../../core/mailbox/eta.ts';
 import type { Mailbox } from '../../core/mailbox/mailbox.ts';
@@ -28,16 +28,16 @@ export interface AcceptDependencies {
   readonly cipher: BodyCipher;
   readonly scripts: LuaCalls<typeof ACCEPT_SCRIPTS>;
   readonly clock: RedisClock;
-  /** That of the limit of messages a minute. */
+  /** The window of the limit of messages a minute. */
   readonly windowMs: number;
 }
 
 /** A message to be written. */
 export interface AcceptRequest {
   readonly submission: Submission;
-  /** By `performance.now()`: what Redis has not begun by then it leaves alone. */
+  /** By `performance.now()`: what Redis has not begun by then, it does not begin. */
   readonly latestAt: number;
-  /** Called just before Redis is told: from then on, only its answer tells whether it took the message. */
+  /** Called just before the message goes to Redis: from then on, only Redis's answer shows whether it is queued. */
   readonly onSent: () => void;
 }
 
@@ -90,7 +90,7 @@ function acceptedMessage(
   };
 }
 
-/** Of each mailbox that any of the messages may go through. */
+/** Reads the capacity of each mailbox that any of the messages may go through. */
 async function readCapacities(
   requests: readonly AcceptRequest[],
   { redis, keys }: AcceptDependencies,
@@ -104,7 +104,7 @@ async function readCapacities(
   return ({ id }) => capacities.get(id) ?? gone();
 }
 
-/** Of two requests with the same key the one that Redis came to first counts. */
+/** Of two requests with the same key, the one that reaches Redis first counts. */
 async function settle(
   submission: Submission,
   answer: AcceptAnswer,

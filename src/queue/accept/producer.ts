@@ -169,13 +169,12 @@ async function retry(
   if (!RETRIABLE.includes(state.status)) return 'wrong-state';
   const { sendAt: _past, ...rest } = message;
   const again: Message = { ...rest, expiresAt };
-  const retriedAt = new Date();
   const jobId = retryJobId(message.id, state.attempts.length);
   const recipients = state.recipients.map(
     (recipient): RecipientState =>
       recipient.status === 'sent' ? recipient : { address: recipient.address, status: 'pending' },
   );
-  const taken = await scripts.retry({
+  const retriedAtMs = await scripts.retry({
     keys: { record: keys.record(message.id), body: keys.body(message.id) },
     args: {
       prefix: keys.prefix,
@@ -189,7 +188,8 @@ async function retry(
       jobData: JSON.stringify(jobData(again)),
     },
   });
-  if (taken !== 1) return taken === 0 ? 'wrong-state' : 'content-gone';
+  if (retriedAtMs <= 0) return retriedAtMs === 0 ? 'wrong-state' : 'content-gone';
   const { finishedAt: _finished, nextAttemptAt: _next, ...known } = state;
+  const retriedAt = new Date(retriedAtMs);
   return { message: again, jobId, state: { ...known, status: 'queued', recipients, retriedAt } };
 }

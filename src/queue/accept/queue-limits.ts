@@ -1,6 +1,6 @@
 /**
- * How full the queues are, so that the API refuses mail before Redis does: a full Redis could not even note what
- * becomes of the mails that it has.
+ * How full the queues are, so that the API refuses messages before Redis does: a full Redis could not even record the
+ * outcome of the messages that it has.
  */
 import type { Client } from '../../core/submit/client.ts';
 import type { QueueFull } from '../../core/submit/outbox.ts';
@@ -15,13 +15,13 @@ export interface QueueLimits {
 }
 
 export interface Backpressure {
-  /** Has the work done if there is room for what it queues, or says why there is none. Rejects when Redis is away. */
+  /** Does the work if there is room for what it queues; otherwise says which limit is reached. Rejects when Redis is away. */
   admit<T>(client: Client, wanted: QueueSize, work: () => Promise<T>): Promise<T | QueueFull>;
   /** What waits, of all clients. Rejects when Redis is away. */
   waiting(): Promise<QueueSize>;
 }
 
-/** So many messages, and bytes of them. */
+/** A number of messages, and of their bytes. */
 export interface QueueSize {
   readonly messages: number;
   readonly bytes: number;
@@ -32,13 +32,13 @@ interface Admitted {
   readonly wanted: QueueSize;
 }
 
-/** What was counted is true for so long, but for what this process has let in since: other APIs may let in as much. */
+/** A count is used for this long, with what this process has admitted since. Other APIs may admit as much meanwhile. */
 const FRESH_MS = 500;
-/** Of `maxmemory`: the rest is for what becomes of the messages. */
+/** Of `maxmemory`: the rest is for the outcomes of the messages. */
 const MEMORY_SHARE_MAX = 0.9;
 
 interface Load {
-  /** By the names of the hash: see keys.ts. */
+  /** By the names of the fields: see keys.ts. */
   readonly counts: Map<string, number>;
   /** Used memory by `maxmemory`; 0 where there is no such limit. */
   readonly memoryShare: number;
@@ -94,11 +94,11 @@ function classify(
   const count = (field: string) => counts.get(field) ?? 0;
   const tooMany = (waiting: number, max: number) =>
     max > 0 && waiting + wanted > max
-      ? `${max} messages may wait; ${waiting} do, and ${wanted} more would be too many`
+      ? `at most ${max} messages may wait; ${waiting} wait, and ${wanted} more would be too many`
       : undefined;
-  // A message that is larger than the whole limit must find its way, too.
+  // A message that is larger than the whole limit must be accepted, too.
   const tooMuch = (waiting: number, max: number) =>
-    max > 0 && waiting >= max ? `${max} bytes may wait, and ${waiting} do` : undefined;
+    max > 0 && waiting >= max ? `at most ${max} bytes may wait, and ${waiting} wait` : undefined;
   const ofClient =
     tooMany(count(`messages:${name}`), queuedMessagesMax) ?? tooMuch(count(`bytes:${name}`), queuedBytesMax);
   if (ofClient !== undefined) return { kind: 'full', of: 'client', detail: `Of this key ${ofClient}` };

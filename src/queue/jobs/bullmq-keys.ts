@@ -4,7 +4,7 @@
 export const QUEUE_KEYS = {
   /** The jobs that wait, by priority and order of arrival. */
   PRIORITIZED: ':prioritized',
-  /** Jobs without a priority that wait; relay365 writes none, other programs may. */
+  /** Jobs without a priority that wait; relay365 does not write such jobs, but other programs may. */
   WAIT: ':wait',
   /** The jobs that wait for their time. */
   DELAYED: ':delayed',

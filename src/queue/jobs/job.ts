@@ -72,7 +72,7 @@ export function stickyKeyOf({ data }: FoundJob): number {
   return Number.isSafeInteger(sticky) ? (sticky ?? 0) : 0;
 }
 
-/** A job without a number counts as one recipient, and none counts as more than a message may have. */
+/** A job without a number counts as one recipient. No job counts as more than a message may have. */
 export function recipientsOfJob({ data }: FoundJob): number {
   const recipients = data?.recipients;
   return Number.isSafeInteger(recipients) ? Math.min(Math.max(1, recipients ?? 1), RECIPIENTS_MAX) : 1;

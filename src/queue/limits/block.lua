@@ -12,7 +12,7 @@
 --   askedWaitMs      that the reply asks for, 0 = none
 --   jitter           0 to 1
 --   reason           JSON
---   id               the message, which is no longer under way; '' = none
+--   id               the message, which is no longer in progress; '' = none
 --   tooMany          connections that were too many, 0 = that was not the fault
 --   heldAfter        after so many times in a row a throttled mailbox is held, 0 = never
 -- Returns {1 when the state is new, until (ms), state, how long that is from now (ms): a worker's clock may be wrong}.
@@ -42,7 +42,7 @@ local newState = state
 if tonumber(heldAfter) > 0 and strikes >= tonumber(heldAfter) then newState = 'held' end
 local isNew = known[1] ~= newState
 if tooMany ~= '0' then lowerConnectionCap() end
--- Others that were under way meet the same fault at the same time: it counts once.
+-- Other messages in progress meet the same fault at the same time: it counts once.
 if not isNew and wasUntilMs > now then return {0, wasUntilMs, newState, wasUntilMs - now} end
 local wait = math.min(tonumber(longestWaitMs), tonumber(firstWaitMs) * 2 ^ math.min(strikes, 30))
 wait = math.floor(math.max(wait, tonumber(askedWaitMs)) * (1 + 0.2 * tonumber(jitter)))

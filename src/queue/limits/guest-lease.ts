@@ -26,7 +26,7 @@ export interface GuestLease {
   release(): Promise<void>;
 }
 
-/** Waits for a connection; undefined when none becomes free in time. */
+/** Waits for a connection; undefined when no connection becomes free in time. */
 export async function takeGuestLease(options: GuestLeaseOptions): Promise<GuestLease | undefined> {
   const { redis, keys, guest, mailbox, onError } = options;
   if (mailbox.connections === 0) return { release: () => Promise.resolve() };

@@ -9,7 +9,7 @@
 --     sent
 --     underWay
 -- ARGV
--- Returns of each {messages in its window and under way, 1 when it is neither held nor paused, 1 when it is paused, or
+-- Returns of each {messages in its window and in progress, 1 when it is neither held nor paused, 1 when it is paused, or
 -- held or throttled for some more time}.
 local now = redisTime()
 local rooms = {}

@@ -4,9 +4,9 @@
  * together. Each script is one atomic step.
  *
  * A mailbox has six keys:
- *   mailboxStatus    hash: what holds it back. state (held, throttled; none = open), untilMs, sinceMs, strikes and calmAtMs
- *                    of each kind of fault, cap (messages under way while it finds its pace), seatCap and seatCapAtMs
- *                    (connections, after too many), pausedMs, the reason, and paceMs (how long a message was under way
+ *   mailboxStatus    hash: what blocks it. state (held, throttled; none = open), untilMs, sinceMs, strikes and calmAtMs
+ *                    of each kind of fault, cap (messages in progress while it finds its pace), seatCap and seatCapAtMs
+ *                    (connections, after too many), pausedMs, the reason, and paceMs (how long a message was in progress
  *                    lately, from its admission to its result)
  *   sent             sorted set: each message that Exchange took -> when its slot in the window is free again (ms)
  *   underWay         hash: message -> "expiry in ms:recipients:worker", from its admission until its result is known
@@ -29,7 +29,7 @@ export const LEASE_CONSTANTS = {
   LEASE_CLOCK_RUN_MS_MAX: 2 * HEARTBEAT_MS,
   /** A mailbox that had too many connections gets one back after each such time. */
   CONNECTION_BACK_MS: 5 * MINUTE_MS,
-  /** A worker that has not renewed its leases for so long, by any clock, has no connection any more. */
+  /** A worker that has not renewed its leases for this long, by any clock, has no connection any more. */
   LEASES_KEPT_MS: HOUR_MS,
 } as const;
 

@@ -14,7 +14,7 @@
 --   leases
 --   openConnections
 --   leaseClock
--- Returns {open connections, reserved ones, messages in the window, recipients in 24 h, messages under way, the fields of
+-- Returns {open connections, reserved ones, messages in the window, recipients in 24 h, messages in progress, the fields of
 -- mailboxStatus, flat}.
 local now = redisTime()
 -- Unlike for the workers it runs on without a heartbeat: when no worker is left, no connection is.

@@ -75,7 +75,7 @@ function pairsOf(flat: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? '']] : [])));
 }
 
-/** A backoff stands until a message has shown that the mailbox works again, however long ago its time was over. */
+/** A backoff lasts until a message has shown that the mailbox works again, however long ago its time was over. */
 function backoffOf(fields: Readonly<Record<string, string>>): Blocked {
   const { state, sinceMs, untilMs, reason, pausedMs } = fields;
   if (pausedMs) return { state: 'paused', since: new Date(Number(pausedMs)) };

@@ -67,16 +67,16 @@ export interface ResultCall {
 export interface ThrottleOptions {
   readonly redis: RedisClient;
   readonly keys: Keys;
-  /** The worker that messages are admitted for, as its leases name it; without one a message's time alone tells that it died. */
+  /** The worker that messages are admitted for, by the name of its leases. Without it, only a message's time shows a death. */
   readonly worker?: string;
-  /** The window of the limit of messages a minute: 60,000, but for tests that have no minute. */
+  /** The window of the limit of messages a minute; tests have a shorter one. */
   readonly windowMs?: number;
   readonly random?: () => number;
 }
 
 /** Exchange's "30 messages in any 60 seconds". */
 export const WINDOW_MS = MINUTE_MS;
-/** The longest that an attempt can be under way (the reply to the final dot may take ten minutes), and some more. */
+/** The longest that an attempt can take (the reply to the final dot may take ten minutes), and some more. */
 const UNDER_WAY_MS_MAX = 15 * MINUTE_MS;
 
 export function openThrottle(options: ThrottleOptions): Throttle {

@@ -1,4 +1,4 @@
--- How many messages wait in a queue with each priority, the highest first, and how many are under way.
+-- How many messages wait in a queue with each priority, the highest first, and how many workers have.
 local function backlog(queue)
   local counts, from = {}, '-inf'
   for i, priority in ipairs({PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW}) do

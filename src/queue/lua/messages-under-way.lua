@@ -1,8 +1,8 @@
 --- @include "read-lease-clock"
 
--- Counts a mailbox's messages under way, and their recipients. The message `id` is not counted: it comes again, for
+-- Counts a mailbox's messages in progress, and their recipients. The message `id` is not counted: it comes again, for
 -- another worker has claimed it. A message whose worker has died (no lease among `workers` is valid), or whose time is
--- over, may have been sent: it counts against the rate from now on, but is no longer under way.
+-- over, may have been sent: it counts against the rate from now on, but is no longer in progress.
 local function messagesUnderWay(keys, id, windowMs, now)
   local clock = readLeaseClock(keys.leaseClock, now, LEASE_CLOCK_RUN_MS_MAX)
   local messages, recipients, leases = 0, 0, {}

@@ -30,7 +30,7 @@ local function settle(keys, id, result)
   countTaken(keys, id, result, now)
   if result.works ~= '1' then return 0 end
   local known = redis.call('HMGET', keys.mailboxStatus, 'state', 'untilMs', 'cap')
-  -- A message that was under way when the mailbox was held says nothing about the time after.
+  -- A message that was in progress when the mailbox was held says nothing about the time after.
   if not known[1] or tonumber(known[2]) > now then return 0 end
   local cap = 2 * tonumber(known[3] or '1')
   local full = math.max(1, tonumber(result.connections))

@@ -1,7 +1,6 @@
 /**
- * The encryption of bodies in Redis: AES-256-GCM, bound to the message's id and recipients, so that whoever has Redis or
- * its files, and no key, can't read a body, change it unseen, put it in the place of another one, or have it sent to
- * somebody else.
+ * Encrypts bodies in Redis by AES-256-GCM, bound to the message's id and recipients. Without a key, a person who has Redis
+ * or its files cannot read a body, change it unnoticed, swap it with another one, or have it sent to other recipients.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { type Message, recipientsOf } from '../../core/message/message.ts';
@@ -11,7 +10,7 @@ import { CorruptRecordError } from './codec.ts';
 const PLAIN = 'plain';
 
 export interface AesKey {
-  /** Stands before each body, so that the key is found again. */
+  /** Written before each body, so that its key is found again. */
   readonly id: string;
   readonly secret: Buffer;
 }
@@ -24,19 +23,19 @@ export type Owner = Pick<Message, 'id' | 'to' | 'cc' | 'bcc' | 'envelopeTo'>;
 export interface BodyCipher {
   /** What is kept in Redis for the body of this message. */
   seal(owner: Owner, body: string | Buffer): string | Buffer;
-  /** @throws CorruptRecordError when it can't be read with these keys. */
+  /** @throws CorruptRecordError when it cannot be read with these keys. */
   open(owner: Owner, kept: Buffer): Buffer;
 }
 
 const ALGORITHM = 'aes-256-gcm';
-/** Drawn by chance: NIST SP 800-38D allows 2^32 bodies with one key then, some hundred years at a thousand a minute. */
+/** Random: NIST SP 800-38D allows 2^32 bodies with one key then, some hundred years at a thousand a minute. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** `aes:KEY:`, then nonce, tag and what was encrypted. No body in the clear begins so: see codec.ts. */
+/** `aes:KEY:`, then nonce, tag and the encrypted body. No plain body begins like this: see codec.ts. */
 const HEAD = /^aes:([\w.-]{1,64}):/;
 const HEAD_BYTES_MAX = 70;
 
-/** The first key encrypts, all of them decrypt. Without any, bodies are kept as they are. */
+/** The first key encrypts, all of them decrypt. Without a key, bodies are not encrypted. */
 export function makeBodyCipher(keys: readonly BodyKey[]): BodyCipher {
   const [first = PLAIN] = keys;
   const isPlainTaken = first === PLAIN || keys.includes(PLAIN);
@@ -85,7 +84,7 @@ function headOf(id: string): Buffer {
   return Buffer.from(`aes:${id}:`);
 }
 
-/** What is authenticated along with the body. */
+/** Authenticated together with the body. */
 function boundTo(head: Buffer, owner: Owner): Buffer {
   return Buffer.concat([head, Buffer.from(JSON.stringify([owner.id, ...recipientsOf(owner)]))]);
 }

@@ -91,7 +91,7 @@ function isAddressList(value: unknown): boolean {
   return Array.isArray(value) && value.every((one) => isText(one?.address) && isText(one.name ?? ''));
 }
 
-/** Whom the message does not name must not get it, whatever else the record says. */
+/** Only recipients that the message names may get it, whatever else the record says. */
 function checkRecipients(message: Message, { recipients }: MessageState): void {
   const named = new Set(recipientsOf(message));
   if (!recipients.every(({ address }) => named.has(address)))
@@ -116,7 +116,7 @@ function decodeMessage(json: string): Message {
   };
 }
 
-/** A message to a pool is its mailbox's once one has had it. */
+/** A message to a pool belongs to a mailbox once that mailbox has tried it. */
 function throughMailbox(message: Message, through: string | undefined): Message {
   if (message.pool === undefined || through === undefined) return message;
   return sendThrough(message, decodeMailbox(through));
@@ -159,7 +159,7 @@ function decodeStatus(status: string | undefined): MessageStatus {
 }
 
 function decodeAttempts(fields: RecordFields): Attempt[] {
-  // A worker that can't count on has no place for the outcome of a mail that it has sent.
+  // Redis could not count on, and the outcome of a sent message would be lost.
   if (!/^\d{0,9}$/.test(fields['attempts'] ?? '')) throw new CorruptRecordError('The number of attempts is none.');
   const attempts: Attempt[] = [];
   for (let n = 1; fields[`attempt:${n}`] !== undefined; n += 1) {

@@ -18,7 +18,7 @@
 --   jobId
 --   priority
 --   jobData        JSON
--- Returns 1, 0 when it has another status, -1 when its content is gone.
+-- Returns the time of the retry (ms), 0 when it has another status, -1 when its content is gone.
 local status = redis.call('HGET', record, 'status')
 if status ~= 'failed' and status ~= 'expired' and status ~= 'held' then return 0 end
 if redis.call('EXISTS', body) == 0 then return -1 end
@@ -33,4 +33,4 @@ redis.call('ZREM', prefix .. ':finished', id)
 redis.call('ZADD', prefix .. ':deadlines', expiresAtMs, id)
 enqueueJob(prefix .. ':' .. queue, now,
   {id = jobId, priority = tonumber(priority), delayMs = 0, data = jobData})
-return 1
+return now

@@ -1,10 +1,10 @@
 /**
- * What relay365 needs of a Redis, checked at start: said plainly then, it saves a mail later. Some managed services
- * hide their configuration; what can't be seen is said to be unknown.
+ * What relay365 needs of Redis, checked at start: a plain message then saves mail later. Some managed services hide their
+ * configuration; what cannot be seen is reported as unknown.
  */
 import type { RedisClient } from './client.ts';
 
-/** `error`: relay365 can't work with it. `warning`: mails can be lost or doubled. */
+/** `error`: relay365 cannot work with it. `warning`: messages can be lost or doubled. */
 export interface Finding {
   readonly level: 'error' | 'warning' | 'info';
   readonly message: string;
@@ -14,7 +14,7 @@ export interface Finding {
 const VERSION_MIN: readonly [number, number] = [6, 2];
 const VERSION_GOOD: readonly [number, number] = [7, 0];
 
-/** Reads what Redis says of itself; waits for it when it is away. */
+/** Reads what Redis says about itself. Waits when Redis is away. */
 export async function checkRedis(redis: RedisClient): Promise<readonly Finding[]> {
   const info = parseInfo(await redis.info());
   const config = await readConfig(redis);
@@ -111,7 +111,7 @@ function parseInfo(text: string): Info {
   );
 }
 
-/** Managed services forbid CONFIG; then nothing is known. */
+/** Managed services forbid CONFIG; then the settings are unknown. */
 async function readConfig(redis: RedisClient): Promise<Config> {
   const settings = await Promise.all(['appendfsync', 'save'].map((name) => redis.config('GET', name).catch(() => [])));
   return Object.fromEntries((settings as string[][]).filter(([name]) => name !== undefined));

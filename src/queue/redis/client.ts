@@ -1,10 +1,10 @@
 /**
  * Connections to Redis. The accepting side fails fast, so that a sender learns at once that the queue is away; the
- * working side waits and comes back.
+ * working side waits until Redis is back.
  */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 
-/** Where Redis is, as the configuration says it. */
+/** Where Redis is, from the configuration. */
 export interface RedisLocation {
   /** `redis://`, `rediss://` or `unix://` (a socket's path). With Sentinel and Cluster: user, password and database. */
   readonly url: string;
@@ -24,9 +24,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const RECONNECT_DELAY_MS_MAX = 1_000;
 const DEFAULT_PORT = 6379;
 /**
- * A Redis that says nothing for so long while it is asked something is given up, and connected to anew: it may be frozen,
- * or cut off without a word, and what it was asked would pile up. Less, and the largest mails would not get there: 200 MB
- * need a line of 80 Mbit/s.
+ * A connection without an answer for this long is replaced: Redis may be frozen, or the network cut without a sign, and
+ * commands would pile up. With a shorter time the largest messages would not get through: 200 MB need 80 Mbit/s.
  */
 const SILENCE_MS_MAX = 20_000;
 

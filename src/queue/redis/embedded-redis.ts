@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { access, chmod, constants, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
+import { messageOf } from '../../lib/errors.ts';
 import { Redis } from 'ioredis';
 import programs from './redis-programs.json' with { type: 'json' };
 
@@ -37,9 +38,9 @@ export async function openEmbeddedRedis(dataDir: string, path: string): Promise<
   const { socket, removeSocket } = await socketFor(dir);
   const child = spawn(program, serverOptions(dir, socket), {
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Its own process group: Ctrl-C in a terminal must reach relay365 alone, which ends Redis last.
+    // Its own process group: Ctrl-C in a terminal must reach only relay365, which ends Redis last.
     detached: true,
-    // It needs nothing of what stands in ours, and least of all the secrets.
+    // It needs nothing of our environment, least of all the secrets.
     env: {},
   });
   const output = collectOutput(child);
@@ -69,7 +70,7 @@ async function makeFolder(dir: string): Promise<void> {
     await access(dir, constants.W_OK);
   } catch (cause) {
     throw new Error(
-      `${dir} can't be written to (${(cause as Error).message}): set DATA_DIR to a folder that relay365 may write to.`,
+      `${dir} cannot be written to (${messageOf(cause)}): set DATA_DIR to a folder that relay365 may write to.`,
       { cause },
     );
   }
@@ -131,7 +132,7 @@ async function endOrphan(socket: string, dir: string): Promise<void> {
   while (await connect(socket)) await delay(POLL_MS);
 }
 
-/** A connection to a server that answers, undefined when none does. */
+/** A connection to a server that answers; undefined when no server does. */
 async function connect(socket: string): Promise<Redis | undefined> {
   const redis = new Redis({ path: socket, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
   redis.on('error', () => undefined);
@@ -144,7 +145,7 @@ async function connect(socket: string): Promise<Redis | undefined> {
   }
 }
 
-/** Waits until the server answers; its connection's name tells another relay365 that the data are in use. */
+/** Waits until the server answers; its connection's name shows another relay365 that the data are in use. */
 async function connectOwner(socket: string, exited: Promise<Error>): Promise<Redis> {
   const gone = { error: undefined as Error | undefined };
   void exited.then((error) => {

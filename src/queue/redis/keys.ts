@@ -6,7 +6,7 @@
 export interface Keys {
   /** BullMQ's prefix; a queue's keys are `{relay365}:MAILBOX:…`. */
   readonly prefix: string;
-  /** The hash that says what is known of a message. */
+  /** The hash of a message's record: see records/codec.ts. */
   record(id: string): string;
   /** The string that holds a message's content until it is sent. */
   body(id: string): string;
@@ -23,6 +23,8 @@ export interface Keys {
   readonly queues: string;
   /** The hash of an Idempotency-Key: of its request (`fingerprint`) and of a message (`id`, `estimatedAt`). */
   idempotency(key: string): string;
+  /** The counts of wrong API keys, by network. */
+  readonly wrongKeys: string;
   /** The number of requests of a client in its window. */
   requests(client: string): string;
   /** The sorted set of unfinished messages by the end of their time. */
@@ -35,7 +37,7 @@ export interface Keys {
   /** The hashes of the connections that each worker may have to a mailbox, and of those that it has open. */
   leases(mailbox: string): string;
   openConnections(mailbox: string): string;
-  /** The throttle's keys of a mailbox: limits/scripts.ts says what they hold. */
+  /** The throttle's keys of a mailbox: limits/scripts.ts describes them. */
   mailboxStatus(mailbox: string): string;
   sent(mailbox: string): string;
   underWay(mailbox: string): string;
@@ -45,7 +47,7 @@ export interface Keys {
 /** The namespace of an installation; tests have one each. */
 export const NAMESPACE = 'relay365';
 
-/** `namespace` sets apart several installations (or tests) in one Redis. */
+/** `namespace` separates several installations (or tests) in one Redis. */
 export function makeKeys(namespace: string): Keys {
   const prefix = `{${namespace}}`;
   return {
@@ -60,6 +62,7 @@ export function makeKeys(namespace: string): Keys {
     load: `${prefix}:load`,
     queues: `${prefix}:queues`,
     idempotency: (key) => `${prefix}:idempotency:${key}`,
+    wrongKeys: `${prefix}:wrong-keys`,
     requests: (client) => `${prefix}:requests:${client}`,
     deadlines: `${prefix}:deadlines`,
     workers: `${prefix}:workers`,

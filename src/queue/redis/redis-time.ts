@@ -9,7 +9,7 @@ import { makeRedisClock, type RedisClock } from './clock.ts';
 export interface RedisTime {
   /** Redis's time, which all processes of an installation share; this machine's until Redis has answered. */
   now(): Date;
-  close(): Promise<void>;
+  close(): void;
 }
 
 const ASK_EVERY_MS = 5_000;
@@ -23,7 +23,8 @@ export async function openRedisTime(redis: RedisClient, onError: (error: Error) 
   await ask().catch(onError);
   return {
     now: () => new Date(clock.now() ?? Date.now()),
-    close: asking.close,
+    // A Redis that is away must not hold up the end: an answer in progress is not waited for.
+    close: () => void asking.close(),
   };
 }
 

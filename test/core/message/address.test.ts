@@ -40,7 +40,7 @@ describe('an address is read', () => {
   });
 });
 
-describe('what is no address is refused, and why is said', () => {
+describe('an invalid address is refused with the reason', () => {
   test.each<[AddressInput, string]>([
     ['', 'is not an address like name@example.com'],
     ['anna', 'is not an address like'],
@@ -52,7 +52,7 @@ describe('what is no address is refused, and why is said', () => {
     ['Anna <a@example.com>, Bob <b@example.com>', 'give a list'],
     ['a@example.com; <b@example.com>', 'give a list'],
     ['Anna <a@example.com', 'does not allow'],
-    ['a@example.com>', 'has a ">" without its "<"'],
+    ['a@example.com>', 'has a ">" without a "<"'],
     ['a@example.com <b@example.com> <c@example.com>', 'put the name in quotes'],
     ['a b@example.com', 'does not allow'],
     ['.a@example.com', 'does not allow'],
@@ -79,22 +79,22 @@ describe('what is no address is refused, and why is said', () => {
     expect(parseAddress(input)).toEqual({ ok: false, problem: expect.stringContaining(words) });
   });
 
-  test('without repeating all of it', () => {
+  test('without repeating a long one', () => {
     const parsed = parseAddress(`${'a b'.repeat(20)}@example.com`);
     expect(parsed.ok ? '' : parsed.problem.length).toBeLessThan(160);
   });
 });
 
-test('two addresses are the same mailbox whatever their case', () => {
+test('two addresses that differ only in case are the same mailbox', () => {
   expect(addressKey('Sales@Contoso.COM')).toBe(addressKey('sales@contoso.com'));
 });
 
-test('a letter that only looks like another one when it is small is another mailbox', () => {
+test('a letter outside ASCII never becomes one in ASCII: that is another mailbox', () => {
   // KELVIN SIGN, whose small letter is an ordinary k.
   expect(addressKey('mar\u212a@contoso.com')).not.toBe(addressKey('mark@contoso.com'));
 });
 
-test('an address with a character that was lost on the way is none: it would be somebody else', () => {
+test('an address with a replacement character is refused: it would be another address', () => {
   expect(parseAddress('m\ufffdller@contoso.com').ok).toBe(false);
   expect(parseAddress('M\ufffdller <mueller@contoso.com>').ok).toBe(true);
 });
@@ -109,7 +109,7 @@ describe('an address in a header field', () => {
     expect(formatAddress(address)).toBe(field);
   });
 
-  test('is read as what it was, in lines that are short enough', () => {
+  test('is read back unchanged, from lines that are short enough', () => {
     const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 320 });
     fc.assert(
       fc.property(name, (text) => {

@@ -17,15 +17,15 @@ test.each([
 
 describe('a header that relay365 sets itself is refused, with the field that sets it', () => {
   test.each([
-    ['From', 'use the field from'],
-    ['to', 'use the field to'],
-    ['CC', 'use the field cc'],
-    ['Bcc', 'use the field bcc'],
-    ['Reply-To', 'use the field replyTo'],
-    ['Subject', 'use the field subject'],
-    ['Importance', 'use the field importance'],
-    ['X-Priority', 'use the field importance'],
-    ['X-MSMail-Priority', 'use the field importance'],
+    ['From', 'Use the field from'],
+    ['to', 'Use the field to'],
+    ['CC', 'Use the field cc'],
+    ['Bcc', 'Use the field bcc'],
+    ['Reply-To', 'Use the field replyTo'],
+    ['Subject', 'Use the field subject'],
+    ['Importance', 'Use the field importance'],
+    ['X-Priority', 'Use the field importance'],
+    ['X-MSMail-Priority', 'Use the field importance'],
     ['Sender', 'sets this header itself.'],
     ['Date', 'sets this header itself.'],
     ['Message-ID', 'sets this header itself.'],
@@ -34,8 +34,8 @@ describe('a header that relay365 sets itself is refused, with the field that set
     ['Return-Path', 'sets this header itself.'],
     ['DKIM-Signature', 'sets this header itself.'],
     ['Resent-Bcc', 'sets this header itself.'],
-    ['Content-Type', 'use attachments'],
-    ['content-anything', 'use attachments'],
+    ['Content-Type', 'Use attachments'],
+    ['content-anything', 'Use attachments'],
   ])('%s', (name, words) => {
     expect(headerProblem(name, 'x')).toContain(words);
   });

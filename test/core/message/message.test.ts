@@ -15,7 +15,7 @@ const NOW = new Date('2026-12-01T10:00:00Z');
 const at = (...addresses: readonly string[]) => addresses.map((address) => ({ address }));
 
 describe('the recipients of the envelope', () => {
-  test('are those of To, Cc and Bcc in this order, each once whatever its case', () => {
+  test('are To, Cc and Bcc in this order, each once regardless of case', () => {
     const message = {
       to: at('b@x.com', 'a@x.com', 'B@x.com'),
       cc: at('c@x.com', 'A@X.com'),
@@ -25,11 +25,11 @@ describe('the recipients of the envelope', () => {
     expect(recipients.map((one) => one.toLowerCase())).toEqual(['b@x.com', 'a@x.com', 'c@x.com', 'd@x.com']);
   });
 
-  test('are others when the envelope names them', () => {
+  test('are those of the envelope when it has its own', () => {
     expect(recipientsOf({ ...MESSAGE, envelopeTo: ['z@x.com', 'Z@x.com'] })).toHaveLength(1);
   });
 
-  test('are what a new message waits for', () => {
+  test('are all pending in a new message', () => {
     const [one, ...others] = newState(MESSAGE).recipients;
     expect(one).toEqual({ address: 'a@example.com', status: 'pending' });
     expect(others).toHaveLength(2);
@@ -43,7 +43,7 @@ test.each([
   expect(newState({ ...MESSAGE, ...(sendAt && { sendAt }) })).toMatchObject({ status, attempts: [] });
 });
 
-describe('the status that is told', () => {
+describe('the status that is shown', () => {
   const held = { state: 'held' };
   const later = new Date(NOW.getTime() + 1);
 
@@ -62,18 +62,18 @@ describe('the status that is told', () => {
     ['scheduled', undefined, later, 'scheduled'],
     ['scheduled', undefined, NOW, 'queued'],
     ['scheduled', held, NOW, 'held'],
-  ])('of a message that is %s, with the mailbox %j, due %s, is %s', (status, mailbox, sendAt, told) => {
+  ])('of a message that is %s, with the mailbox %j, due %s, is %s', (status, mailbox, sendAt, shown) => {
     expect(publicStatus({ status, attempts: [], recipients: [] }, { ...(sendAt && { sendAt }) }, mailbox, NOW)).toBe(
-      told,
+      shown,
     );
   });
 });
 
-test('four of the statuses are for good', () => {
+test('four statuses are final', () => {
   expect(MESSAGE_STATUSES.filter(isFinal)).toEqual(['sent', 'failed', 'expired', 'canceled']);
 });
 
-test('a message to a pool waits in its queue and goes out as the mailbox that takes it, under the name given', () => {
+test('a message to a pool waits in the queue of the pool, and is sent as the mailbox that takes it', () => {
   const message = { ...MESSAGE, mailbox: 'news', pool: 'news' };
   const sent = sendThrough(message, { id: 'm2@contoso.com', address: 'M2@contoso.com' });
   expect(sent).toEqual({ ...message, mailbox: 'm2@contoso.com', from: { name: 'Sales', address: 'M2@contoso.com' } });

@@ -57,31 +57,31 @@ describe('a time is refused', () => {
     ['more than 30 days ahead', { sendAt: '2026-12-31T09:00:01Z' }, 'sendAt', 'more than 30 days ahead'],
     ['without a zone', { sendAt: '2026-12-05T08:00:00' }, 'sendAt', 'RFC 3339'],
     ['of a day alone', { sendAt: '2026-12-05' }, 'sendAt', 'RFC 3339'],
-    ['of a day that is none', { sendAt: '2026-13-05T08:00:00Z' }, 'sendAt', 'RFC 3339'],
-    ['of an hour that is none', { sendAt: '2026-12-05T25:00:00Z' }, 'sendAt', 'RFC 3339'],
+    ['of a month that does not exist', { sendAt: '2026-13-05T08:00:00Z' }, 'sendAt', 'RFC 3339'],
+    ['of an hour that does not exist', { sendAt: '2026-12-05T25:00:00Z' }, 'sendAt', 'RFC 3339'],
     ['as a number', { sendAt: '1796112000' }, 'sendAt', 'RFC 3339'],
-    ['in other words', { sendAt: 'tomorrow' }, 'sendAt', 'RFC 3339'],
-    ['for the end in the past', { expiresAt: '2026-11-30T09:00:00Z' }, 'expiresAt', 'is in the past'],
-    ['for the end now', { expiresAt: '2026-12-01T09:00:00Z' }, 'expiresAt', 'after sendAt and after now'],
+    ['in words', { sendAt: 'tomorrow' }, 'sendAt', 'RFC 3339'],
+    ['for an end in the past', { expiresAt: '2026-11-30T09:00:00Z' }, 'expiresAt', 'is in the past'],
+    ['for an end now', { expiresAt: '2026-12-01T09:00:00Z' }, 'expiresAt', 'after sendAt, and in the future'],
     [
-      'for the end before the beginning',
+      'for an end before the beginning',
       { sendAt: '2026-12-05T08:00:00Z', expiresAt: '2026-12-05T07:00:00Z' },
       'expiresAt',
       'after sendAt',
     ],
-    ['for the end that is no time', { expiresAt: 'never' }, 'expiresAt', 'RFC 3339'],
+    ['for an end that is not a time', { expiresAt: 'never' }, 'expiresAt', 'RFC 3339'],
   ])('%s', (_title, draft, field, words) => {
     expect(read(draft).errors).toContainEqual({ field, message: expect.stringContaining(words) });
   });
 
-  test('for one reason alone', () => {
+  test('for only one reason', () => {
     expect(read({ sendAt: '2026-11-30T09:00:00Z', expiresAt: '2026-11-30T09:00:00Z' }).errors).toEqual([
       { field: 'sendAt', message: expect.stringContaining('is in the past') },
       { field: 'expiresAt', message: expect.stringContaining('is in the past') },
     ]);
   });
 
-  test('of a day that the month lacks, which would be another day', () => {
+  test('when its day does not exist in its month', () => {
     expect(read({ sendAt: '2026-11-31T10:00:00Z' }).errors).toEqual([
       { field: 'sendAt', message: expect.stringContaining('RFC 3339') },
     ]);

@@ -54,13 +54,13 @@ test.each<[string, Partial<WrittenContent>, Partial<Message>]>([
   },
 );
 
-test('the size of what fills a mailbox is right within two per cent', async () => {
+test('the estimate of a large message is right within two per cent', async () => {
   const content = { ...NOTHING, text: 'See there.', attachments: [file(20_000_000), file(6_000_000, 'b.bin')] };
   const actual = (await compose(MESSAGE, content)).length;
   expect(estimateSizeBytes(MESSAGE, content) / actual).toBeLessThan(1.02);
 });
 
-test('no content is larger than its estimate, whatever stands in it', async () => {
+test('no message is larger than its estimate', async () => {
   const text = fc.string({
     unit: fc.oneof(fc.constantFrom(...'= \t\n.ü您🎉'), fc.constantFrom('\r\n', 'word ')),
     maxLength: 400,

@@ -16,7 +16,7 @@ describe('GET /messages/{id}', () => {
     expect(response.statusCode).toBe(statusCode);
   });
 
-  test('a message whose mailbox is held is held, with the reason and what mends it', async () => {
+  test('shows a message as held while its mailbox is, with the reason and the fix', async () => {
     const mailboxStatus = {
       state: 'held' as const,
       since: new Date('2026-12-01T08:00:00Z'),
@@ -38,7 +38,7 @@ describe('GET /messages/{id}', () => {
     });
   });
 
-  test('tells all that is known, each attempt with its reply, explanation and fix', async () => {
+  test('shows everything but the content, each attempt with its reply, explanation and fix', async () => {
     const { app } = openTestApp({ messages: adminOf({ message: MESSAGE, state: STATE }) });
     const response = await app.inject('/messages/abc-1');
     expect(response.statusCode).toBe(200);
@@ -74,7 +74,7 @@ describe('GET /messages/{id}', () => {
     });
   });
 
-  test('tells when a message was finished, and then of no next attempt', async () => {
+  test('shows when a message ended, and no next attempt', async () => {
     const { nextAttemptAt: _, ...rest } = STATE;
     const state: MessageState = { ...rest, status: 'sent', finishedAt: new Date('2026-12-01T09:02:00Z') };
     const { app } = openTestApp({ messages: adminOf({ message: MESSAGE, state }) });
@@ -83,20 +83,23 @@ describe('GET /messages/{id}', () => {
     expect(answer).not.toHaveProperty('nextAttemptAt');
   });
 
-  test('never tells what the store says beyond that, such as content', async () => {
+  test('never shows other fields of the store, such as content', async () => {
     const stored = { message: { ...MESSAGE, text: 'secret' }, state: { ...STATE, body: 'secret' }, content: 'secret' };
     const { app } = openTestApp({ messages: adminOf(stored) });
     expect((await app.inject('/messages/abc-1')).body).not.toContain('secret');
   });
 
-  test.each([['unknown'], ['a%20b'], ['..%2f..'], ['a*b'], ['x'.repeat(65)]])('says 404 for the id %s', async (id) => {
-    const { app } = openTestApp();
-    const response = await app.inject(`/messages/${id}`);
-    expect(response.statusCode).toBe(404);
-    expect(response.json().type).toBe('urn:relay365:problem:message-not-found');
-  });
+  test.each([['unknown'], ['a%20b'], ['..%2f..'], ['a*b'], ['x'.repeat(65)]])(
+    'answers 404 for the id %s',
+    async (id) => {
+      const { app } = openTestApp();
+      const response = await app.inject(`/messages/${id}`);
+      expect(response.statusCode).toBe(404);
+      expect(response.json().type).toBe('urn:relay365:problem:message-not-found');
+    },
+  );
 
-  test('does not ask the store for what can be no id', async () => {
+  test('does not ask the store for an invalid id', async () => {
     const asked: string[] = [];
     const find = async ({ id }: MessageSelector) => {
       asked.push(id);

@@ -16,12 +16,12 @@ const RAW = Buffer.from('Subject: x\r\n\r\n\x00\xff<script>\r\n', 'latin1');
 const SANDBOX: SandboxMessages = { list: () => [TAKEN], raw: (n) => (n === 2 ? RAW : undefined) };
 
 describe('the sandbox routes', () => {
-  test('list what the simulated Exchange took', async () => {
+  test('list what the simulated Exchange accepted', async () => {
     const { app } = openTestApp({ sandbox: SANDBOX });
     expect((await app.inject('/sandbox/messages')).json()).toEqual({ items: [TAKEN] });
   });
 
-  test('give a mail byte for byte, as a download', async () => {
+  test('give a message byte for byte, as a download', async () => {
     const { app } = openTestApp({ sandbox: SANDBOX });
     const response = await app.inject('/sandbox/messages/2.eml');
     expect(response.rawPayload).toEqual(RAW);
@@ -32,7 +32,7 @@ describe('the sandbox routes', () => {
     });
   });
 
-  test.each(['1', '0', '-1', '2.5', 'x', '2e0', '99999999999999999999'])('say 404 for the number %s', async (n) => {
+  test.each(['1', '0', '-1', '2.5', 'x', '2e0', '99999999999999999999'])('answer 404 for the number %s', async (n) => {
     const { app } = openTestApp({ sandbox: SANDBOX });
     const response = await app.inject(`/sandbox/messages/${n}.eml`);
     expect([response.statusCode, response.json().type]).toEqual([404, 'urn:relay365:problem:not-found']);

@@ -5,8 +5,8 @@ import { apiKey, MAILBOX, openTestApp } from '../../helpers/app.ts';
 
 const MAIL = { to: 'someone@example.com', subject: 'Hello', text: 'Hello!' };
 
-describe('POST /send', () => {
-  test('answers 202 with the id, where to ask for it, and the times', async () => {
+describe('POST /send that is accepted', () => {
+  test('answers 202 with the id, its URL and the times', async () => {
     const { app, queued } = openTestApp();
     const response = await app.inject({ method: 'POST', url: '/send', payload: MAIL });
     const message = queued[0]?.message;
@@ -22,7 +22,7 @@ describe('POST /send', () => {
     });
   });
 
-  test('queues every field as it was given', async () => {
+  test('queues every field as it was sent', async () => {
     const { app, queued } = openTestApp();
     const payload = {
       from: 'Sales <sales@contoso.com>',
@@ -67,17 +67,14 @@ describe('POST /send', () => {
     } satisfies DeepPartial<Submission>);
   });
 
-  test.each(Object.entries(SEND_EXAMPLES))(
-    'takes the documented example "%s" as it stands',
-    async (_name, { value }) => {
-      const { app, queued } = openTestApp();
-      const response = await app.inject({ method: 'POST', url: '/send', payload: value });
-      expect(response.json()).toMatchObject({ status: 'queued' });
-      expect(queued).toHaveLength(1);
-    },
-  );
+  test.each(Object.entries(SEND_EXAMPLES))('accepts the documented example "%s"', async (_name, { value }) => {
+    const { app, queued } = openTestApp();
+    const response = await app.inject({ method: 'POST', url: '/send', payload: value });
+    expect(response.json()).toMatchObject({ status: 'queued' });
+    expect(queued).toHaveLength(1);
+  });
 
-  test('takes the documented examples of a batch, a form and a ready mail as they stand', async () => {
+  test('accepts the documented examples of a batch, a form and a raw message', async () => {
     const { app, queued } = openTestApp();
     const post = (url: string, type: string, payload: string | object) =>
       app.inject({ method: 'POST', url, headers: { 'content-type': type }, payload });
@@ -94,13 +91,15 @@ describe('POST /send', () => {
     expect(queued).toHaveLength(BATCH_EXAMPLE.messages.length + 2);
   });
 
-  test('notes the name of the key that a message came with', async () => {
+  test('queues a message under the name of its API key', async () => {
     const { app, queued } = openTestApp({ keys: [apiKey('shop', 'k1'), apiKey('crm', 'k2')] });
     await app.inject({ method: 'POST', url: '/send', headers: { authorization: 'Bearer k2' }, payload: MAIL });
     expect(queued[0]?.message.client).toBe('crm');
   });
+});
 
-  test('takes a mail as large as its mailbox may send', async () => {
+describe('POST /send of a large message', () => {
+  test('accepts a message as large as its mailbox may send', async () => {
     const { app, queued } = openTestApp();
     // 25 MB become about 34 MB in the composed mail.
     const content = Buffer.alloc(25 * 1024 ** 2, 'x').toString('base64');
@@ -114,7 +113,7 @@ describe('POST /send', () => {
     expect(kept && 'attachments' in kept && kept.attachments[0]?.content).toBe(content);
   });
 
-  test('refuses a mail that would be too large for its mailbox, with both sizes', async () => {
+  test('refuses a message that is too large for its mailbox, with both sizes', async () => {
     const limits = { ...MAILBOX.limits, messageSizeBytesMax: 10_000 };
     const { app, queued } = openTestApp({ mailboxes: [{ ...MAILBOX, limits }] });
     const response = await app.inject({ method: 'POST', url: '/send', payload: { ...MAIL, text: 'x'.repeat(10_000) } });
@@ -124,7 +123,7 @@ describe('POST /send', () => {
     expect(queued).toHaveLength(0);
   });
 
-  test('refuses a body that no mailbox could send without reading it, with both sizes', async () => {
+  test('refuses a body that no mailbox can send before reading it, with both sizes', async () => {
     const { app } = openTestApp();
     const headers = { 'content-type': 'application/json', 'content-length': '60000000' };
     const response = await app.inject({ method: 'POST', url: '/send', headers, payload: '{' });
@@ -135,8 +134,10 @@ describe('POST /send', () => {
       sizeBytesMax: 56_098_816,
     });
   });
+});
 
-  test('says 403 and who may send when no mailbox may send as from', async () => {
+describe('POST /send that fails', () => {
+  test('answers 403 and the allowed senders when no mailbox may send as from', async () => {
     const { app } = openTestApp();
     const response = await app.inject({ method: 'POST', url: '/send', payload: { ...MAIL, from: 'ceo@fabrikam.com' } });
     expect(response.statusCode).toBe(403);
@@ -145,7 +146,7 @@ describe('POST /send', () => {
     ]);
   });
 
-  test('says 503 and when to come again when the queue can not be reached; the cause goes into the log only', async () => {
+  test('answers 503 with Retry-After when the queue is unavailable; the cause goes into the log only', async () => {
     const cause = new Error('connect ECONNREFUSED 10.1.2.3:6379');
     const { app, log } = openTestApp({ enqueue: async () => ({ kind: 'unavailable', cause }) });
     const response = await app.inject({ method: 'POST', url: '/send', payload: MAIL });
@@ -156,7 +157,7 @@ describe('POST /send', () => {
     expect(log.join('')).toContain('10.1.2.3');
   });
 
-  test('tells nothing of an unknown error, and logs it whole under the request id', async () => {
+  test('hides an unknown error, and logs it in full under the request id', async () => {
     const { app, log } = openTestApp({ outbox: { submit: () => Promise.reject(new Error('secret detail')) } });
     const response = await app.inject({
       method: 'POST',

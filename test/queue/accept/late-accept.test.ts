@@ -1,6 +1,6 @@
 /**
- * Redis that is frozen, slow or lost while it is told of a message: who was told that nothing was queued can rely on it,
- * and where nobody can know, the answer says so.
+ * Redis is frozen, slow or lost while a message is written. An answer that says "not queued" is certain; when it cannot be
+ * known, the answer says so.
  */
 import { describe, expect } from 'vitest';
 import { connectTo, startTestRedis, type TestRedis, test } from '../../helpers/redis.ts';
@@ -14,8 +14,8 @@ const open = (server: TestRedis): Promise<TestService> => openTestService({ loca
 const post = (service: TestService, subject: string) =>
   service.request('POST', '/send', { to: 'someone@example.com', subject, text: 'Hello.' });
 
-describe('a message that Redis comes to too late', () => {
-  test('is not queued: its sender has been told so', async ({ redis }) => {
+describe('a message that reaches Redis too late', () => {
+  test('is not queued: its sender has already got a 503', async ({ redis }) => {
     const service = await open(redis);
     const { exchange } = service.sandbox;
     await service.send({ subject: 'before' });
@@ -28,7 +28,7 @@ describe('a message that Redis comes to too late', () => {
     const last = await service.send({ subject: 'after' });
     await service.addWorker();
     await service.until(last, isFinal);
-    // Redis was asked in this order: what becomes of "after" has become of the others before.
+    // Redis was asked in this order: when "after" is done, the others before it are.
     await exchange.waitFor(({ messages }) => messages.length >= 2);
     expect(exchange.messages.map(({ subject }) => subject).sort()).toEqual(['after', 'before']);
     expect(service.log.filter((line) => line.includes('unreadable'))).toEqual([]);
@@ -37,7 +37,7 @@ describe('a message that Redis comes to too late', () => {
 });
 
 describe('the first message', () => {
-  test('finds Redis, however long it takes to connect: the API listens when it has it', async ({ redis }) => {
+  test('is accepted, however long the connection to Redis took: the API listens only then', async ({ redis }) => {
     const pid = await processOf(redis);
     process.kill(pid, 'SIGSTOP');
     let isOpen = false;
@@ -52,7 +52,7 @@ describe('the first message', () => {
 });
 
 describe('a message that Redis refuses', () => {
-  test('is answered with a 503 that is certain', async () => {
+  test('is answered with a 503 that says it is not queued', async () => {
     const own = await startTestRedis();
     const service = await open(own);
     await service.send();
@@ -65,7 +65,7 @@ describe('a message that Redis refuses', () => {
 });
 
 describe('a message whose answer is lost with the connection', () => {
-  test('is answered with a 503 that says so', async () => {
+  test('is answered with a 503 that says it may be queued', async () => {
     const own = await startTestRedis();
     const service = await open(own);
     await service.send();

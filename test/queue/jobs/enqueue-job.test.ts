@@ -1,4 +1,4 @@
-/** The jobs that our own script writes in the place of BullMQ: they are what BullMQ would have written. */
+/** The jobs that our own script writes are equal to those that BullMQ would write. */
 import { Queue } from 'bullmq';
 import { describe, expect, onTestFinished } from 'vitest';
 import { JOB_NAME, JOB_OPTIONS } from '../../../src/queue/jobs/job.ts';
@@ -58,15 +58,15 @@ async function contentsOf(client: RedisClient, queue: Queue): Promise<unknown> {
   };
 }
 
-describe('a job of ours', () => {
-  test("is BullMQ's own", async ({ client }) => {
+describe('an enqueued job', () => {
+  test('is equal to one that BullMQ enqueued', async ({ client }) => {
     const [ours, theirs] = [openQueue(client), openQueue(client)];
     await writeOurs(client, ours);
     await writeTheirs(theirs);
     expect(await contentsOf(client, ours)).toEqual(await contentsOf(client, theirs));
   });
 
-  test('is written once: a second one changes nothing', async ({ client }) => {
+  test('is not changed by another one with its id', async ({ client }) => {
     const queue = openQueue(client);
     await writeOurs(client, queue);
     const before = await contentsOf(client, queue);

@@ -10,7 +10,10 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const MAILBOX = { id: 'a@contoso.com', limits: { ...EXCHANGE_LIMITS, messagesPerMinute: 0, recipientsPerDay: 10 } };
 
-test('throttles the mailbox until enough recipients are a day old, and says when that is', async ({ client, keys }) => {
+test('the limit throttles the mailbox until enough recipients are a day old, and says when that is', async ({
+  client,
+  keys,
+}) => {
   const throttle = openThrottle({ redis: client, keys, worker: 'w', random: () => 1 });
   const admit = makeAdmit(client, keys, throttle);
   const took = async (message: string, recipients: number): Promise<void> => {
@@ -33,7 +36,9 @@ test('throttles the mailbox until enough recipients are a day old, and says when
   expect(Math.round(waitMs / MINUTE_MS - (DAY_MS - 60 * MINUTE_MS) / MINUTE_MS)).toBeLessThanOrEqual(1);
 });
 
-test('refuses at the door what no day has room for: it would hold up all others', async ({ redis }) => {
+test('a message with more recipients than a day allows is refused at once: it would block all others', async ({
+  redis,
+}) => {
   const service = await openTestService({
     location: redis.location,
     workers: 0,
@@ -43,7 +48,7 @@ test('refuses at the door what no day has room for: it would hold up all others'
   const { status, body } = await service.request('POST', '/send', { to, text: 'Hello.' });
   expect([status, body.errors]).toEqual([
     422,
-    [{ field: 'to', message: 'There are 4 recipients, and the mailbox may have 3 in a day.' }],
+    [{ field: 'to', message: 'The message has 4 recipients. Its mailbox is limited to 3 recipients in 24 hours.' }],
   ]);
   expect((await service.request('POST', '/send', { to: to.slice(1), text: 'Hello.' })).status).toBe(202);
 });

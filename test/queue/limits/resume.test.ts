@@ -1,4 +1,4 @@
-/** A mailbox that is resumed while a worker is about to lay its queue to rest: the resume counts. */
+/** A mailbox that is resumed just before a worker stops its queue for a while. */
 import { Queue } from 'bullmq';
 import { expect, onTestFinished } from 'vitest';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
@@ -11,7 +11,7 @@ import type { Attempts } from '../../../src/queue/work/attempts.ts';
 import { openTestAttempts, testRoute } from '../../helpers/admit.ts';
 import { test } from '../../helpers/redis.ts';
 
-test('is not overtaken by the rest', async ({ client, keys }) => {
+test('a resume is not lost when a worker stops the queue just after it', async ({ client, keys }) => {
   const mailbox = { id: 'a@contoso.com', address: 'a@contoso.com', limits: EXCHANGE_LIMITS };
   const throttle = openThrottle({ redis: client, keys, worker: 'w' });
   const queue = new Queue(mailbox.id, { connection: client, prefix: keys.prefix });

@@ -15,7 +15,7 @@ const HELD: Backoff = {
   longestWaitMs: HOLD_WAIT.longestMs,
 };
 
-test('a fault is the first again once the mailbox has worked for a while, and a worse one before', async ({
+test('a fault counts as the first again once the mailbox has worked for a while, and as a further one before', async ({
   client,
   keys,
 }) => {

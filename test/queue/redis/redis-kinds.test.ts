@@ -1,4 +1,4 @@
-/** Redis as large installations have it: a Cluster that shares its keys out, and Sentinels that know the master. */
+/** Redis as large installations run it: a Cluster, or a master with Sentinels. */
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -68,7 +68,7 @@ async function sendsMail(location: RedisLocation): Promise<void> {
 
 const SLOTS = 16_384;
 
-test('a Cluster of two nodes', async () => {
+test('sends mail with a Cluster of two nodes', async () => {
   const ports = [await freePort(), await freePort()] as const;
   const nodes = await Promise.all(ports.map((port) => startServer(port, '--cluster-enabled', 'yes')));
   await Promise.all(
@@ -85,7 +85,7 @@ test('a Cluster of two nodes', async () => {
   await sendsMail({ ...PLAIN, url: `redis://127.0.0.1:${ports[0]}`, clusterNodes: [`127.0.0.1:${ports[1]}`] });
 });
 
-test('Sentinels', async () => {
+test('sends mail with Sentinels', async () => {
   const [port, sentinelPort] = [await freePort(), await freePort()];
   await startServer(port);
   const file = temporaryFile('sentinel.conf', `sentinel monitor mymaster 127.0.0.1 ${port} 1\n`);

@@ -1,4 +1,4 @@
-/** A worker whose clock is wrong: what it puts off comes when it should, whoever takes it up then. */
+/** A worker whose clock is wrong: a message that it defers is tried again at the right time, by any worker. */
 import { expect, onTestFinished } from 'vitest';
 import { test } from '../../helpers/redis.ts';
 import { isFinal, openTestService } from '../../helpers/service.ts';

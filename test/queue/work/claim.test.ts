@@ -73,7 +73,7 @@ describe('a claimed message', () => {
 });
 
 describe('a message that is not claimed', () => {
-  test('stays as it is when its mailbox admits none', async () => {
+  test('stays as it is when its mailbox admits no message', async () => {
     const { client, keys, throttle, claim, inUse } = openWorker();
     await writeQueued(client, keys, 'm');
     const before = await client.hgetall(keys.record('m'));

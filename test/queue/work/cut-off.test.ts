@@ -22,8 +22,8 @@ afterAll(() => redis.close());
 
 const isSending = ({ status }: { status: string }): boolean => status === 'sending';
 
-describe('a worker whose message another one has taken up', () => {
-  test('keeps its final dot to itself: the mail goes out once', async () => {
+describe('a worker whose message another one has claimed', () => {
+  test('does not send its final dot: the mail goes out once', async () => {
     const service = await openTestService({ location: redis.location });
     const { exchange } = service.sandbox;
     exchange.script({ stage: 'data', delayMs: 400 });
@@ -41,7 +41,7 @@ describe('a worker whose message another one has taken up', () => {
 });
 
 describe('a worker that is cut off from Redis', () => {
-  test('closes its connections before others have its leases, and its messages are sent once', async () => {
+  test('closes its connections before others get them, and its mails go out once', async () => {
     const way = await openWayTo(redis);
     const env = { M365_MESSAGES_PER_MINUTE: '0' };
     const service = await openTestService({ location: redis.location, workers: 0, env });
@@ -66,8 +66,8 @@ describe('a worker that is cut off from Redis', () => {
   }, 60_000);
 });
 
-describe('a Redis that is full when a mail has been sent', () => {
-  test('notes it all the same: the mail is not sent again', async () => {
+describe('a Redis that is full when a message has been sent', () => {
+  test('still records it: the message is not sent again', async () => {
     const own = await startTestRedis();
     onTestFinished(own.close);
     const service = await openTestService({ location: own.location });
@@ -86,7 +86,7 @@ describe('a Redis that is full when a mail has been sent', () => {
 });
 
 describe('a message whose work fails for a fault of Redis', () => {
-  test('is not under way any more, and comes back', async () => {
+  test('does not count as being sent any more, and comes back', async () => {
     const client = connectTo(redis);
     const keys = testKeys();
     const mailbox = { id: 'a@contoso.com', address: 'a@contoso.com', limits: EXCHANGE_LIMITS };

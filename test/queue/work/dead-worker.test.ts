@@ -1,4 +1,4 @@
-/** What a worker that died had under way, as the throttle sees it. */
+/** Messages that a worker was sending when it died, as the throttle counts them. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SHORT_WAIT } from '../../../src/core/replies/classification.ts';
 import { EXCHANGE_LIMITS } from '../../../src/core/mailbox/mailbox.ts';
@@ -46,7 +46,7 @@ async function openFleet(client: RedisClient): Promise<Fleet> {
   };
 }
 
-describe('a message that a dead worker had under way', () => {
+describe('a message that a dead worker was sending', () => {
   test('does not keep a held mailbox from being tried', async () => {
     const { dead, alive, kill } = await openFleet(connectTo(redis));
     for (const message of ['m1', 'm2', 'm3']) await dead.admit(MAILBOX, message, 1);

@@ -1,9 +1,11 @@
-/** A Redis that is frozen, or cut off without a word: its connection stays, and nothing comes of it. */
+/** A Redis that is frozen, or cut off without a sign: its connection stays open, and no answer comes. */
 import { expect, onTestFinished, test } from 'vitest';
 import { connectTo, startTestRedis } from '../../helpers/redis.ts';
 import { isFinal, openTestService } from '../../helpers/service.ts';
 
-test('is given up, answered for at once, and used again when it is back', { timeout: 120_000 }, async () => {
+test('a frozen Redis is given up, requests get a 503 at once, and it is used again when it is back', {
+  timeout: 120_000,
+}, async () => {
   const redis = await startTestRedis();
   onTestFinished(() => redis.close());
   const service = await openTestService({ location: redis.location });

@@ -1,4 +1,4 @@
-/** A worker that died between the final dot and its reply: what follows is the mailbox's policy, as when it lives on. */
+/** A worker that died between the final dot and its reply: the mailbox's policy decides, as for a lost connection. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeKeys } from '../../../src/queue/redis/keys.ts';
 import { connectTo, startTestRedis, type TestRedis } from '../../helpers/redis.ts';
@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.close());
 
-/** A message that a worker had under way when it died. */
+/** A message that a worker was sending when it died. */
 async function leaveOpen(service: TestService, more: object = {}): Promise<string> {
   const id = await service.send();
   const at = Date.now();
@@ -21,7 +21,7 @@ async function leaveOpen(service: TestService, more: object = {}): Promise<strin
 const withPolicy = (policy: string): Promise<TestService> =>
   openTestService({ location: redis.location, workers: 0, env: { M365_UNKNOWN_POLICY: policy } });
 
-test('with the policy `hold` it waits for a person, and is not sent again by itself', async () => {
+test('with the policy `hold` the message waits for a person, and is not sent again by itself', async () => {
   const service = await withPolicy('hold');
   const id = await leaveOpen(service, { finalDotAt: Date.now() });
   const other = await leaveOpen(service);
@@ -38,7 +38,7 @@ test('with the policy `hold` it waits for a person, and is not sent again by its
   });
 });
 
-test('with the policy `retry` it goes out again, and says so', async () => {
+test('with the policy `retry` the message is sent again, and says so', async () => {
   const service = await withPolicy('retry');
   const id = await leaveOpen(service, { finalDotAt: Date.now() });
   await service.addWorker();

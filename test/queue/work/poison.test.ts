@@ -1,4 +1,4 @@
-/** A mail over which one worker after the other dies: it fails alone, with the reason, and does not come back. */
+/** A message that makes one worker after another die: only it fails, with the reason, and it does not come back. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { interruptedAttempt } from '../../../src/core/deliver/without-attempt.ts';
 import { makeKeys } from '../../../src/queue/redis/keys.ts';
@@ -16,7 +16,7 @@ afterAll(() => redis.close());
 test.each([
   [4, 'sent', /Exchange accepted the message/],
   [5, 'failed', /5 workers in a row died while they sent this message/],
-])('over which %i workers in a row died is %s', async (deaths, status, explanation) => {
+])('a message over which %i workers in a row died is %s', async (deaths, status, explanation) => {
   const service = await openTestService({ location: redis.location, workers: 0 });
   const id = await service.send();
   const client = connectTo(redis);

@@ -193,7 +193,7 @@ describe('a mail that can not be taken', () => {
 
   test('because its key may not send so, is told why', async () => {
     const client = await service().greeted();
-    expect(await client.send({ data: MAIL })).toMatch(/^550 5\.7\.1 from: This API key may not send as this address/);
+    expect(await client.send({ data: MAIL })).toMatch(/^550 5\.7\.1 from: This API key may only send as: /);
   });
 });
 
