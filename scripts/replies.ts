@@ -1,4 +1,4 @@
-/** Writes docs/replies.md from the tables of faults; with `--check` it only compares. */
+/** Writes docs/replies.md from the tables of faults. With `--check` it only compares. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { ENTRA_TABLE } from '../src/core/replies/entra-table.ts';
 import type { Fault } from '../src/core/replies/classification.ts';
@@ -7,34 +7,34 @@ import { REPLY_TABLE } from '../src/core/replies/reply-table.ts';
 
 const FILE = new URL('../docs/replies.md', import.meta.url);
 
-const HEAD = `# Every "no" and what to do
+const HEAD = `# Replies and errors, and what to do
 
-Made from the tables in \`src/core\`: change them, then run \`npm run openapi\`. The same words stand in the status of a
-message, in the log, in \`GET /mailboxes\` and in the doctor.
+Generated from the tables in \`src/core/replies\`: change them, then run \`npm run openapi\`. The same explanations appear
+in the status of a message, in the log, in \`GET /mailboxes\` and in the doctor.
 
-| action   | what follows                                                                               |
-| -------- | ------------------------------------------------------------------------------------------ |
-| retry    | the message is tried again (\`RETRY_DELAYS_SECONDS\`) until its time is over                 |
-| fail     | the message, or this recipient, has failed                                                 |
-| hold     | the mailbox is held: its messages wait, none loses an attempt; it is tried again by itself |
-| throttle | the mailbox slows down as a whole, then finds its pace again                               |
+| action   | what relay365 does                                                                             |
+| -------- | ---------------------------------------------------------------------------------------------- |
+| retry    | tries the message again (\`RETRY_DELAYS_SECONDS\`) until it expires                              |
+| fail     | marks the message, or this recipient, as failed                                                |
+| hold     | holds the mailbox: its messages wait and lose no attempt; relay365 tries the mailbox by itself |
+| throttle | slows the mailbox down, then speeds it up again step by step                                   |
 
-A reply that no row knows is judged by its class: 4xx is tried again; 5xx fails the message, or holds the mailbox when it
-came before the message was named. It is logged as new: please report it.
+An unknown reply is classified by its class: 4xx is tried again. 5xx fails the message, or holds the mailbox if it came
+before MAIL FROM. It is logged as new: please report it.
 `;
 
 const wanted = [
   HEAD,
   section('Replies of Exchange Online', REPLY_TABLE),
-  section('Refusals of a token by Entra', ENTRA_TABLE),
-  section('Troubles of the network', NETWORK_TABLE),
+  section('Errors of Entra', ENTRA_TABLE),
+  section('Network failures', NETWORK_TABLE),
 ].join('\n');
 
 if (!process.argv.includes('--check')) {
   writeFileSync(FILE, wanted);
   process.stdout.write('docs/replies.md written\n');
 } else if (readFileSync(FILE, 'utf8') !== wanted) {
-  process.stderr.write('docs/replies.md is not what the tables say. Run `npm run openapi` and commit the file.\n');
+  process.stderr.write('docs/replies.md differs from the tables. Run `npm run openapi` and commit the file.\n');
   process.exitCode = 1;
 }
 
@@ -59,7 +59,7 @@ function entry({ id, looks, scope, action, explanation, fix, source }: Fault): s
   return lines.join('\n');
 }
 
-/** Placeholders such as <mailbox> are no HTML. */
+/** Keeps placeholders such as <mailbox> from being read as HTML. */
 function plain(text: string): string {
   return text.replaceAll('<', '\\<');
 }

@@ -6,12 +6,13 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { diagnose, NO_LEASE_NEEDED, type TakeGuestLease } from './doctor/doctor.ts';
-import { checkupText } from './doctor/text.ts';
+import { diagnosisText } from './doctor/text.ts';
 import { ConfigError, readConfig } from './config/config.ts';
 import type { MailboxConfig } from './config/mailbox-config.ts';
 import { addressKey } from './core/message/address.ts';
-import type { Diagnosis } from './core/admin/checkup.ts';
+import type { Diagnosis } from './core/admin/diagnosis.ts';
 import { environment } from './app/entry.ts';
+import { messageOf } from './lib/errors.ts';
 import { makeKeys, NAMESPACE } from './queue/redis/keys.ts';
 import { openRedis, type RedisClient, type RedisLocation } from './queue/redis/client.ts';
 import { takeGuestLease } from './queue/limits/guest-lease.ts';
@@ -32,15 +33,15 @@ async function diagnoseAll(): Promise<void> {
   const config = readConfig(environment(), 'doctor');
   const mailboxes = chosen(config.mailboxes);
   const redis = config.redis && (await reachRedis(config.redis));
-  const checkups: Diagnosis[] = [];
+  const diagnoses: Diagnosis[] = [];
   for (const mailbox of mailboxes) {
     const diagnosis = await diagnose(mailbox, guestLeaseOf(mailbox, redis), () => new Date());
-    checkups.push(diagnosis);
-    if (!values.json) process.stdout.write(checkupText(diagnosis, process.stdout));
+    diagnoses.push(diagnosis);
+    if (!values.json) process.stdout.write(diagnosisText(diagnosis, process.stdout));
   }
   redis?.disconnect();
-  const ok = checkups.every((diagnosis) => diagnosis.ok);
-  if (values.json) print({ ok, checkups });
+  const ok = diagnoses.every((diagnosis) => diagnosis.ok);
+  if (values.json) print({ ok, checkups: diagnoses });
   process.exitCode = ok ? 0 : 1;
 }
 
@@ -67,7 +68,7 @@ async function reachRedis(location: RedisLocation): Promise<RedisClient | undefi
     return redis;
   } catch (error) {
     redis.disconnect();
-    process.stderr.write(`Redis does not answer (${(error as Error).message}): the doctor continues without it.\n`);
+    process.stderr.write(`Redis does not answer (${messageOf(error)}): the doctor continues without it.\n`);
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** The API: takes messages over HTTP and SMTP, puts them into the queue and shows what became of them. */
+/** The API: accepts messages over HTTP and SMTP, queues them and shows their status. */
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.ts';
 import type { MailboxAdmin } from '../core/admin/mailbox-admin.ts';

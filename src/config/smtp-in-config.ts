@@ -64,12 +64,15 @@ function checkKeys({ trustedNetworks, rewriteFrom }: SmtpInConfig, { keys, file,
     if (!isKnown(key))
       faults.push({
         where: 'SMTP_IN_TRUSTED_NETWORKS',
-        message: `names ${key} for ${address}/${prefix}, which is no API key`,
+        message: `names ${key} for ${address}/${prefix}, which is not an API key`,
       });
   }
   for (const [i, name] of rewriteFrom.entries()) {
     if (!isKnown(name))
-      faults.push({ where: file?.place(['smtpIn', 'rewriteFrom', i]) ?? 'smtpIn', message: `${name} is no API key` });
+      faults.push({
+        where: file?.place(['smtpIn', 'rewriteFrom', i]) ?? 'smtpIn',
+        message: `${name} is not an API key`,
+      });
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The doctor: walks a mailbox's whole chain, from the configuration to MAIL FROM, and stops at nothing that it can
- * still look at. It sends no mail.
+ * The doctor checks everything that a mailbox needs for sending, from the configuration to MAIL FROM. After a failed step
+ * it still checks all that does not depend on it. It sends no message.
  */
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
@@ -15,7 +15,7 @@ import {
   skipped,
   type Step,
   warning,
-} from '../core/admin/checkup.ts';
+} from '../core/admin/diagnosis.ts';
 import { PASSWORDS_END } from '../core/mailbox/password-end.ts';
 import { type Application, isManaged } from '../entra/credential.ts';
 import { CREDENTIAL_WARNING_DAYS, credentialEnd, daysUntil } from '../entra/credential-end.ts';
@@ -23,12 +23,12 @@ import { type EntraDiagnosis, diagnoseEntra } from '../entra/doctor.ts';
 import type { Credentials } from '../smtp/connection.ts';
 import { diagnoseLogin, diagnoseSenders, diagnoseServer, type ServerSession } from '../smtp/doctor.ts';
 
-/** Gives a connection's place among those that the mailbox may have, and takes it back; undefined when there is none. */
+/** Takes one of the mailbox's connection leases, to be released later. Undefined if none is free. */
 export type TakeGuestLease = () => Promise<{ release(): Promise<void> } | undefined>;
 
 export const NO_LEASE_NEEDED: TakeGuestLease = () => Promise.resolve({ release: () => Promise.resolve() });
 
-/** Never throws for what Exchange, Entra or the network do. */
+/** Checks one mailbox. Failures of Exchange, Entra and the network are steps; it does not throw for them. */
 export async function diagnose(
   config: MailboxConfig,
   takeGuestLease: TakeGuestLease,
@@ -39,8 +39,7 @@ export async function diagnose(
   const server = await diagnoseServer({ host, port }, mailbox.limits.messageSizeBytesMax, () => isOnline(login));
   try {
     const entra = await diagnoseCredential(login, now());
-    const credentials = credentialsOf(mailbox.address, login, entra.token);
-    const session = await checkSession(config, server.session, credentials, entra, takeGuestLease);
+    const session = await checkSession(config, server.session, entra, takeGuestLease);
     const steps = [configuration, ...server.steps, ...entra.steps, ...session];
     const known = knownNames(config, entra.objectId);
     return makeDiagnosis(
@@ -53,7 +52,7 @@ export async function diagnose(
   }
 }
 
-/** What stands for the placeholders of the tables. */
+/** The values for the placeholders in the tables. */
 function knownNames({ mailbox, login }: MailboxConfig, objectId: string | undefined) {
   const clientId = login.kind === 'oauth' && !isManaged(login.application) ? login.application.clientId : undefined;
   return { mailbox: mailbox.address, 'client id': clientId, 'object id': objectId, 'service principal': objectId };
@@ -66,7 +65,7 @@ async function checkConfiguration({ mailbox, login, secretExpires }: MailboxConf
   const end = await credentialEnd(login.application.credential, secretExpires);
   if (!end) return ok('configuration', who);
   const days = daysUntil(end, now);
-  const seen = `${who}, which ends on ${end.toISOString().slice(0, 10)} (${days} days)`;
+  const seen = `${who}, expires on ${end.toISOString().slice(0, 10)} (${days} days)`;
   return days > CREDENTIAL_WARNING_DAYS ? ok('configuration', seen) : warning('configuration', seen, ENDS_SOON);
 }
 
@@ -78,24 +77,24 @@ const LOGINS = {
   'managed-identity': 'managed identity',
 } as const;
 
-/** Entra's secrets are no UUIDs, and their ids are nothing else. */
+/** The ID of an Entra secret is always a UUID, and the secret itself never is. */
 function isSecretId(credential: Application['credential']): boolean {
   return credential.kind === 'secret' && /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(credential.secret);
 }
 
 const SECRET_ID = {
-  explanation: "The client secret has the form of a secret's ID. Entra wants its VALUE, and shows that only once.",
-  fix: 'Entra admin center > App registrations > the app > Certificates & secrets: make a new secret, copy its VALUE, and set AZURE_CLIENT_SECRET.',
+  explanation: "The client secret looks like a secret's ID. Entra requires its VALUE, and shows that only once.",
+  fix: 'Entra admin center > App registrations > the app > Certificates & secrets: create a new secret, copy its VALUE, and set AZURE_CLIENT_SECRET.',
 };
 
 const ENDS_SOON = {
-  explanation: 'When the credential has ended, no mail goes out.',
-  fix: 'Make a new one in the Entra admin center (App registrations > the app > Certificates & secrets), set it, and send SIGHUP.',
+  explanation: 'After the credential has expired, no message can be sent.',
+  fix: 'Create a new one in the Entra admin center (App registrations > the app > Certificates & secrets), set it, and send SIGHUP.',
 };
 
 async function diagnoseCredential(login: LoginConfig, now: Date): Promise<EntraDiagnosis> {
   if (login.kind === 'oauth') return diagnoseEntra(login.application, now);
-  const because = 'The login is by password.';
+  const because = 'The login uses a password.';
   const steps = (['authority', 'token', 'consent'] as const).map((id) => skipped(id, because));
   return { steps, token: undefined, objectId: undefined };
 }
@@ -106,21 +105,21 @@ function credentialsOf(address: string, login: LoginConfig, token: string | unde
 }
 
 async function checkSession(
-  { mailbox }: MailboxConfig,
+  { mailbox, login }: MailboxConfig,
   session: ServerSession | undefined,
-  credentials: Credentials | undefined,
   entra: EntraDiagnosis,
   takeGuestLease: TakeGuestLease,
 ): Promise<Step[]> {
+  const credentials = credentialsOf(mailbox.address, login, entra.token);
   if (!session || !credentials) {
-    return skipBoth(session ? 'There is nothing to log in with.' : 'There is no trusted connection to Exchange.');
+    return skipBoth(session ? 'There is no token to log in with.' : 'There is no trusted connection to Exchange.');
   }
   const lease = await takeGuestLease();
-  if (!lease) return skipBoth('All connections that this mailbox may have are in use. Try again in a moment.');
+  if (!lease) return skipBoth('All connections that this mailbox is allowed are in use. Try again in a moment.');
   try {
     const step = await diagnoseLogin(session, credentials);
     if (step.status !== 'ok')
-      return [knowingTheToken(step, entra), skipped('senders', 'Exchange did not take the login.')];
+      return [explainLogin(step, entra), skipped('senders', 'Exchange did not accept the login.')];
     return [step, await diagnoseSenders(session, [mailbox.address, ...mailbox.sendAs])];
   } finally {
     session.dialogue.close();
@@ -132,8 +131,8 @@ function skipBoth(because: string): Step[] {
   return [skipped('login', because), skipped('senders', because)];
 }
 
-/** 535 5.7.3 has many causes; a token that is right leaves those in Exchange. */
-function knowingTheToken(step: Step, { steps }: EntraDiagnosis): Step {
+/** 535 5.7.3 has many causes. If the token is right, the cause is in Exchange. */
+function explainLogin(step: Step, { steps }: EntraDiagnosis): Step {
   const consent = steps.find(({ id }) => id === 'consent')?.status;
   if (!/\b5\.7\.3\b/.test(step.seen)) return step;
   if (consent === 'ok') return { ...step, ...MAILBOX_PERMISSION };
@@ -141,26 +140,26 @@ function knowingTheToken(step: Step, { steps }: EntraDiagnosis): Step {
 }
 
 const TOKEN_AT_FAULT = {
-  explanation: 'Exchange refuses the token, for the reason that was found above.',
-  fix: 'Mend the token first.',
+  explanation: 'Exchange refuses the token for the reason found above.',
+  fix: 'Fix the token first.',
 };
 
 const MAILBOX_PERMISSION = {
   meaning:
-    'The token is right, so Exchange does not let this app into this mailbox: its service principal was not made in ' +
-    'Exchange, or with the object id of the app registration; or it has no permission on the mailbox; or the mailbox ' +
-    'does not exist or has no licence.',
-  // The token names the one object id that is right.
+    'The token is right, so Exchange does not allow this app to use this mailbox. Its service principal does not exist ' +
+    'in Exchange, or was created with the object ID of the app registration; or it has no permission on the mailbox; or ' +
+    'the mailbox does not exist or has no licence.',
+  // The token contains the right object id.
   fix:
-    'In Exchange Online PowerShell (a service principal with another object id: Remove-ServicePrincipal first):\n' +
+    'In Exchange Online PowerShell (if a service principal with another object ID exists: Remove-ServicePrincipal first):\n' +
     'New-ServicePrincipal -AppId <client id> -ObjectId <object id>\n' +
     'Add-MailboxPermission -Identity <mailbox> -User <object id> -AccessRights FullAccess\n' +
-    'The object id is that of the ENTERPRISE APPLICATION. Changes take up to an hour.',
+    'The object ID is that of the ENTERPRISE APPLICATION. Changes take up to an hour.',
 };
 
 const ONLINE_TIMEOUT_MS = 5_000;
 
-/** Whether Entra's host can be reached: then a silent SMTP port is a blocked one. */
+/** Whether Entra's host is reachable. If it is, an SMTP port that does not answer is blocked. */
 async function isOnline(login: LoginConfig): Promise<boolean> {
   const { hostname, port } = new URL(
     login.kind === 'oauth' && !isManaged(login.application)

@@ -1,6 +1,6 @@
-/** A diagnosis as a terminal shows it: a line for each step, and under it what was seen, what it means, what to do. */
+/** A diagnosis for the terminal: a line for each step, and under it what was seen, what it means and what to do. */
 import { styleText } from 'node:util';
-import { type Diagnosis, STEP_TITLES, type Step, type StepStatus } from '../core/admin/checkup.ts';
+import { type Diagnosis, STEP_TITLES, type Step, type StepStatus } from '../core/admin/diagnosis.ts';
 
 const MARKS = {
   ok: ['ok', 'green'],
@@ -12,12 +12,12 @@ const MARKS = {
 const MARK_WIDTH = 9;
 const INDENT = ' '.repeat(MARK_WIDTH);
 
-/** Without colours where `stream` is no terminal or NO_COLOR is set. */
-export function checkupText({ mailbox, ok, steps }: Diagnosis, stream: NodeJS.WritableStream): string {
+/** The text, without colours if `stream` is not a terminal or NO_COLOR is set. */
+export function diagnosisText({ mailbox, ok, steps }: Diagnosis, stream: NodeJS.WritableStream): string {
   const count = steps.filter(({ status }) => status === 'failed').length;
   const summary = ok
-    ? 'Nothing stands in the way: mails go out.'
-    : `${count === 1 ? '1 step' : `${count} steps`} failed. Mend the first one, then run the doctor again.`;
+    ? 'Everything works: messages can be sent.'
+    : `${count === 1 ? '1 step' : `${count} steps`} failed. Fix the first one, then run the doctor again.`;
   return `${[mailbox, ...steps.map((step) => stepText(step, stream)), summary].join('\n\n')}\n`;
 }
 

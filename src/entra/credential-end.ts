@@ -1,15 +1,15 @@
-/** When an application's credential ends, as far as this side can know: a weekend is the usual time to find out. */
+/** When an application's credential expires, so that you do not learn it from messages that stop on a weekend. */
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Application } from './credential.ts';
 
-/** From this many days on, a credential's end is told with every start and every day. */
+/** From this many days before its end, a credential is warned about at each start and once a day. */
 export const CREDENTIAL_WARNING_DAYS = 30;
 export const DAY_MS = 86_400_000;
 
 /**
- * The end of a certificate, or the day that the configuration names for a secret; undefined when nobody knows.
- * A certificate that can't be read is a fault that the login tells better.
+ * When a certificate expires, or the date that the configuration gives for a secret. Undefined if unknown. For a
+ * certificate that cannot be read, too: the login reports that better.
  */
 export async function credentialEnd(
   credential: Application['credential'],

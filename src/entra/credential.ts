@@ -1,6 +1,6 @@
-/** What relay365 proves itself to Entra with, and where. */
+/** The credentials that relay365 authenticates to Entra with, and where. */
 
-/** Exactly one of the ways that client credentials allow. */
+/** One of the kinds of credentials that the client credentials grant allows. */
 export type Credential =
   | { readonly kind: 'secret'; readonly secret: string }
   /** A PEM file with the certificate and its private key. */
@@ -8,7 +8,7 @@ export type Credential =
   /** Workload identity: a file with a token that the platform renews. */
   | { readonly kind: 'federated'; readonly path: string };
 
-/** The identity of the Azure machine that this runs on; without a client id, the one that the platform made for it. */
+/** The managed identity of the Azure resource that this runs on. Without a client id: the system-assigned one. */
 export interface ManagedIdentityCredential {
   readonly kind: 'managed-identity';
   readonly clientId?: string;
@@ -25,7 +25,7 @@ export interface Registration {
   readonly scope: string;
 }
 
-/** The platform knows tenant and authority, and asks Entra itself. */
+/** The platform knows the tenant and the authority, and asks Entra itself. */
 export interface ManagedIdentity {
   readonly credential: ManagedIdentityCredential;
   readonly scope: string;

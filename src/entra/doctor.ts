@@ -1,22 +1,23 @@
-/** The doctor's look at Entra: does it answer, does it give a token, and is the token what Exchange wants. */
-import { failed, ok, skipped, type Step, warning } from '../core/admin/checkup.ts';
+/** The doctor's checks of Entra: does it answer, does it issue a token, and is the token right for Exchange. */
+import { failed, ok, skipped, type Step, warning } from '../core/admin/diagnosis.ts';
 import { findEntra } from '../core/replies/entra-table.ts';
 import { findNetworkToEntra } from '../core/replies/network-table.ts';
+import { causeOf, codeOf, messageOf } from '../lib/errors.ts';
 import { type Application, isManaged, type Registration } from './credential.ts';
 import { openTokenSource } from './tokens.ts';
 
 export interface EntraDiagnosis {
   readonly steps: readonly Step[];
-  /** Undefined when Entra gave none. */
+  /** Undefined if Entra issued none. */
   readonly token: string | undefined;
-  /** The service principal's, as the token names it: that of the enterprise application. */
+  /** The object id in the token: that of the service principal, which is the enterprise application. */
   readonly objectId: string | undefined;
 }
 
 const TIMEOUT_MS = 15_000;
 const ROLE = 'SMTP.SendAsApp';
 
-/** Asks for a new token, so that a credential is tried and not a memory of it. */
+/** Asks for a new token, so that the credential is tested and not a cached token. */
 export async function diagnoseEntra(application: Application, now: Date): Promise<EntraDiagnosis> {
   const authority = isManaged(application)
     ? skipped('authority', 'The platform asks Entra for its managed identity.')
@@ -35,7 +36,7 @@ export async function diagnoseEntra(application: Application, now: Date): Promis
     const steps = [authority, failed('token', result.error, fault), skipped('consent', 'There is no token.')];
     return { steps, token: undefined, objectId: undefined };
   }
-  const seen = `of ${CREDENTIALS[application.credential.kind]}, good until ${result.expiresAt.toISOString()}`;
+  const seen = `from ${CREDENTIALS[application.credential.kind]}, valid until ${result.expiresAt.toISOString()}`;
   const claims = readClaims(result.token);
   const steps = [authority, ok('token', seen), checkClaims(claims, application)];
   return { steps, token: result.token, objectId: claims?.oid };
@@ -48,7 +49,7 @@ const CREDENTIALS = {
   'managed-identity': 'the managed identity',
 } as const;
 
-/** The tenant's metadata: it needs no credential, so that a fault here is one of the way or of the tenant's id. */
+/** Reads the tenant's metadata. It needs no credential, so a failure is one of the network or of the tenant id. */
 async function checkAuthority({ authorityHost, tenantId }: Registration, now: Date): Promise<Step> {
   const url = `${authorityHost.replace(/\/+$/, '')}/${tenantId}/v2.0/.well-known/openid-configuration`;
   try {
@@ -60,19 +61,19 @@ async function checkAuthority({ authorityHost, tenantId }: Registration, now: Da
     if (response.ok && isMetadata(text)) return checkClock(seen, response.headers.get('date'), now);
     return failed('authority', `${url} answers ${response.status}: ${text.slice(0, 100)}`, NOT_ENTRA);
   } catch (error) {
-    const { cause, message } = error as Error & { cause?: NodeJS.ErrnoException };
-    return failed('authority', `${url}: ${cause?.message ?? message}`, findNetworkToEntra(cause?.code) ?? SILENT);
+    const cause = causeOf(error);
+    return failed('authority', `${url}: ${messageOf(cause)}`, findNetworkToEntra(codeOf(cause)) ?? SILENT);
   }
 }
 
-/** Beyond it, Entra takes no assertion of a certificate, and certificates of servers end early or late. */
+/** With a larger offset Entra refuses assertions, and server certificates seem to be expired or not yet valid. */
 const CLOCK_OFF_MINUTES_MAX = 5;
 
 function checkClock(seen: string, date: string | null, now: Date): Step {
   const minutesOff = date === null ? 0 : Math.round((now.getTime() - Date.parse(date)) / 60_000);
-  // An answer without a date that can be read tells nothing of the clock.
+  // An answer without a readable date says nothing about the clock.
   if (!(Math.abs(minutesOff) > CLOCK_OFF_MINUTES_MAX)) return ok('authority', seen);
-  const clock = `this machine's clock is ${Math.abs(minutesOff)} minutes ${minutesOff > 0 ? 'fast' : 'throttle'}`;
+  const clock = `this machine's clock is ${Math.abs(minutesOff)} minutes ${minutesOff > 0 ? 'fast' : 'slow'}`;
   return warning('authority', `${seen}; ${clock}`, CLOCK_OFF);
 }
 
@@ -83,13 +84,13 @@ const CLOCK_OFF = {
 };
 
 const NOT_ENTRA = {
-  explanation: "This is not Entra's answer: a captive portal or a proxy stands in between.",
-  fix: 'Let this machine reach https://login.microsoftonline.com without a proxy that answers in its place.',
+  explanation: "This answer is not Entra's: it comes from a captive portal or a proxy on the way.",
+  fix: 'Let this machine reach https://login.microsoftonline.com without a proxy that answers instead of Entra.',
 };
 
 const SILENT = {
-  explanation: 'Entra could not be reached.',
-  fix: 'Open outbound port 443 to login.microsoftonline.com; check AZURE_AUTHORITY_HOST.',
+  explanation: 'Entra is not reachable.',
+  fix: 'Open outbound port 443 to login.microsoftonline.com. Check AZURE_AUTHORITY_HOST.',
 };
 
 function isMetadata(text: string): boolean {
@@ -106,10 +107,10 @@ interface Claims {
   readonly oid?: string;
 }
 
-/** A token without the role is given all the same, and Exchange then says only 535 5.7.3. */
+/** Entra issues a token without the role, too, and Exchange then answers only 535 5.7.3. */
 function checkClaims(claims: Claims | undefined, { credential, scope }: Application): Step {
-  if (!claims) return ok('consent', 'The token can not be looked into; Exchange will say.');
-  const { aud = 'nobody', roles = [] } = claims;
+  if (!claims) return ok('consent', 'The token cannot be decoded. The login will show whether Exchange accepts it.');
+  const { aud = '(no audience)', roles = [] } = claims;
   const seen = `for ${aud}, with the roles ${roles.join(', ') || '(none)'}`;
   if (!isForExchange(aud, scope)) return failed('consent', seen, WRONG_AUDIENCE);
   if (roles.includes(ROLE)) return ok('consent', seen);
@@ -117,8 +118,8 @@ function checkClaims(claims: Claims | undefined, { credential, scope }: Applicat
 }
 
 const WRONG_AUDIENCE = {
-  explanation: 'The token is for another service than Exchange, which refuses it with 535 5.7.3.',
-  fix: 'Check M365_CLOUD: it sets the scope. A token for Microsoft Graph does not do.',
+  explanation: 'The token is not for Exchange, which refuses it with 535 5.7.3.',
+  fix: 'Check M365_CLOUD, which sets the scope. A token for Microsoft Graph does not work.',
 };
 
 const NO_CONSENT = {
@@ -128,7 +129,7 @@ const NO_CONSENT = {
 
 const NOT_ASSIGNED = {
   explanation: `The managed identity does not have the role ${ROLE}, so Exchange will answer 535 5.7.3.`,
-  fix: `No portal page can give it: assign the app role ${ROLE} of Office 365 Exchange Online to it, as docs/connect-your-tenant.md shows.`,
+  fix: `No page of the portal can assign it: assign the app role ${ROLE} of Office 365 Exchange Online to it, as docs/connect-your-tenant.md shows.`,
 };
 
 function isForExchange(aud: string, scope: string): boolean {

@@ -1,38 +1,39 @@
 /**
- * MSAL's way to Entra. MSAL tells little of a request that failed ("endpoints_resolution_error"); this keeps what
- * happened, so that a person can be told, and ends each request in time.
+ * The network module that MSAL uses for requests to Entra. MSAL reports little about a failed request
+ * ("endpoints_resolution_error"), so this keeps the cause for people to read. It also limits the time of each request.
  */
 import type { INetworkModule, NetworkRequestOptions, NetworkResponse } from '@azure/msal-node';
+import { causeOf, codeOf, messageOf } from '../lib/errors.ts';
 
-/** Why a request came to nothing. */
-export interface NetworkTrouble {
+/** Why a request failed. */
+export interface NetworkFailure {
   readonly message: string;
   /** The system's or OpenSSL's name for it. */
   readonly code?: string;
 }
 
 export interface Network extends INetworkModule {
-  /** What went wrong since it was last asked for. */
-  takeTrouble(): NetworkTrouble | undefined;
+  /** The last failure since the previous call. */
+  takeFailure(): NetworkFailure | undefined;
 }
 
-/** A token has some kilobytes. */
+/** A token has a few kilobytes. */
 const ANSWER_BYTES_MAX = 1024 ** 2;
-const NOT_ENTRA = "the answer is not Entra's: a proxy or a captive portal stands in between";
-/** Its name in the table of core. */
+const NOT_ENTRA = "the answer is not Entra's: it comes from a proxy or a captive portal";
+/** Its code in the tables of src/core/replies. */
 const NOT_ENTRA_CODE = 'not_entra';
 
 export function openNetwork(timeoutMs: number): Network {
-  let trouble: NetworkTrouble | undefined;
+  let lastFailure: NetworkFailure | undefined;
   const request = async <T>(url: string, init: RequestInit): Promise<NetworkResponse<T>> => {
     try {
-      // A request carries a secret or what proves it: it goes where it was meant to, and nowhere that an answer names.
+      // A request contains a secret or an assertion, so it must not follow a redirect.
       const response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) });
       if (response.status >= 300 && response.status < 400) throw new Error(NOT_ENTRA);
       const body = readJson<T>(await readText(response));
       return { headers: Object.fromEntries(response.headers), body, status: response.status };
     } catch (error) {
-      trouble = describe(new URL(url).origin, error);
+      lastFailure = describe(new URL(url).origin, error);
       throw error;
     }
   };
@@ -40,10 +41,10 @@ export function openNetwork(timeoutMs: number): Network {
     sendGetRequestAsync: (url, options) => request(url, { headers: headersOf(options) }),
     sendPostRequestAsync: (url, options) =>
       request(url, { method: 'POST', headers: headersOf(options), body: options?.body ?? '' }),
-    takeTrouble: () => {
-      const last = trouble;
-      trouble = undefined;
-      return last;
+    takeFailure: () => {
+      const failure = lastFailure;
+      lastFailure = undefined;
+      return failure;
     },
   };
 }
@@ -71,12 +72,14 @@ function readJson<T>(text: string): T {
   }
 }
 
-/** `fetch` says only "fetch failed"; what failed is its cause. */
-function describe(origin: string, error: unknown): NetworkTrouble {
-  const { message, name, cause } = error as Error;
+/** `fetch` only says "fetch failed"; the real failure is its cause. */
+function describe(origin: string, error: unknown): NetworkFailure {
+  const message = messageOf(error);
   if (message === NOT_ENTRA) return { message: `${origin}: ${message}`, code: NOT_ENTRA_CODE };
-  if (name === 'TimeoutError') return { message: `${origin} did not answer in time`, code: 'ETIMEDOUT' };
-  const { code, message: why } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
+  if (error instanceof Error && error.name === 'TimeoutError')
+    return { message: `${origin} did not answer in time`, code: 'ETIMEDOUT' };
+  const cause = causeOf(error);
+  const code = codeOf(cause);
   if (code === undefined) return { message: `${origin}: ${message}` };
-  return { message: `${origin} can't be reached: ${why || code}`, code };
+  return { message: `${origin} is not reachable: ${messageOf(cause) || code}`, code };
 }

@@ -1,17 +1,23 @@
 /**
- * Access tokens for Exchange by the client credentials grant (RFC 6749 4.4), through MSAL: kept until shortly before
- * they end, and asked for once however many messages wait for them.
+ * Access tokens for Exchange by the client credentials grant (RFC 6749 4.4), through MSAL. A token is kept until shortly
+ * before it expires, and requested once, however many messages wait for it.
  */
 import { readFile } from 'node:fs/promises';
 import { X509Certificate } from 'node:crypto';
-import { ConfidentialClientApplication, LogLevel, type NodeAuthOptions } from '@azure/msal-node';
-import { type Application, type Credential, isManaged, type Registration } from './credential.ts';
-import { type AcquireToken, MANAGED_IDENTITY_UNAVAILABLE, managedIdentityTokens } from './managed-identity.ts';
-import { type Network, type NetworkTrouble, openNetwork } from './network.ts';
+import {
+  type AuthenticationResult,
+  ConfidentialClientApplication,
+  LogLevel,
+  ManagedIdentityApplication,
+  type NodeAuthOptions,
+} from '@azure/msal-node';
+import { codeOf, messageOf } from '../lib/errors.ts';
+import { type Application, type Credential, isManaged, type ManagedIdentity, type Registration } from './credential.ts';
+import { type Network, type NetworkFailure, openNetwork } from './network.ts';
 
 export type TokenResult = { readonly ok: true; readonly token: string; readonly expiresAt: Date } | Failure;
 
-/** Entra's answer or the network's; `code` is the AADSTS number or a network error's name. Holds no secret. */
+/** What Entra or the network reported. `code` is the AADSTS number or the name of a network error. Contains no secret. */
 interface Failure {
   readonly ok: false;
   readonly error: string;
@@ -19,32 +25,34 @@ interface Failure {
 }
 
 export interface TokenSource {
-  /** With `renew`, a token that has just come from Entra; asked for more often than every ten seconds, the last one. */
+  /** With `renew`, a new token from Entra, at most one every ten seconds: in between, the last one. */
   getToken(options: { readonly renew: boolean }): Promise<TokenResult>;
 }
 
-/** A token refused twice within this time is not refused for its age; and a held mailbox is tried no sooner. */
+/** A token that is refused twice within this time is not too old. A held mailbox is not tried sooner, either. */
 const RENEWAL_INTERVAL_MS = 10_000;
 const TOKEN_TIMEOUT_MS = 30_000;
-/** A token is good for an hour or more; so long before its end it is asked for anew. */
+/** The code of a failure for which the platform of a managed identity gives none. */
+const MANAGED_IDENTITY_UNAVAILABLE = 'managed_identity_unavailable';
+/** A token is valid for an hour or more. It is renewed this long before it expires. */
 const RENEWAL_MARGIN_MS = 5 * 60_000;
 
-/** Asks nobody yet: the first `getToken` does. */
+/** Sends no request yet: the first `getToken` does. */
 export function openTokenSource(application: Application, now = () => Date.now()): TokenSource {
-  const asker = openAsker(application);
+  const client = openClient(application);
   const pending = new Map<boolean, Promise<TokenResult>>();
   let renewedAtMs = Number.NEGATIVE_INFINITY;
-  // MSAL keeps tokens as well, but looks them up with much ado: too much for each mail.
+  // MSAL has a cache, too, but its lookups are too slow for each message.
   let last: TokenResult | undefined;
   return {
     getToken: ({ renew }) => {
       const fresh = renew && now() - renewedAtMs >= RENEWAL_INTERVAL_MS;
       if (fresh) renewedAtMs = now();
-      // Who comes while a new token is on its way must not get the old one.
+      // While a new token is requested, no one may get the old one.
       const running = pending.get(true) ?? pending.get(fresh);
       if (running !== undefined) return running;
       if (!fresh && last?.ok && last.expiresAt.getTime() - now() > RENEWAL_MARGIN_MS) return Promise.resolve(last);
-      const request = asker.ask(fresh).finally(() => pending.delete(fresh));
+      const request = client.request(fresh).finally(() => pending.delete(fresh));
       void request.then((result) => {
         last = result;
       });
@@ -54,37 +62,39 @@ export function openTokenSource(application: Application, now = () => Date.now()
   };
 }
 
-interface Asker {
-  ask(fresh: boolean): Promise<TokenResult>;
+interface Client {
+  request(fresh: boolean): Promise<TokenResult>;
 }
 
-/** Codes of a credential that Entra does not take. */
+/** Codes of a credential that Entra does not accept. */
 const CREDENTIAL_REFUSED = /^AADSTS7000/;
 
 /**
- * Asks through one client, which keeps its tokens. The client is made again when that failed and when its credential is
- * refused: the file may have been put right, or a new certificate have come.
+ * Requests tokens through one MSAL client, which caches them. The MSAL client is created again after a failure to create
+ * it and after a refused credential: the file may have been corrected, or the certificate replaced.
  */
-function openAsker(application: Application): Asker {
+function openClient(application: Application): Client {
   const network = openNetwork(TOKEN_TIMEOUT_MS);
   let client: Promise<AcquireToken> | undefined;
   return {
-    ask: async (fresh) => {
+    request: async (fresh) => {
       client ??= makeClient(application, network).catch((error: unknown) => {
         client = undefined;
         throw error;
       });
-      network.takeTrouble();
+      network.takeFailure();
       try {
         return await acquire(await client, fresh);
       } catch (error) {
-        const failure = describe(error, network.takeTrouble(), application);
+        const failure = describe(error, network.takeFailure(), application);
         if (CREDENTIAL_REFUSED.test(failure.code ?? '')) client = undefined;
         return failure;
       }
     },
   };
 }
+
+type AcquireToken = (fresh: boolean) => Promise<AuthenticationResult | null>;
 
 async function makeClient(application: Application, network: Network): Promise<AcquireToken> {
   return isManaged(application)
@@ -113,6 +123,25 @@ async function registrationTokens(
   return (fresh) => client.acquireTokenByClientCredential({ scopes: [scope], skipCache: fresh });
 }
 
+/**
+ * The platform is App Service, Container Apps, a virtual machine (IMDS) or Azure Arc; MSAL detects it by environment
+ * variables. MSAL keeps one client of it for the whole process, with the first network module that it got. Not tested
+ * with a real tenant.
+ */
+function managedIdentityTokens({ credential, scope }: ManagedIdentity, networkClient: Network): AcquireToken {
+  const { clientId } = credential;
+  const client = new ManagedIdentityApplication({
+    ...(clientId !== undefined && { managedIdentityIdParams: { userAssignedClientId: clientId } }),
+    system: {
+      networkClient,
+      // relay365 retries a held mailbox itself.
+      disableInternalRetries: true,
+      loggerOptions: { logLevel: LogLevel.Error, piiLoggingEnabled: false, loggerCallback: () => {} },
+    },
+  });
+  return (fresh) => client.acquireToken({ resource: scope, forceRefresh: fresh });
+}
+
 type Credentials = Pick<NodeAuthOptions, 'clientSecret' | 'clientCertificate' | 'clientAssertion'>;
 
 async function credentials(credential: Credential): Promise<Credentials> {
@@ -130,7 +159,7 @@ function readCertificate(pem: string): NonNullable<Credentials['clientCertificat
   const privateKey = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----/.exec(pem)?.[0];
   const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem)?.[0];
   if (!privateKey || !certificate)
-    throw new Error('The certificate file must hold a certificate and its private key, both as PEM.');
+    throw new Error('The certificate file must contain a certificate and its private key, both in PEM.');
   const thumbprintSha256 = new X509Certificate(certificate).fingerprint256.replaceAll(':', '');
   return { privateKey, thumbprintSha256, x5c: pem };
 }
@@ -154,16 +183,17 @@ async function withTimeout<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
-/** MSAL wraps it, and tells its ids and its time twice. */
-const ENTRA_SAYS = /(AADSTS\d+).*?(?= - Correlation ID:|$)/s;
+/** MSAL wraps Entra's text, and repeats its ids and its time. */
+const ENTRA_TEXT = /(AADSTS\d+).*?(?= - Correlation ID:|$)/s;
 
-/** What Entra says counts first, then what the network says, then MSAL. */
-function describe(error: unknown, trouble: NetworkTrouble | undefined, application: Application): Failure {
-  const { message, code } = error as Error & { code?: string };
-  const [said, aadsts] = ENTRA_SAYS.exec(message) ?? [];
-  if (said && aadsts) return { ok: false, error: said, code: aadsts };
+/** Entra's words come first, then the network's, then MSAL's. */
+function describe(error: unknown, network: NetworkFailure | undefined, application: Application): Failure {
+  const message = messageOf(error);
+  const code = codeOf(error);
+  const [text, aadsts] = ENTRA_TEXT.exec(message) ?? [];
+  if (text && aadsts) return { ok: false, error: text, code: aadsts };
   if (isManaged(application))
-    return { ok: false, error: trouble?.message ?? message, code: MANAGED_IDENTITY_UNAVAILABLE };
-  if (trouble) return { ok: false, error: trouble.message, ...(trouble.code && { code: trouble.code }) };
+    return { ok: false, error: network?.message ?? message, code: MANAGED_IDENTITY_UNAVAILABLE };
+  if (network) return { ok: false, error: network.message, ...(network.code && { code: network.code }) };
   return { ok: false, error: message, ...(code && { code }) };
 }

@@ -17,7 +17,7 @@ const ATTACHMENTS = 'attachments';
 const INLINE = 'inline';
 const PARTS_MAX = 1_000;
 const FIELD_NAME_BYTES_MAX = 100;
-/** The type of a file that a program knows nothing about. */
+/** The type of a file of unknown content. */
 const NO_TYPE = 'application/octet-stream';
 
 interface FormFile {

@@ -7,7 +7,7 @@ import { DESCRIPTION_HERE } from './schemas/send.ts';
 const DESCRIPTION = `Send email through Microsoft 365 from any program.
 
 \`POST /send\` puts a message into a durable queue and answers 202. relay365 hands it to Exchange Online, respects
-Microsoft's limits and retries when necessary. \`GET /messages/{id}\` shows what became of it.
+Microsoft's limits and retries when necessary. \`GET /messages/{id}\` shows its status.
 
 **Authentication.** When \`API_KEYS\` is set, send \`Authorization: Bearer KEY\` (here: the button *Authorize*). Without
 API keys, only programs and pages on this machine are served.
@@ -23,7 +23,7 @@ ${problemTable()}
 `;
 
 const TAGS = [
-  { name: 'Messages', description: 'Send messages and see what became of them.' },
+  { name: 'Messages', description: 'Send messages and see their status.' },
   { name: 'Mailboxes', description: 'The status of each mailbox, the reason and the fix.' },
   { name: 'Health', description: 'For load balancers and orchestrators; open to everyone.' },
   {

@@ -1,7 +1,7 @@
 /** One function for each event of a message: the same words in the log and in the metrics. */
 import type { Transition } from '../core/deliver/transition.ts';
 import type { Attempt, Message } from '../core/message/message.ts';
-import { formatReply } from '../core/replies/outcome.ts';
+import { formatReply } from '../core/replies/reply.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { MailboxChange } from '../queue/limits/throttle.ts';

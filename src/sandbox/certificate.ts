@@ -1,6 +1,6 @@
 /**
- * A certificate authority and a server certificate for loopback, made anew at each start, so that the sandbox's
- * clients check TLS exactly as they check Microsoft's.
+ * A certificate authority and a server certificate for loopback, created at each start, so that clients check the TLS of
+ * the sandbox exactly as they check Microsoft's.
  */
 import 'reflect-metadata';
 import { KeyObject, webcrypto } from 'node:crypto';
@@ -26,7 +26,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 const DAY_MS = 86_400_000;
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
-/** Makes an authority and, signed by it, a certificate for this machine. */
+/** Creates an authority and a certificate for this machine that it signs. */
 export async function makeServerCertificate(options: CertificateOptions = {}): Promise<ServerCertificate> {
   const validity = {
     notBefore: options.notBefore ?? new Date(Date.now() - DAY_MS),

@@ -1,16 +1,16 @@
-/** What Entra knows: tenants, and in each its app registrations with their credentials and consents. */
+/** The simulated directory: tenants, and their app registrations with credentials and consents. */
 
 export interface ClientSecret {
   readonly value: string;
   readonly expired?: boolean;
 }
 
-/** A federated credential: whose tokens the app takes for its own. */
+/** A federated credential: an issuer whose tokens authenticate the app. */
 export interface FederatedCredential {
   readonly issuer: string;
   readonly subject: string;
   readonly audience?: string;
-  /** PEM of the issuer's public key; without it the signature is not checked. */
+  /** PEM of the issuer's public key. Without it, the signature is not checked. */
   readonly publicKey?: string;
 }
 
@@ -18,7 +18,7 @@ export interface AppOptions {
   readonly tenantId: string;
   readonly clientId: string;
   readonly secrets?: readonly (string | ClientSecret)[];
-  /** PEM of each registered certificate, or of a bare public key. */
+  /** PEM of each registered certificate or public key. */
   readonly certificates?: readonly string[];
   readonly federated?: readonly FederatedCredential[];
   /** Application permissions with admin consent; default `SMTP.SendAsApp`. */
@@ -36,14 +36,14 @@ export class EntraDirectory {
     this.#tenants.add(tenantId.toLowerCase());
   }
 
-  /** Registers an app; its tenant comes to be with it. */
+  /** Registers an app, and its tenant if it is new. */
   addApp(options: AppOptions): void {
     this.addTenant(options.tenantId);
     const app = { secrets: [], certificates: [], federated: [], roles: ['SMTP.SendAsApp'], ...options };
     this.#apps.set(appKey(options.tenantId, options.clientId), app);
   }
 
-  /** Changes an app in whichever tenants it is. */
+  /** Changes an app in all its tenants. */
   setApp(clientId: string, patch: AppPatch): void {
     for (const app of this.#apps.values()) {
       if (app.clientId === clientId) this.addApp({ ...app, ...patch });

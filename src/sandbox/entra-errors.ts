@@ -1,15 +1,15 @@
 /**
- * Entra's errors as it words them. Texts are from Microsoft's "Microsoft Entra authentication and authorization error
- * codes" and from public transcripts; `throttled` and `unavailable` are worded plausibly, not verified.
+ * Entra's errors in its own words. The texts are from Microsoft's "Microsoft Entra authentication and authorization error
+ * codes" and from public transcripts. Those of `throttled` and `unavailable` are plausible, but not verified.
  */
 import { randomUUID } from 'node:crypto';
 
-/** What an error's text speaks of. */
+/** The values in an error's text. */
 export interface EntraErrorSubject {
   readonly tenantId: string;
   readonly clientId: string;
   readonly scope: string;
-  /** A sentence's changing part: thumbprint, time range, subject. */
+  /** The variable part of a text: thumbprint, time range, subject. */
   readonly detail?: string;
 }
 
@@ -25,7 +25,7 @@ const KEYS_DOCS = 'https://docs.microsoft.com/en-us/graph/deployments';
 const NOT_INSTALLED =
   'This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.';
 
-/** Every error the simulator can give, by the name that scripts and the simulator's own rules use. */
+/** Every error of the simulator, by its name in scripts and in the simulator's code. */
 export const ENTRA_ERRORS = {
   wrongSecret: {
     code: 7000215,

@@ -1,5 +1,5 @@
-/** Judges a request for a token by the client credentials flow, in the order in which Entra finds fault. */
-import { checkAssertion, type CredentialVerdict } from './entra-assertion.ts';
+/** Checks a token request of the client credentials flow, in the same order as Entra. */
+import { checkAssertion, type CredentialCheck } from './entra-assertion.ts';
 import type { App, EntraDirectory } from './entra-directory.ts';
 import type { EntraErrorName } from './entra-errors.ts';
 
@@ -11,11 +11,11 @@ export interface TokenRequest {
   readonly nowSeconds: number;
 }
 
-export type GrantVerdict =
+export type GrantCheck =
   | { readonly kind: 'granted'; readonly app: App; readonly audience: string }
   | { readonly kind: 'refused'; readonly error: EntraErrorName; readonly detail?: string };
 
-/** Resources whose tokens are asked for with `/.default`: Exchange's in each cloud, and Graph, the usual mistake. */
+/** Resources that are requested with `/.default`: Exchange in each cloud, and Graph, which is a common mistake. */
 const RESOURCES = [
   'https://outlook.office365.com',
   'https://outlook.office.com',
@@ -25,8 +25,8 @@ const RESOURCES = [
   'https://graph.microsoft.com',
 ];
 
-/** Whether Entra gives this client a token, and for whom. */
-export function checkTokenRequest(request: TokenRequest, directory: EntraDirectory): GrantVerdict {
+/** Whether Entra issues this client a token, and for which audience. */
+export async function checkTokenRequest(request: TokenRequest, directory: EntraDirectory): Promise<GrantCheck> {
   const { form, tenantId } = request;
   const grantType = form.get('grant_type') ?? '';
   if (grantType !== 'client_credentials') return { kind: 'refused', error: 'unsupportedGrant', detail: grantType };
@@ -35,16 +35,16 @@ export function checkTokenRequest(request: TokenRequest, directory: EntraDirecto
   if (!app) return { kind: 'refused', error: 'unknownApp' };
   const scope = checkScope(form.get('scope') ?? '');
   if (scope.kind === 'refused') return scope;
-  const credential = checkCredential(request, app);
+  const credential = await checkCredential(request, app);
   return credential.kind === 'refused' ? credential : { kind: 'granted', app, audience: scope.audience };
 }
 
-type ScopeVerdict =
+type ScopeCheck =
   | { readonly kind: 'known'; readonly audience: string }
   | { readonly kind: 'refused'; readonly error: EntraErrorName };
 
-/** MSAL adds `openid profile offline_access` to some requests; Entra ignores them here. */
-function checkScope(value: string): ScopeVerdict {
+/** MSAL adds `openid profile offline_access` to some requests. Entra ignores them in this flow. */
+function checkScope(value: string): ScopeCheck {
   const scopes = value.split(' ').filter((scope) => scope !== '' && !/^(openid|profile|offline_access)$/.test(scope));
   const [scope, ...more] = scopes;
   if (scope === undefined || more.length > 0) return { kind: 'refused', error: 'invalidScope' };
@@ -53,16 +53,16 @@ function checkScope(value: string): ScopeVerdict {
   return RESOURCES.includes(audience) ? { kind: 'known', audience } : { kind: 'refused', error: 'unknownResource' };
 }
 
-function checkCredential({ form, authority, nowSeconds }: TokenRequest, app: App): CredentialVerdict {
+async function checkCredential({ form, authority, nowSeconds }: TokenRequest, app: App): Promise<CredentialCheck> {
   const assertion = form.get('client_assertion');
   if (assertion !== null) return checkAssertion(assertion, { app, authority, nowSeconds });
   const secret = form.get('client_secret');
   return secret === null ? { kind: 'refused', error: 'missingCredential' } : checkSecret(secret, app);
 }
 
-function checkSecret(secret: string, app: App): CredentialVerdict {
+function checkSecret(secret: string, app: App): CredentialCheck {
   const secrets = app.secrets.map((entry) => (typeof entry === 'string' ? { value: entry, expired: false } : entry));
   const matching = secrets.find(({ value }) => value === secret);
   if (!matching) return { kind: 'refused', error: 'wrongSecret' };
-  return matching.expired ? { kind: 'refused', error: 'expiredSecret' } : { kind: 'proven' };
+  return matching.expired ? { kind: 'refused', error: 'expiredSecret' } : { kind: 'valid' };
 }

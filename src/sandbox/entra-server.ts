@@ -1,4 +1,4 @@
-/** The HTTP side of Entra's simulator: which path answers what, and the misbehaviour that a script orders. */
+/** The HTTP side of the Entra simulator: what each path answers, and how it misbehaves when a script says so. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EntraDirectory } from './entra-directory.ts';
@@ -7,13 +7,13 @@ import { checkTokenRequest } from './entra-grant.ts';
 import type { TokenIssuer } from './entra-tokens.ts';
 import { pause, type Script } from './script.ts';
 
-/** How Entra answers for once, or for `times`. Without `error`, `garbage` or `drop` it answers rightly, but late. */
+/** How Entra answers once, or `times` times. Without `error`, `garbage` or `drop` it answers correctly, but late. */
 export interface EntraRule {
   /** Which requests; default `token`. */
   readonly endpoint?: 'token' | 'discovery';
   readonly error?: EntraErrorName;
   readonly retryAfterSeconds?: number;
-  /** A page of HTML with status 200, as a captive proxy gives it. */
+  /** An HTML page with status 200, like that of a captive portal. */
   readonly garbage?: true;
   /** The connection is closed without an answer. */
   readonly drop?: true;
@@ -62,14 +62,14 @@ export class EntraServer {
       const rule = question && this.#takeRule(question);
       if (rule?.delayMs !== undefined) await pause(rule.delayMs, this.#closing.signal);
       if (rule?.drop) return void request.socket.destroy();
-      send(response, question ? this.#answer(question, rule) : NOT_FOUND);
+      send(response, question ? await this.#answer(question, rule) : NOT_FOUND);
     } catch {
-      // The client went away, or sent what no client sends: there is nobody to tell.
+      // The client disconnected or sent an invalid request, so there is no one to answer.
       request.socket.destroy();
     }
   }
 
-  /** Ends the delays that are under way. */
+  /** Ends all running delays. */
   close(): void {
     this.#closing.abort();
   }
@@ -94,24 +94,24 @@ export class EntraServer {
     );
   }
 
-  #answer(question: Question, rule: EntraRule | undefined): Answer {
+  async #answer(question: Question, rule: EntraRule | undefined): Promise<Answer> {
     if (question.endpoint === 'token') this.requestCount += 1;
     if (rule?.garbage) return { status: 200, body: GARBAGE };
     if (rule?.error) return this.#refuse(question, rule.error, { retryAfterSeconds: rule.retryAfterSeconds });
     return question.endpoint === 'token' ? this.#grant(question) : { status: 200, body: this.#discovery(question) };
   }
 
-  #grant(question: Question): Answer {
+  async #grant(question: Question): Promise<Answer> {
     const { directory, tokens, authorityHost, now } = this.parts;
     const { tenantId, form } = question;
     const nowSeconds = Math.floor(now() / 1000);
-    const action = checkTokenRequest(
+    const check = await checkTokenRequest(
       { tenantId, authority: `${authorityHost}/${tenantId}`, form, nowSeconds },
       directory,
     );
-    if (action.kind === 'refused') return this.#refuse(question, action.error, { detail: action.detail });
+    if (check.kind === 'refused') return this.#refuse(question, check.error, { detail: check.detail });
     const lifetime = tokens.lifetimeSeconds;
-    const token = tokens.issue(action.app, action.audience);
+    const token = await tokens.issue(check.app, check.audience);
     return {
       status: 200,
       body: { token_type: 'Bearer', expires_in: lifetime, ext_expires_in: lifetime, access_token: token },
@@ -137,8 +137,8 @@ export class EntraServer {
   }
 
   /**
-   * Answers for tenants that don't exist, too, where Entra would not: MSAL knows Microsoft's endpoints by heart and
-   * asks there only for a token, so this is the way in which a client sees AADSTS90002 here and there alike.
+   * Also answers for unknown tenants, which Entra does not. With Microsoft's hosts, MSAL skips discovery and requests a
+   * token at once, so with this answer a client gets AADSTS90002 in both cases.
    */
   #discovery({ tenantId }: Question): object {
     const base = `${this.parts.authorityHost}/${tenantId}`;

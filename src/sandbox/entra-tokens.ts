@@ -1,7 +1,7 @@
-/** Makes Entra's access tokens and tells Exchange what one is worth. */
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+/** Issues Entra's access tokens, and verifies them for Exchange. */
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { errors, jwtVerify, SignJWT } from 'jose';
 import type { App } from './entra-directory.ts';
-import { decodeJwt, isSignedBy, signJwt } from './jwt.ts';
 
 export interface TokenClaims {
   readonly aud: string;
@@ -11,14 +11,18 @@ export interface TokenClaims {
   readonly exp: number;
 }
 
-export type TokenVerdict =
+export type TokenCheck =
   | { readonly kind: 'valid'; readonly claims: TokenClaims }
-  | { readonly kind: 'invalid'; readonly reason: 'malformed' | 'not issued here' | 'expired' };
+  | { readonly kind: 'invalid'; readonly reason: InvalidReason };
+
+type InvalidReason = 'malformed' | 'not issued here' | 'expired';
 
 export interface TokenIssuerOptions {
   readonly now: () => number;
   readonly lifetimeSeconds: number;
 }
+
+const ALGORITHM = 'ES256';
 
 export class TokenIssuer {
   lifetimeSeconds: number;
@@ -36,7 +40,7 @@ export class TokenIssuer {
   }
 
   /** An access token for the app with the claims of a v1.0 app-only token. */
-  issue(app: App, audience: string): string {
+  issue(app: App, audience: string): Promise<string> {
     this.#issuedCount += 1;
     const seconds = Math.floor(this.#now() / 1000);
     const claims = {
@@ -59,28 +63,36 @@ export class TokenIssuer {
       ver: '1.0',
       xms_idrel: '7 18',
     };
-    return signJwt({ kid: this.#keys.id, x5t: this.#keys.id }, claims, this.#keys.privateKey);
+    const { id, privateKey } = this.#keys;
+    return new SignJWT(claims).setProtectedHeader({ typ: 'JWT', alg: ALGORITHM, kid: id, x5t: id }).sign(privateKey);
   }
 
-  /** Whether a token is genuine and still valid; what it is good for is its claims' matter. */
-  verify(token: string): TokenVerdict {
-    const jwt = decodeJwt(token);
-    if (!jwt) return { kind: 'invalid', reason: 'malformed' };
-    if (!isSignedBy(jwt, this.#keys.publicKey)) return { kind: 'invalid', reason: 'not issued here' };
-    // Only this issuer holds the private key, so the claims have the shape that `issue` gave them.
-    const claims = jwt.claims as unknown as TokenClaims;
-    return claims.exp * 1000 <= this.#now() ? { kind: 'invalid', reason: 'expired' } : { kind: 'valid', claims };
+  /** Whether a token was issued here and has not expired. Its claims say what it allows. */
+  async verify(token: string): Promise<TokenCheck> {
+    try {
+      const { payload } = await jwtVerify<TokenClaims>(token, this.#keys.publicKey, {
+        algorithms: [ALGORITHM],
+        currentDate: new Date(this.#now()),
+      });
+      return { kind: 'valid', claims: payload };
+    } catch (error) {
+      return { kind: 'invalid', reason: reasonOf(error) };
+    }
   }
 
-  /** Makes every token issued so far worthless, by a new signing key. */
+  /** Invalidates every token issued so far, by a new signing key. */
   revokeAll(): void {
     this.#keys = makeKeys();
   }
 }
 
 function makeKeys(): { id: string; privateKey: KeyObject; publicKey: KeyObject } {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  return { id: randomBytes(20).toString('base64url'), privateKey, publicKey: createPublicKey(privateKey) };
+  return { id: randomBytes(20).toString('base64url'), ...generateKeyPairSync('ec', { namedCurve: 'P-256' }) };
+}
+
+function reasonOf(error: unknown): InvalidReason {
+  if (error instanceof errors.JWTExpired) return 'expired';
+  return error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid ? 'malformed' : 'not issued here';
 }
 
 /** The service principal's object id: the same for an app each time. */

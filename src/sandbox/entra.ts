@@ -1,12 +1,12 @@
 /**
- * Entra's simulator: OIDC discovery and the token endpoint over HTTPS, as MSAL's confidential client asks for them.
- * It judges credentials by its directory, answers errors in Entra's words, and misbehaves on order.
+ * The Entra simulator: OIDC discovery and the token endpoint over HTTPS, as MSAL's confidential client uses them. It
+ * checks credentials against its directory, answers errors in Entra's words, and misbehaves when a script says so.
  */
 import { createServer, type Server } from 'node:https';
 import type { ServerCertificate } from './certificate.ts';
 import { EntraServer, type EntraRule } from './entra-server.ts';
 import { type AppOptions, type AppPatch, type ClientSecret, EntraDirectory } from './entra-directory.ts';
-import { TokenIssuer, type TokenVerdict } from './entra-tokens.ts';
+import { TokenIssuer, type TokenCheck } from './entra-tokens.ts';
 import { closeServer, listen } from './listen.ts';
 import { Script } from './script.ts';
 
@@ -29,19 +29,19 @@ export interface Entra {
   /** Changes an app's credentials or consents. */
   setApp(clientId: string, patch: AppPatch): void;
   removeApp(clientId: string): void;
-  /** Sets all secrets of an app; the others stop to work. */
+  /** Replaces all secrets of an app. */
   setSecrets(clientId: string, ...secrets: readonly (string | ClientSecret)[]): void;
   setTokenLifetime(seconds: number): void;
-  /** Makes the tokens issued so far worthless to Exchange. */
+  /** Invalidates the tokens issued so far: Exchange refuses them. */
   revokeTokens(): void;
-  verifyToken(token: string): TokenVerdict;
-  /** Adds a misbehaviour; the answer removes it. */
+  verifyToken(token: string): Promise<TokenCheck>;
+  /** Adds a rule for misbehaviour. The returned function removes it. */
   script(rule: EntraRule): () => void;
   clearScript(): void;
   close(): Promise<void>;
 }
 
-/** Entra's tokens live 60 to 90 minutes; this is its usual figure. */
+/** Entra's tokens are valid for 60 to 90 minutes. This is the usual value. */
 const TOKEN_LIFETIME_SECONDS = 3599;
 
 /** Opens the simulator on loopback. */

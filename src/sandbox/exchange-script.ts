@@ -1,7 +1,7 @@
-/** How a test or a curious user makes the simulated Exchange misbehave, at each mailboxWorker of the dialogue. */
+/** The rules by which a test makes the simulated Exchange misbehave, at each stage of the dialogue. */
 import type { Script } from './script.ts';
 
-/** Where a rule acts; `auth` is when the credentials are known, `end` is after the message's final dot. */
+/** Where a rule applies. `auth` is when the credentials are known, `end` is after the final dot of a message. */
 export type Stage = 'connect' | 'ehlo' | 'starttls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'end';
 
 /** What a rule can see of a session. */
@@ -10,41 +10,41 @@ export interface SessionView {
   readonly secure: boolean;
   /** The name that the client gave in EHLO. */
   readonly client: string | undefined;
-  /** The mailbox that is logged in, or at `auth` wants to. */
+  /** The mailbox that is logged in, or at `auth` the one that logs in. */
   readonly mailbox: string | undefined;
   readonly from: string | undefined;
   readonly recipients: readonly string[];
-  /** Messages taken in this session. */
+  /** Messages accepted in this session. */
   readonly taken: number;
 }
 
 /** Without `reply` and `drop` a rule only delays. */
 export interface ExchangeRule {
   readonly stage: Stage;
-  /** Sent in place of the true reply. A 4xx or 5xx leaves the command undone; 421 closes the connection as well. */
+  /** Replaces the real reply. After a 4xx or 5xx the command has no effect; 421 also closes the connection. */
   readonly reply?: string;
-  /** The connection is destroyed in place of a reply. */
+  /** The connection is destroyed instead of a reply. */
   readonly drop?: true;
-  /** `Infinity`: nothing comes until the client goes away. */
+  /** `Infinity`: there is no reply until the client disconnects. */
   readonly delayMs?: number;
-  /** At `end`: the message is taken first, whatever the client is told then: the unknown outcome. */
+  /** At `end`: the message is accepted first, whatever the client is answered. This makes an unknown outcome. */
   readonly accept?: true;
-  /** Default 1; `Infinity`: until the rule is removed. */
+  /** Default 1. `Infinity`: until the rule is removed. */
   readonly times?: number;
   readonly mailbox?: string;
-  /** At `rcpt` this recipient, at `data` and `end` a message with this recipient among others. */
+  /** At `rcpt` this recipient; at `data` and `end` a message to this recipient and perhaps others. */
   readonly recipient?: string;
   readonly match?: (session: SessionView) => boolean;
 }
 
-/** What a command is about, beyond what the session knows already. */
+/** A command at which a rule can apply. */
 export interface Occasion {
   readonly stage: Stage;
   readonly session: SessionView;
   readonly recipient?: string | undefined;
 }
 
-/** The first rule for this occasion, which has one time less left. */
+/** The first rule that applies. It is counted as used once. */
 export function takeRule(script: Script<ExchangeRule>, occasion: Occasion): ExchangeRule | undefined {
   return script.take((rule) => applies(rule, occasion));
 }

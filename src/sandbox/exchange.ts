@@ -1,15 +1,15 @@
 /**
- * Exchange Online's simulator for client submission: a port that talks SMTP as Exchange does, mailboxes with their
+ * The simulator of Exchange Online's client submission: a port that speaks SMTP as Exchange does, mailboxes with their
  * limits, and a script that makes it misbehave at any stage.
  */
 import { createServer, type Server } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { ServerCertificate } from './certificate.ts';
-import type { TokenVerdict } from './entra-tokens.ts';
+import type { TokenCheck } from './entra-tokens.ts';
 import type { ExchangeRule, SessionView } from './exchange-script.ts';
 import { DEFAULT_LIMITS, type ExchangeLimits } from './limits.ts';
 import { closeServer, listen } from './listen.ts';
-import { type Credentials, DEFAULT_TENANT, checkLogin, type LoginVerdict, type TenantSettings } from './login.ts';
+import { type Credentials, DEFAULT_TENANT, checkLogin, type LoginCheck, type TenantSettings } from './login.ts';
 import { Mailbox, type MailboxOptions, type MailboxPatch } from './mailbox.ts';
 import {
   type MessageSummary,
@@ -29,7 +29,7 @@ export interface ExchangeOptions {
   readonly port: number;
   readonly tenantId: string;
   readonly now: () => number;
-  readonly verifyToken: (token: string) => TokenVerdict;
+  readonly verifyToken: (token: string) => Promise<TokenCheck>;
   readonly limits?: Partial<ExchangeLimits>;
 }
 
@@ -40,7 +40,7 @@ export interface Login {
 
 export interface Exchange {
   readonly port: number;
-  /** The messages it took and still keeps, oldest first. */
+  /** The accepted messages that it still keeps, oldest first. */
   readonly messages: readonly TakenMessage[];
   /** Every transaction since the start, and how it ended. */
   readonly attempts: readonly Attempt[];
@@ -50,14 +50,14 @@ export interface Exchange {
   setMailbox(address: string, patch: MailboxPatch): void;
   setTenant(settings: Partial<TenantSettings>): void;
   setLimits(limits: Partial<ExchangeLimits>): void;
-  /** The most connections that were logged in as this mailbox at a time, and those that are now. */
+  /** How many connections are logged in as this mailbox, now and at most so far. */
   connections(address: string): { readonly peak: number; readonly open: number };
-  /** Adds a misbehaviour; the answer removes it. */
+  /** Adds a rule for misbehaviour. The returned function removes it. */
   script(rule: ExchangeRule): () => void;
   clearScript(): void;
-  /** Forgets what was taken and used so far. */
+  /** Forgets all messages, attempts and logins, and the used parts of the limits. */
   forget(): void;
-  /** Resolves once `done` is true of what was taken; looks again with every message, attempt and login. */
+  /** Resolves once `done` is true. It is called again after every message, attempt and login. */
   waitFor(done: (exchange: Exchange) => boolean): Promise<void>;
   listMessages(): MessageSummary[];
   rawMessage(n: number): Uint8Array | undefined;
@@ -66,7 +66,7 @@ export interface Exchange {
   close(): Promise<void>;
 }
 
-/** A log for tests and the curious, bounded: a sandbox may run for weeks. */
+/** The logs are for tests, and limited because a sandbox may run for weeks. */
 const LOG_ENTRIES_MAX = 50_000;
 
 /** Opens the simulator on loopback. */
@@ -78,7 +78,7 @@ export async function openExchange(options: ExchangeOptions): Promise<Exchange> 
     const session = new SmtpSession(socket, shared);
     sessions.add(session);
     session.gone.addEventListener('abort', () => sessions.delete(session), { once: true });
-    // A session that fails is a connection that breaks.
+    // To the client, an error in a session looks like a broken connection.
     converse(session).catch(() => session.destroy());
   });
   shared.secureContext = createSecureContext({
@@ -119,7 +119,7 @@ class SharedState implements SessionHost {
     return { ...this.limits, ...mailbox?.options.limits };
   }
 
-  login(credentials: Credentials): LoginVerdict {
+  login(credentials: Credentials): Promise<LoginCheck> {
     const mailbox = this.find(credentials.user);
     const tenantId = mailbox?.options.tenantId ?? this.#options.tenantId;
     return checkLogin(credentials, { mailbox, tenantId, tenant: this.tenant, verifyToken: this.#options.verifyToken });
@@ -128,21 +128,21 @@ class SharedState implements SessionHost {
   take({ mailbox, from, recipients, raw, headers, now }: Submission, slot: number): TakenMessage {
     mailbox.use(now, slot, recipients.length);
     const taken = this.store.add({ at: new Date(slot), mailbox: mailbox.address, from, recipients, raw }, headers);
-    this.#tell();
+    this.#notify();
     return taken;
   }
 
   noteLogin({ mailbox }: SessionView, reply: string): void {
     append(this.logins, { mailbox: mailbox ?? '', reply });
-    this.#tell();
+    this.#notify();
   }
 
   noteAttempt(attempt: Attempt): void {
     append(this.attempts, attempt);
-    this.#tell();
+    this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const watcher of this.watchers) watcher();
   }
 }

@@ -1,6 +1,6 @@
-/** Reads the few headers of a message that Exchange judges and a person looks at. */
+/** Reads the few headers of a message that Exchange checks and that the sandbox shows. */
 
-/** Headers stand before the first empty line; no sane message has more of them. */
+/** Headers end at the first empty line. A real message has no more than this. */
 const HEADERS_BYTES_MAX = 1024 * 1024;
 const END_OF_HEADERS = Buffer.from('\r\n\r\n');
 
@@ -12,7 +12,7 @@ export type Sender =
   | { readonly kind: 'address'; readonly address: string }
   | { readonly kind: 'invalid'; readonly problem: string };
 
-/** The headers by their names in lower case, unfolded. */
+/** The unfolded headers by their names in lower case. */
 export function readHeaders(raw: Buffer): Headers {
   const end = raw.indexOf(END_OF_HEADERS);
   const block = raw.subarray(0, Math.min(end < 0 ? raw.length : end, HEADERS_BYTES_MAX)).toString('utf8');
@@ -31,8 +31,8 @@ export function firstHeader(headers: Headers, name: string): string | undefined 
 }
 
 /**
- * The address in the From header. Exchange is strict here: one address, and no unquoted `@` in the display name,
- * the classic fault of printers.
+ * The address in the From header. Exchange is strict here: one address, and no unquoted `@` in the display name, which
+ * is a common fault of printers.
  */
 export function readSender(headers: Headers): Sender {
   const values = headers.get('from') ?? [];
@@ -47,13 +47,13 @@ export function readSender(headers: Headers): Sender {
   return address === undefined ? { kind: 'invalid', problem: 'invalid From header' } : { kind: 'address', address };
 }
 
-/** Decodes RFC 2047 encoded-words; what can't be decoded stays as it is. */
+/** Decodes RFC 2047 encoded words. Invalid ones are kept as they are. */
 export function decodeWords(value: string): string {
   const runs = value.replace(/(\?=)\s+(?==\?)/g, '$1');
   return runs.replace(/(?:=\?[^?\s]+\?[bq]\?[^?\s]*\?=)+/gi, decodeRun);
 }
 
-/** A character may be split between neighbours of one charset, so their bytes are joined before they are decoded. */
+/** A character may be split between two words of one charset, so their bytes are joined before decoding. */
 function decodeRun(run: string): string {
   const words = [...run.matchAll(/=\?([^?*]+)[^?]*\?([bq])\?([^?]*)\?=/gi)];
   const parts: { charset: string; bytes: Buffer }[] = [];
@@ -66,7 +66,7 @@ function decodeRun(run: string): string {
   try {
     return parts.map(({ charset, bytes }) => new TextDecoder(charset).decode(bytes)).join('');
   } catch {
-    // A charset that nobody knows.
+    // An unknown charset.
     return run;
   }
 }

@@ -1,25 +1,25 @@
-/** Exchange Online's limits of a mailbox, as the simulator enforces them. 0 = no limit. */
+/** Exchange Online's limits of a mailbox, as the simulator enforces them. 0 means no limit. */
 
 export interface ExchangeLimits {
-  /** Connections logged in as the mailbox; one more is refused at DATA. */
+  /** Connections logged in as the mailbox. One more is refused at DATA. */
   readonly connections: number;
   readonly messagesPerMinute: number;
-  /** What becomes of a message beyond the rate: Microsoft's pages say both. */
+  /** What happens to a message above the rate. Microsoft's pages describe both. */
   readonly messageRateMode: 'reject' | 'delay';
-  /** The reply in mode `reject`; Microsoft publishes no text. */
+  /** The reply in mode `reject`. Microsoft does not publish its text. */
   readonly messageRateReply: string;
   /** The sliding window of `messagesPerMinute`. */
   readonly messageRateWindowMs: number;
   readonly recipientsPerDay: number;
   readonly recipientsPerMessage: number;
   readonly messageSizeBytesMax: number;
-  /** A session is ended when it is older than this. */
+  /** A session that is older than this is ended. */
   readonly sessionMs: number;
-  /** A session is ended when its client is silent for this long. */
+  /** A session whose client is silent for this long is ended. */
   readonly idleMs: number;
 }
 
-/** Sources: m365-facts.md section 3, that is exchange-online-limits on Microsoft Learn. */
+/** Source: exchange-online-limits on Microsoft Learn. */
 export const DEFAULT_LIMITS: ExchangeLimits = {
   connections: 3,
   messagesPerMinute: 30,

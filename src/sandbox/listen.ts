@@ -1,7 +1,7 @@
-/** Opens and closes a server's port, for both simulators. */
+/** Opens and closes the ports of both simulators. */
 import type { AddressInfo, Server } from 'node:net';
 
-/** Listens and answers with the port, which is another than asked for when that was 0. */
+/** Listens and returns the port: a free one if 0 was given. */
 export function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -12,7 +12,7 @@ export function listen(server: Server, host: string, port: number): Promise<numb
   });
 }
 
-/** Stops to listen, lets `disconnect` end what is still open, and waits for it. A closed server stays closed. */
+/** Stops listening, calls `disconnect` to end open connections, and waits for their end. May be called twice. */
 export function closeServer(server: Server, disconnect: () => void): Promise<void> {
   return new Promise((resolve) => {
     if (!server.listening) return resolve();

@@ -1,5 +1,5 @@
-/** Judges a login as Exchange does: the token or the password, then what tenant and mailbox allow. */
-import type { TokenVerdict } from './entra-tokens.ts';
+/** Checks a login as Exchange does: the token or the password, then what the tenant and the mailbox allow. */
+import type { TokenCheck } from './entra-tokens.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { LoginRefusal } from './replies.ts';
 
@@ -7,30 +7,30 @@ export type Credentials =
   | { readonly kind: 'token'; readonly user: string; readonly token: string }
   | { readonly kind: 'password'; readonly user: string; readonly password: string };
 
-/** Whether passwords may still be used; each refusal has its own text. */
+/** Whether logins with a password are allowed. Each refusal has its own text. */
 export type PasswordLogin = 'allowed' | 'basicDisabled' | 'securityDefaults' | 'criteria' | 'basicRetired';
 
 export interface TenantSettings {
-  /** As in Set-TransportConfig; a mailbox may differ. */
+  /** As in Set-TransportConfig. A mailbox can have its own setting. */
   readonly smtpAuthDisabled: boolean;
   readonly passwordLogin: PasswordLogin;
 }
 
 export const DEFAULT_TENANT: TenantSettings = { smtpAuthDisabled: false, passwordLogin: 'allowed' };
 
-export type LoginVerdict =
+export type LoginCheck =
   | { readonly kind: 'granted'; readonly mailbox: Mailbox }
   | { readonly kind: 'refused'; readonly refusal: LoginRefusal };
 
 export interface LoginContext {
-  /** Undefined when there is no such mailbox. */
+  /** Undefined if there is no such mailbox. */
   readonly mailbox: Mailbox | undefined;
   readonly tenantId: string;
   readonly tenant: TenantSettings;
-  readonly verifyToken: (token: string) => TokenVerdict;
+  readonly verifyToken: (token: string) => Promise<TokenCheck>;
 }
 
-/** Exchange's name as a resource, in each cloud. A token for Graph is the usual mistake. */
+/** The audience of Exchange in each cloud. A token for Graph is a common mistake. */
 const AUDIENCES = [
   'https://outlook.office365.com',
   'https://outlook.office.com',
@@ -41,21 +41,24 @@ const AUDIENCES = [
 const ROLE = 'SMTP.SendAsApp';
 
 /** Whether these credentials open this mailbox. */
-export function checkLogin(credentials: Credentials, context: LoginContext): LoginVerdict {
+export async function checkLogin(credentials: Credentials, context: LoginContext): Promise<LoginCheck> {
   const { mailbox } = context;
   const refusal =
     (credentials.kind === 'token'
-      ? refusalOfToken(credentials.token, context)
+      ? await refusalOfToken(credentials.token, context)
       : refusalOfPassword(credentials.password, context)) ?? refusalOfMailbox(context);
   if (refusal !== undefined || !mailbox) return { kind: 'refused', refusal: refusal ?? 'unsuccessful' };
   return { kind: 'granted', mailbox };
 }
 
-/** One text for every fault of a token: Exchange does not say which it is. */
-function refusalOfToken(token: string, { mailbox, tenantId, verifyToken }: LoginContext): LoginRefusal | undefined {
-  const action = verifyToken(token);
-  if (action.kind === 'invalid' || !mailbox) return 'unsuccessful';
-  const { aud, roles, tid, appid } = action.claims;
+/** Exchange has one text for every fault of a token, and does not say which one it is. */
+async function refusalOfToken(
+  token: string,
+  { mailbox, tenantId, verifyToken }: LoginContext,
+): Promise<LoginRefusal | undefined> {
+  const check = await verifyToken(token);
+  if (check.kind === 'invalid' || !mailbox) return 'unsuccessful';
+  const { aud, roles, tid, appid } = check.claims;
   const isForExchange = AUDIENCES.includes(aud) && roles.includes(ROLE);
   const mayOpen = tid === tenantId && (mailbox.options.apps?.includes(appid) ?? true);
   return isForExchange && mayOpen ? undefined : 'unsuccessful';
@@ -63,8 +66,8 @@ function refusalOfToken(token: string, { mailbox, tenantId, verifyToken }: Login
 
 function refusalOfPassword(password: string, { mailbox, tenant }: LoginContext): LoginRefusal | undefined {
   if (tenant.passwordLogin !== 'allowed') return tenant.passwordLogin;
-  const right = mailbox?.options.password;
-  return right !== undefined && right === password ? undefined : 'wrongPassword';
+  const correct = mailbox?.options.password;
+  return correct !== undefined && correct === password ? undefined : 'wrongPassword';
 }
 
 function refusalOfMailbox({ mailbox, tenant }: LoginContext): LoginRefusal | undefined {

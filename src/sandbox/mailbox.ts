@@ -1,4 +1,4 @@
-/** A simulated mailbox: what it is allowed, who is connected as it, and how much of its limits it has used. */
+/** A simulated mailbox: its settings, the sessions logged in as it, and how much of its limits is used. */
 import { type ExchangeLimits, RECIPIENTS_WINDOW_MS } from './limits.ts';
 
 export interface MailboxOptions {
@@ -7,19 +7,19 @@ export interface MailboxOptions {
   readonly tenantId?: string;
   /** Other addresses it may send as. */
   readonly sendAs?: readonly string[];
-  /** For AUTH LOGIN; without it no password is right. */
+  /** For AUTH LOGIN. Without it, every password is wrong. */
   readonly password?: string;
-  /** `false`: there is an account, but no mailbox behind it. */
+  /** `false`: the account has no mailbox. */
   readonly licensed?: boolean;
-  /** As in Set-CASMailbox; undefined inherits the tenant's setting. */
+  /** As in Set-CASMailbox. If undefined, the tenant's setting applies. */
   readonly smtpAuthDisabled?: boolean | undefined;
-  /** Client ids of the apps with permission on the mailbox; default: every app of the tenant. */
+  /** Client ids of the apps with permission on the mailbox. Default: every app of the tenant. */
   readonly apps?: readonly string[] | undefined;
-  /** Logging in works, but each submission ends with "mailbox logon failure". */
+  /** The login succeeds, but each submission fails with "mailbox logon failure". */
   readonly logonFailure?: boolean;
-  /** The mailbox's own quota is used up, by its Sent Items. */
+  /** Its Sent Items have used up the mailbox's quota. */
   readonly full?: boolean;
-  /** Where this mailbox's limits differ from the others'. */
+  /** Limits that differ from those of the other mailboxes. */
   readonly limits?: Partial<ExchangeLimits>;
 }
 
@@ -51,7 +51,7 @@ export class Mailbox {
     this.sessions.delete(session);
   }
 
-  /** Whether the session is beyond the limit: those that logged in first go on. */
+  /** Whether the session is over the limit. The sessions that logged in first may continue. */
   isExcess(session: object, connections: number): boolean {
     return connections > 0 && [...this.sessions].indexOf(session) >= connections;
   }
@@ -61,7 +61,7 @@ export class Mailbox {
     return [this.address, ...(this.options.sendAs ?? [])].some((own) => own.toLowerCase() === key);
   }
 
-  /** How long a message must wait for its place among those of the last minute; 0 when there is room now. */
+  /** How long a message must wait until the rate allows it. 0 if it is allowed now. */
   rateWaitMs(now: number, { messagesPerMinute, messageRateWindowMs }: ExchangeLimits): number {
     if (messagesPerMinute === 0) return 0;
     this.#slots = this.#slots.filter((slot) => slot > now - messageRateWindowMs);

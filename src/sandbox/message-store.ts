@@ -1,9 +1,9 @@
-/** The messages that the simulated Exchange took: the newest ones, bounded in number and in bytes. */
+/** The newest messages that the simulated Exchange accepted, limited in number and in bytes. */
 import { decodeWords, firstHeader, type Headers } from './headers.ts';
 
-/** A message that Exchange took. */
+/** A message that Exchange accepted. */
 export interface TakenMessage {
-  /** Counts up from 1 and is never given twice. */
+  /** Counts up from 1. No number is used twice. */
   readonly n: number;
   readonly at: Date;
   /** The address of the mailbox that was logged in. */
@@ -36,7 +36,7 @@ export interface StoreBounds {
   readonly bytesMax: number;
 }
 
-/** Default bounds: beyond them the oldest messages go. The newest one always stays. */
+/** Default limits. Over them, the oldest messages are dropped; the newest one always stays. */
 export const STORED_MESSAGES_MAX = 10_000;
 export const STORED_BYTES_MAX = 256 * 1024 * 1024;
 

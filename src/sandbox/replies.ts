@@ -1,10 +1,10 @@
 /**
- * What Exchange Online says, word for word as public transcripts and Microsoft's pages have it (m365-facts.md,
- * sections 3 to 5). Only here is a reply's text written.
+ * The replies of Exchange Online, word for word as in public transcripts and on Microsoft's pages. No other file contains
+ * the text of a reply.
  */
 import { randomBytes } from 'node:crypto';
 
-/** The names under which this simulated Exchange speaks. */
+/** The host names in the replies of the simulated Exchange. */
 export interface ServerIdentity {
   /** In banner and EHLO: a client access server. */
   readonly frontEnd: string;
@@ -17,12 +17,12 @@ export const IDENTITY: ServerIdentity = {
   backEnd: 'LO4P123MB5678.GBRP123.PROD.OUTLOOK.COM',
 };
 
-/** Advertised in EHLO; a mailbox's own limit is lower. */
+/** Advertised in EHLO. The limit of a mailbox is lower. */
 const SIZE_ADVERTISED_BYTES = 157_286_400;
 const EXTENSIONS_BEFORE = [`SIZE ${SIZE_ADVERTISED_BYTES}`, 'PIPELINING', 'DSN', 'ENHANCEDSTATUSCODES'];
 const EXTENSIONS_AFTER = ['8BITMIME', 'BINARYMIME', 'CHUNKING', 'SMTPUTF8'];
 
-/** The replies that don't depend on anything. */
+/** The fixed replies. */
 export const REPLIES = {
   startTls: '220 2.0.0 SMTP server ready',
   bye: '221 2.0.0 Service closing transmission channel',
@@ -59,7 +59,7 @@ export const REPLIES = {
     '550 5.6.11 SMTPSEND.BareLinefeedsAreIllegal; message contains bare linefeeds, which cannot be sent via DATA',
 } as const;
 
-/** Why a login is refused, and what Exchange says of it. */
+/** Why a login is refused, and Exchange's reply. */
 export const LOGIN_REFUSALS = {
   unsuccessful: '535 5.7.3 Authentication unsuccessful',
   tenantDisabled:
@@ -87,7 +87,7 @@ export function hello(client: string): string {
   return `250 ${IDENTITY.frontEnd} Hello [${client}]`;
 }
 
-/** EHLO's lines: STARTTLS before TLS, AUTH in its place after. */
+/** The lines of EHLO: with STARTTLS before TLS, with AUTH instead after it. */
 export function extendedHello(client: string, secure: boolean): string {
   const lines = [...EXTENSIONS_BEFORE, secure ? 'AUTH LOGIN XOAUTH2' : 'STARTTLS', ...EXTENSIONS_AFTER];
   const all = [hello(client).slice(4), ...lines];
@@ -165,7 +165,7 @@ export function newSessionId(): string {
   return `08DD${randomBytes(6).toString('hex').toUpperCase()}`;
 }
 
-/** Microsoft's support asks for what stands in this bracket. */
+/** Microsoft's support asks for the text in these brackets. */
 function withTrace(text: string, now: Date, sessionId: string): string {
   return `${text} [${IDENTITY.backEnd} ${now.toISOString()} ${sessionId}]`;
 }

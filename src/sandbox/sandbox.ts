@@ -1,6 +1,6 @@
 /**
- * The part of Microsoft's world that relay365 meets, on loopback: Entra's token endpoint and Exchange Online's
- * submission port. It speaks real TLS, SMTP and OAuth, so that what works here fails there only for a tenant's reasons.
+ * The parts of Microsoft 365 that relay365 uses, simulated on loopback: Entra's token endpoint and Exchange Online's
+ * submission port. It uses real TLS, SMTP and OAuth, so what works here fails there only because of the tenant.
  */
 import { makeServerCertificate, type ServerCertificate } from './certificate.ts';
 import { type Entra, openEntra } from './entra.ts';
@@ -11,15 +11,15 @@ export interface SandboxOptions {
   /** 0 or unset: any free port. */
   readonly smtpPort?: number;
   readonly entraPort?: number;
-  /** Exchange Online's own, unless said otherwise. */
+  /** Default: Exchange Online's own limits. */
   readonly limits?: Partial<ExchangeLimits>;
   /** The simulators' clock, in ms. */
   readonly now?: () => number;
-  /** Another certificate, such as one that a client must refuse. */
+  /** Another certificate, for example one that a client must refuse. */
   readonly certificate?: ServerCertificate;
 }
 
-/** A mailbox that is set up as docs/connect-your-tenant.md says, with the app that may send as it. */
+/** A mailbox that is set up as in docs/connect-your-tenant.md, and the app that is allowed to send as it. */
 export interface SandboxMailbox {
   readonly address: string;
   readonly tenantId: string;
@@ -28,13 +28,13 @@ export interface SandboxMailbox {
 }
 
 export interface Sandbox {
-  /** PEM: what a client must trust. */
+  /** PEM of the certificate authority that a client must trust. */
   readonly caCertificate: string;
   /** PEM of the servers' certificate and its key, for another server of this machine. */
   readonly certificate: { readonly cert: string; readonly key: string };
-  /** `https://localhost:PORT`, in the place of login.microsoftonline.com. */
+  /** `https://localhost:PORT`, instead of login.microsoftonline.com. */
   readonly authorityHost: string;
-  /** In the place of smtp.office365.com:587. */
+  /** Instead of smtp.office365.com:587. */
   readonly smtp: { readonly host: string; readonly port: number };
   readonly mailbox: SandboxMailbox;
   readonly entra: Entra;
@@ -51,7 +51,7 @@ export const SANDBOX_MAILBOX: SandboxMailbox = {
   clientSecret: 'a-secret-of-the-sandbox-and-of-nothing-else',
 };
 
-/** Opens both simulators with one mailbox that works. */
+/** Opens both simulators, with one mailbox that works. */
 export async function openSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { smtpPort = 0, entraPort = 0, limits = {}, now = Date.now } = options;
   const certificate = options.certificate ?? (await makeServerCertificate());

@@ -1,14 +1,14 @@
-/** Rules that make a simulated service misbehave: kept in order, each for a number of times. */
+/** Rules that make a simulated service misbehave. They apply in order, each a number of times. */
 
 export interface Countable {
-  /** How often the rule acts; `Infinity`: until it is removed. Default 1. */
+  /** How often the rule applies. Default 1. `Infinity`: until it is removed. */
   readonly times?: number;
 }
 
 export class Script<Rule extends Countable> {
   #entries: { readonly rule: Rule; left: number }[] = [];
 
-  /** Adds a rule after those there are; the answer removes it. */
+  /** Adds a rule after the others. The returned function removes it. */
   add(rule: Rule): () => void {
     const entry = { rule, left: rule.times ?? 1 };
     this.#entries.push(entry);
@@ -17,7 +17,7 @@ export class Script<Rule extends Countable> {
     };
   }
 
-  /** The first rule that applies; it has one time less left. */
+  /** The first rule that applies. It is counted as used once. */
   take(applies: (rule: Rule) => boolean): Rule | undefined {
     const entry = this.#entries.find(({ rule, left }) => left > 0 && applies(rule));
     if (!entry) return undefined;
@@ -31,7 +31,7 @@ export class Script<Rule extends Countable> {
   }
 }
 
-/** Waits; `Infinity` waits for the signal alone. Ends early, without an error, when the signal aborts. */
+/** Waits. `Infinity` waits only for the signal. Ends early, without an error, when the signal aborts. */
 export function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();

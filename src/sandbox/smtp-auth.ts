@@ -1,4 +1,4 @@
-/** The AUTH command: XOAUTH2 and LOGIN, the two that Exchange Online offers for submission. */
+/** The AUTH command, with the two mechanisms of Exchange Online's submission: XOAUTH2 and LOGIN. */
 import type { Credentials } from './login.ts';
 import * as replies from './replies.ts';
 import type { Command } from './smtp-command.ts';
@@ -6,7 +6,7 @@ import type { Answer, SmtpSession } from './smtp-session.ts';
 
 const { REPLIES } = replies;
 
-/** Asks for what is missing, judges the login and answers. */
+/** Reads the credentials, checks the login and answers. */
 export async function authenticate(session: SmtpSession, { rest }: Command): Promise<void> {
   const [mechanism = '', initial] = rest.split(/\s+/);
   const refusal = refusalOfAuth(session, mechanism.toUpperCase());
@@ -15,7 +15,7 @@ export async function authenticate(session: SmtpSession, { rest }: Command): Pro
     mechanism.toUpperCase() === 'LOGIN' ? await readLogin(session, initial) : await readToken(session, initial);
   if (credentials === undefined) return;
   if (credentials === 'cancelled') return session.answer({ reply: REPLIES.authCancelled });
-  await session.perform('auth', () => classify(session, credentials), { mailbox: credentials.user });
+  await session.perform('auth', () => login(session, credentials), { mailbox: credentials.user });
 }
 
 function refusalOfAuth(session: SmtpSession, mechanism: string): string | undefined {
@@ -25,10 +25,10 @@ function refusalOfAuth(session: SmtpSession, mechanism: string): string | undefi
   return mechanism === 'LOGIN' || mechanism === 'XOAUTH2' ? undefined : REPLIES.unknownMechanism;
 }
 
-function classify(session: SmtpSession, credentials: Credentials): Answer {
-  const action = session.host.login(credentials);
-  if (action.kind === 'refused') return { reply: replies.loginRefused(action.refusal, session.now, session.id) };
-  const { mailbox } = action;
+async function login(session: SmtpSession, credentials: Credentials): Promise<Answer> {
+  const check = await session.host.login(credentials);
+  if (check.kind === 'refused') return { reply: replies.loginRefused(check.refusal, session.now, session.id) };
+  const { mailbox } = check;
   return {
     reply: REPLIES.authenticated,
     next: () => {
@@ -58,7 +58,7 @@ async function readLogin(session: SmtpSession, initial: string | undefined): Pro
   return { kind: 'password', user: decode(user), password: decode(password) };
 }
 
-/** Undefined when the client has gone. */
+/** Undefined if the client has disconnected. */
 async function challenge(session: SmtpSession, reply: string): Promise<string | undefined> {
   await session.answer({ reply });
   const line = await session.wait(session.reader.readLine());

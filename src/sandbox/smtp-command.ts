@@ -1,4 +1,4 @@
-/** Takes SMTP command lines apart (RFC 5321 4.1.1, with the parameters of SIZE, DSN, 8BITMIME and SMTPUTF8). */
+/** Parses SMTP command lines (RFC 5321 4.1.1, with the parameters of SIZE, DSN, 8BITMIME and SMTPUTF8). */
 
 export interface Command {
   /** In upper case. */
@@ -6,7 +6,7 @@ export interface Command {
   readonly rest: string;
 }
 
-/** A MAIL or RCPT command's address and parameters, the latter by their names in upper case. */
+/** The address of a MAIL or RCPT command, and its parameters by their names in upper case. */
 export interface PathCommand {
   readonly address: string;
   readonly parameters: ReadonlyMap<string, string>;
@@ -16,7 +16,7 @@ export type ReadPath =
   | { readonly kind: 'path'; readonly path: PathCommand }
   | { readonly kind: 'no-command' | 'bad-address' };
 
-/** Longest first: `<`, perhaps a source route, local part (perhaps quoted), `@domain`, `>`; or the null path. */
+/** `<`, an optional source route, the local part (may be quoted), `@domain`, `>`; or the null path `<>`. */
 const ADDRESS = /^<(?:@[^:>]*:)?((?:"(?:[^"\\]|\\.)*"|[^\s<>"@]+)@[^\s<>@]+)?>(?:\s+(.*))?$/;
 
 export function readCommand(line: string): Command {
@@ -24,7 +24,7 @@ export function readCommand(line: string): Command {
   return { verb: verb.toUpperCase(), rest };
 }
 
-/** Reads `FROM:<…> …` or `TO:<…> …`. An address without its angle brackets is refused, as Exchange refuses it. */
+/** Parses `FROM:<…> …` or `TO:<…> …`. Like Exchange, it refuses an address without angle brackets. */
 export function readPath(rest: string, keyword: 'FROM' | 'TO'): ReadPath {
   const prefix = new RegExp(`^${keyword}\\s*:\\s*`, 'i').exec(rest)?.[0];
   if (prefix === undefined) return { kind: 'no-command' };

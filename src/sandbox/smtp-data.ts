@@ -2,7 +2,7 @@
 
 /** A message as it came after DATA. */
 export interface Data {
-  /** Without its dot stuffing; undefined when it was longer than the collector keeps. */
+  /** Without its dot stuffing. Undefined if it was longer than the limit. */
   readonly raw: Buffer | undefined;
   readonly hasBareLineFeeds: boolean;
 }
@@ -13,20 +13,20 @@ const END_OF_DATA = Buffer.from('\r\n.\r\n');
 const LF = 0x0a;
 const CR = 0x0d;
 
-export class DataCollector {
+export class DataBuffer {
   readonly #bytesMax: number;
-  // The end of the DATA line counts as the first line's end: a message may be empty, or begin with a dot.
+  // Begins with the end of the DATA line, because a message may be empty or begin with a dot.
   #chunks: Buffer[] = [CRLF];
   #bytes = CRLF.length;
   #tail: Buffer = CRLF;
 
-  /** Keeps a message whose size, without dot stuffing, is at most this. */
+  /** Keeps a message of at most this size without dot stuffing. */
   constructor(bytesMax: number) {
-    // A line that is a dot and nothing else grows from 3 bytes to 4, and none grows by more.
+    // A line with only a dot grows from 3 bytes to 4. No other line grows more.
     this.#bytesMax = Math.ceil((bytesMax * 4) / 3) + DOT_LINE.length;
   }
 
-  /** Takes the next bytes. Once the final dot has come: the message, and the bytes that follow it. */
+  /** Adds the next bytes. Returns the message and the bytes after it once the final dot has arrived. */
   push(chunk: Buffer): { readonly data: Data; readonly rest: Buffer } | undefined {
     const window = Buffer.concat([this.#tail, chunk]);
     const windowStart = this.#bytes - this.#tail.length;
@@ -51,7 +51,7 @@ export class DataCollector {
   }
 }
 
-/** Takes away the first line end and, from every line that has one, the first dot. */
+/** Removes the first line end, and the first dot of every line that begins with one. */
 function unstuff(stuffed: Buffer): Buffer {
   const pieces: Buffer[] = [];
   let from = CRLF.length;

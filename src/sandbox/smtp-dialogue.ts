@@ -1,4 +1,4 @@
-/** The SMTP dialogue of a submission server (RFC 6409): each command, what it needs, and what Exchange answers. */
+/** The SMTP dialogue of a submission server (RFC 6409): each command, what it requires, and Exchange's reply. */
 import * as replies from './replies.ts';
 import { authenticate } from './smtp-auth.ts';
 import { type Command, readCommand, readPath } from './smtp-command.ts';
@@ -28,19 +28,19 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   VRFY: (session) => session.answer({ reply: REPLIES.cannotVerify }),
 };
 
-/** Talks with the client until one of both closes. */
+/** Answers commands until the client or the server closes the connection. */
 export async function converse(session: SmtpSession): Promise<void> {
   await session.perform('connect', () => ({ reply: replies.banner(session.now, session.id) }));
   while (!session.gone.aborted) {
     const line = await session.wait(session.reader.readLine());
     if (!line) break;
     if (line.kind === 'too-long') await session.answer({ reply: REPLIES.lineTooLong });
-    else await obey(session, readCommand(line.text));
+    else await handle(session, readCommand(line.text));
   }
   session.endTransaction('abandoned');
 }
 
-async function obey(session: SmtpSession, command: Command): Promise<void> {
+async function handle(session: SmtpSession, command: Command): Promise<void> {
   const handler = Object.hasOwn(HANDLERS, command.verb) ? HANDLERS[command.verb] : undefined;
   if (handler) await handler(session, command);
   else await session.answer({ reply: replies.unknownCommand(command.verb) });

@@ -1,15 +1,15 @@
 /**
- * Reads what an SMTP client sends, in the order in which it is asked for: lines, then a message's bytes, then lines
- * again. So commands that a client sends ahead (RFC 2920) simply wait for their turn.
+ * Reads lines and message bytes from an SMTP client, in the order in which the server asks for them. So commands that a
+ * client sends ahead (RFC 2920) wait until they are read.
  */
 import type { Duplex } from 'node:stream';
-import { type Data, DataCollector } from './smtp-data.ts';
+import { type Data, DataBuffer } from './smtp-data.ts';
 
-/** Longer command lines are refused; an XOAUTH2 line carries a token of some kilobytes. */
+/** Longer command lines are refused. An XOAUTH2 line contains a token of a few kilobytes. */
 const LINE_BYTES_MAX = 64 * 1024;
-/** Beyond this the client is made to wait (TCP's window closes). */
+/** With more unread bytes, the socket is paused and the client must wait. */
 const AHEAD_BYTES_MAX = 1024 * 1024;
-export type Route = { readonly kind: 'line'; readonly text: string } | { readonly kind: 'too-long' };
+export type Line = { readonly kind: 'line'; readonly text: string } | { readonly kind: 'too-long' };
 
 export class SmtpReader {
   readonly #stream: Duplex;
@@ -25,8 +25,8 @@ export class SmtpReader {
     stream.on('close', this.#onEnd);
   }
 
-  /** The next line without its end; undefined when the client has gone. */
-  async readLine(): Promise<Route | undefined> {
+  /** The next line without its line end. Undefined if the client has disconnected. */
+  async readLine(): Promise<Line | undefined> {
     let held = Buffer.alloc(0);
     let tooLong = false;
     for (let chunk = await this.#take(); chunk; chunk = await this.#take()) {
@@ -42,11 +42,11 @@ export class SmtpReader {
     return undefined;
   }
 
-  /** The message up to the final dot; undefined when the client has gone before. */
+  /** The message up to the final dot. Undefined if the client has disconnected before. */
   async readData(bytesMax: number): Promise<Data | undefined> {
-    const collector = new DataCollector(bytesMax);
+    const buffer = new DataBuffer(bytesMax);
     for (let chunk = await this.#take(); chunk; chunk = await this.#take()) {
-      const finished = collector.push(chunk);
+      const finished = buffer.push(chunk);
       if (!finished) continue;
       this.#putBack(finished.rest);
       return finished.data;
@@ -54,7 +54,7 @@ export class SmtpReader {
     return undefined;
   }
 
-  /** The next bytes, as BDAT counts them; undefined when the client has gone before. */
+  /** The next `count` bytes, for BDAT. Undefined if the client has disconnected before. */
   async readBytes(count: number): Promise<Buffer | undefined> {
     const chunks: Buffer[] = [];
     for (let left = count; left > 0; ) {
@@ -67,7 +67,7 @@ export class SmtpReader {
     return Buffer.concat(chunks);
   }
 
-  /** Leaves the stream to another reader. What was sent ahead of TLS is dropped: it may be an attacker's (CVE-2011-0411). */
+  /** Stops reading. What was sent ahead of TLS is dropped, because it may come from an attacker (CVE-2011-0411). */
   detach(): void {
     this.#ended = true;
     this.#stream.off('data', this.#onData);
@@ -87,7 +87,7 @@ export class SmtpReader {
     this.#wake();
   };
 
-  /** What there is, or the next that comes; undefined after the last. */
+  /** The first chunk, now or when it arrives. Undefined after the last. */
   async #take(): Promise<Buffer | undefined> {
     while (this.#ahead.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-/** Takes a message's bytes, by DATA or in chunks by BDAT (RFC 3030), and answers for the whole of it. */
+/** Receives a message by DATA, or in chunks by BDAT (RFC 3030), and answers it. */
 import { firstHeader, readHeaders } from './headers.ts';
 import * as replies from './replies.ts';
 import { pause } from './script.ts';
@@ -7,7 +7,7 @@ import { checkSubmission, type Submission } from './submission.ts';
 
 const { REPLIES } = replies;
 
-/** A message beyond the limit is read to its end, but not kept. */
+/** A message over the limit is read to its end, but not kept. */
 const KEPT_BYTES_MAX = 160 * 1024 * 1024;
 
 /** Reads up to the final dot and answers it. */
@@ -21,7 +21,7 @@ export async function receiveData(session: SmtpSession): Promise<void> {
   });
 }
 
-/** Reads one chunk; the last one ends the message. `refusal`: why the transaction can't have one. */
+/** Reads one chunk. The last one ends the message. `refusal` says why the transaction accepts none. */
 export async function receiveChunk(session: SmtpSession, rest: string, refusal: string | undefined): Promise<void> {
   const [, size, last] = /^(\d{1,12})(\s+LAST)?$/i.exec(rest) ?? [];
   if (size === undefined) return session.answer({ reply: REPLIES.invalidArguments });
@@ -34,15 +34,15 @@ export async function receiveChunk(session: SmtpSession, rest: string, refusal: 
   await session.perform('end', () => submit(session, raw));
 }
 
-/** Exchange's answer to a whole message; in rate mode `delay` it comes when the message's place has come. */
+/** Exchange's answer to a complete message. In rate mode `delay` it waits until the rate allows the message. */
 async function submit(session: SmtpSession, raw: Buffer): Promise<Answer> {
   const submission = submissionOf(session, raw);
   if (!submission || !session.transaction) return { reply: REPLIES.badSequence };
-  const action = checkSubmission(submission);
-  if (action.kind === 'refused') return { reply: action.reply };
-  session.transaction.taken = session.host.take(submission, submission.now + action.waitMs);
+  const check = checkSubmission(submission);
+  if (check.kind === 'refused') return { reply: check.reply };
+  session.transaction.taken = session.host.take(submission, submission.now + check.waitMs);
   session.taken += 1;
-  if (action.waitMs > 0) await pause(action.waitMs, session.gone);
+  if (check.waitMs > 0) await pause(check.waitMs, session.gone);
   return { reply: replies.accepted(firstHeader(submission.headers, 'message-id') ?? '') };
 }
 

@@ -1,12 +1,12 @@
 /**
- * One SMTP connection: its sockets, its clock and its replies. Commands are answered one after the other, each under
- * the scripted rule for its mailboxWorker; what they mean is in smtp-dialogue.ts.
+ * One SMTP connection: its sockets, its timeouts and its replies. Commands are answered one after the other, and a
+ * scripted rule for a command's stage can change its reply. What the commands do is in smtp-dialogue.ts.
  */
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
 import { type ExchangeRule, type SessionView, type Stage, takeRule } from './exchange-script.ts';
 import type { ExchangeLimits } from './limits.ts';
-import type { Credentials, LoginVerdict } from './login.ts';
+import type { Credentials, LoginCheck } from './login.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { TakenMessage } from './message-store.ts';
 import * as replies from './replies.ts';
@@ -14,7 +14,7 @@ import { pause, type Script } from './script.ts';
 import { SmtpReader } from './smtp-reader.ts';
 import type { Submission } from './submission.ts';
 
-/** How a transaction ended. `unknown`: taken, but the client was not told so. */
+/** How a transaction ended. `unknown`: accepted, but the client did not get the reply. */
 export type AttemptOutcome = 'accepted' | 'refused' | 'dropped' | 'unknown' | 'abandoned';
 
 export interface Attempt {
@@ -24,20 +24,20 @@ export interface Attempt {
   readonly from: string;
   readonly recipients: readonly string[];
   readonly outcome: AttemptOutcome;
-  /** What the client was told. */
+  /** The reply to the client. */
   readonly reply?: string;
-  /** The message's number, if it was taken. */
+  /** The message's number, if it was accepted. */
   readonly n?: number;
 }
 
-/** What a session needs of the Exchange that it belongs to. */
+/** What a session needs from its Exchange. */
 export interface SessionHost {
   readonly secureContext: SecureContext;
   readonly script: Script<ExchangeRule>;
   now(): number;
   limitsOf(mailbox: Mailbox | undefined): ExchangeLimits;
-  login(credentials: Credentials): LoginVerdict;
-  /** Takes a message that was judged good; its place in the rate is `slot`. */
+  login(credentials: Credentials): Promise<LoginCheck>;
+  /** Accepts a checked message. `slot` is the time at which it counts towards the rate. */
   take(submission: Submission, slot: number): TakenMessage;
   noteLogin(session: SessionView, reply: string): void;
   noteAttempt(attempt: Attempt): void;
@@ -46,19 +46,19 @@ export interface SessionHost {
 export interface Transaction {
   readonly from: string;
   readonly recipients: string[];
-  /** What BDAT has brought so far. */
+  /** The chunks of BDAT so far. */
   readonly chunks: Buffer[];
   taken?: TakenMessage;
   lastRefusal?: string;
 }
 
-/** A reply, and what follows once it was sent and is positive. */
+/** A reply, and what to do after it was sent, if it is positive. */
 export interface Answer {
   readonly reply: string;
   readonly next?: () => void | Promise<void>;
 }
 
-/** What a command is about, for the rules and the log. */
+/** What a command refers to, for the rules and the log. */
 export interface Subject {
   readonly mailbox?: string;
   readonly from?: string;
@@ -97,7 +97,7 @@ export class SmtpSession {
     return this.host.limitsOf(this.mailbox);
   }
 
-  /** Aborts when the connection is closed, by whomever. */
+  /** Aborts when the connection is closed by either side. */
   get gone(): AbortSignal {
     return this.#gone.signal;
   }
@@ -122,7 +122,7 @@ export class SmtpSession {
     };
   }
 
-  /** Answers a command, under the scripted rule for its stage if there is one. */
+  /** Answers a command. A scripted rule for its stage can change the reply. */
   async perform(stage: Stage, handle: () => Answer | Promise<Answer>, subject: Subject = {}): Promise<void> {
     const session = this.view(subject);
     const rule = takeRule(this.host.script, { stage, session, recipient: subject.recipient });
@@ -132,7 +132,7 @@ export class SmtpSession {
     await this.answer(answer);
   }
 
-  /** Sends a reply; after 421 and 221 the connection is closed. */
+  /** Sends a reply. After 421 and 221 the connection is closed. */
   async answer({ reply, next }: Answer): Promise<void> {
     if (this.gone.aborted) return;
     this.#socket.write(`${reply.replace(/\r?\n/g, '\r\n')}\r\n`);
@@ -140,7 +140,7 @@ export class SmtpSession {
     if (isPositive(reply)) await next?.();
   }
 
-  /** Waits for the client, but no longer than it may be silent and its session may last. */
+  /** Waits for the client, within the limits for idle time and session time. */
   async wait<T>(reading: Promise<T>): Promise<T> {
     this.#isWaiting = true;
     this.rearm();
@@ -152,7 +152,7 @@ export class SmtpSession {
     }
   }
 
-  /** Sets the clock anew: the client spoke, or the limits changed. */
+  /** Restarts the timeout: the client sent something, or the limits changed. */
   rearm(): void {
     if (!this.#isWaiting) return;
     clearTimeout(this.#timer);
@@ -167,7 +167,7 @@ export class SmtpSession {
     );
   }
 
-  /** Upgrades the connection; what the client sent ahead of TLS is not read. */
+  /** Upgrades the connection to TLS. What the client sent ahead of TLS is not read. */
   async startTls(): Promise<void> {
     this.#reader.detach();
     const secure = new TLSSocket(this.#socket, { isServer: true, secureContext: this.host.secureContext });
@@ -182,19 +182,19 @@ export class SmtpSession {
     );
   }
 
-  /** Sends what is still to be sent, then closes. */
+  /** Closes after all pending output was sent. */
   close(): void {
     this.#socket.destroySoon();
   }
 
-  /** Closes at once, as a broken connection looks to the client. */
+  /** Closes at once. To the client this looks like a broken connection. */
   destroy(): void {
     this.#socket.destroy();
   }
 
   #attach(socket: Socket): SmtpReader {
     socket.on('close', () => this.#gone.abort());
-    // A broken connection shows as its close.
+    // An error is followed by 'close'.
     socket.on('error', () => {});
     socket.on('data', () => this.rearm());
     return new SmtpReader(socket);
@@ -208,7 +208,7 @@ export class SmtpSession {
     void this.answer({ reply });
   }
 
-  /** The answer as the rule wants it; undefined when the connection is to be dropped, or is. */
+  /** The answer under a rule. Undefined if the connection is dropped or closed. */
   async #underRule(rule: ExchangeRule, handle: () => Answer | Promise<Answer>): Promise<Answer | undefined> {
     const early = rule.accept ? await handle() : undefined;
     if (rule.delayMs !== undefined) await pause(rule.delayMs, this.gone);
@@ -218,7 +218,7 @@ export class SmtpSession {
     return rule.reply === undefined || !isPositive(answer.reply) ? answer : { ...answer, reply: rule.reply };
   }
 
-  /** Keeps the log: one attempt for each transaction. */
+  /** Logs logins and attempts: one attempt for each transaction. */
   #note(stage: Stage, reply: string | undefined, session: SessionView): void {
     const failed = reply === undefined || !isPositive(reply);
     if (stage === 'auth') this.host.noteLogin(session, reply ?? '');
@@ -228,7 +228,7 @@ export class SmtpSession {
       this.endTransaction(outcomeOf(reply, this.transaction?.taken), reply);
   }
 
-  /** Ends the transaction, if there is one, and logs how. */
+  /** Ends the transaction, if there is one, and logs its outcome. */
   endTransaction(outcome: AttemptOutcome, reply?: string): void {
     if (!this.transaction) return;
     this.#noteAttempt(outcome, reply ?? this.transaction.lastRefusal, this.view(), this.transaction.taken?.n);
@@ -249,7 +249,7 @@ export class SmtpSession {
   }
 }
 
-/** 2xx, and the 3xx that ask for more. */
+/** 2xx, and 3xx, which asks for more. */
 export function isPositive(reply: string): boolean {
   return /^[23]/.test(reply);
 }

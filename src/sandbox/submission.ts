@@ -1,4 +1,4 @@
-/** Judges a whole message, at the end of its data, as Exchange does. */
+/** Checks a complete message at the end of its data, as Exchange does. */
 import { type Headers, readSender } from './headers.ts';
 import type { ExchangeLimits } from './limits.ts';
 import type { Mailbox } from './mailbox.ts';
@@ -15,12 +15,12 @@ export interface Submission {
   readonly now: number;
 }
 
-export type SubmissionVerdict =
-  | { readonly kind: 'taken' /** How long the reply is held back, in rate mode `delay`. */; readonly waitMs: number }
+export type SubmissionCheck =
+  | { readonly kind: 'taken' /** How long the reply is delayed, in rate mode `delay`. */; readonly waitMs: number }
   | { readonly kind: 'refused'; readonly reply: string };
 
-/** Whether Exchange takes the message, and when it says so. Changes nothing. */
-export function checkSubmission(submission: Submission): SubmissionVerdict {
+/** Whether Exchange accepts the message, and how long its reply waits. Has no side effects. */
+export function checkSubmission(submission: Submission): SubmissionCheck {
   const { mailbox, limits, now } = submission;
   const refusal = refusalOfMessage(submission) ?? refusalOfMailbox(submission);
   if (refusal !== undefined) return { kind: 'refused', reply: refusal };
@@ -34,8 +34,8 @@ function refusalOfMessage({ mailbox, limits, from, raw, headers }: Submission): 
   const sender = readSender(headers);
   if (sender.kind === 'invalid') return replies.corruptHeaders(sender.problem);
   const senders = sender.kind === 'address' ? [from, sender.address] : [from];
-  const stranger = senders.find((address) => !mailbox.maySendAs(address));
-  return stranger === undefined ? undefined : replies.sendAsDenied(mailbox.address, stranger);
+  const foreign = senders.find((address) => !mailbox.maySendAs(address));
+  return foreign === undefined ? undefined : replies.sendAsDenied(mailbox.address, foreign);
 }
 
 function refusalOfMailbox({ mailbox, limits, recipients, now }: Submission): string | undefined {
@@ -45,7 +45,7 @@ function refusalOfMailbox({ mailbox, limits, recipients, now }: Submission): str
   return limits.recipientsPerDay > 0 && used > limits.recipientsPerDay ? replies.quotaExceeded() : undefined;
 }
 
-/** Whether a message of this size, announced or received, is beyond the limit. */
+/** Whether a message of this size, announced or received, is over the limit. */
 export function isTooLarge(sizeBytes: number, { messageSizeBytesMax }: ExchangeLimits): boolean {
   return messageSizeBytesMax > 0 && sizeBytes > messageSizeBytesMax;
 }

@@ -39,7 +39,7 @@ function isSame(key: ApiKey, { name, hash }: SmtpClient): boolean {
   return key.name === name && hash !== undefined && key.hash.equals(hash) && !hasExpired(key);
 }
 
-/** The lists are made anew only with another configuration. */
+/** The lists are made again only for another configuration. */
 function openLookup(networks: () => readonly TrustedNetwork[]): (address: string) => string | undefined {
   let known: readonly TrustedNetwork[] = [];
   let lists: readonly { readonly list: BlockList; readonly key: string }[] = [];

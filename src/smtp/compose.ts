@@ -1,6 +1,6 @@
 /**
- * Turns a message into RFC 5322 bytes with nodemailer's composer. Everything that could differ from one time to the
- * next (Message-ID, Date, boundaries) follows from the message, so each attempt sends the same bytes.
+ * Composes a message into RFC 5322 bytes with nodemailer. All that could differ between two attempts (Message-ID, Date,
+ * boundaries) is derived from the message, so each attempt sends the same bytes.
  */
 import { createHash } from 'node:crypto';
 import libmime from 'libmime';
@@ -11,7 +11,7 @@ import type { Attachment, Level, Message, RawContent, WrittenContent } from '../
 import { withFrom } from '../core/message/raw-message.ts';
 import { renderShort } from './render.ts';
 
-/** `X-Priority` is what older clients read; Outlook and Exchange read `Importance` (RFC 2156). */
+/** Older clients read `X-Priority`. Outlook and Exchange read `Importance` (RFC 2156). */
 const X_PRIORITY: Readonly<Record<Level, string>> = { high: '1 (Highest)', normal: '3 (Normal)', low: '5 (Lowest)' };
 
 /** RFC 5322 A.1.3: an empty group, for a message whose recipients are all in Bcc. */
@@ -20,7 +20,7 @@ const UNDISCLOSED = 'undisclosed-recipients:;';
 export const compose: Compose = async (message, content) =>
   'raw' in content ? ready(message, content) : written(message, content);
 
-/** A ready mail that goes through a pool gets the mailbox's address, as any other does. */
+/** A raw MIME message through a pool also gets the address of the mailbox as its From. */
 function ready({ pool, from }: Message, { added, raw }: RawContent): Uint8Array {
   const bytes = added === undefined ? raw : Buffer.concat([Buffer.from(added), raw]);
   return pool === undefined ? bytes : withFrom(bytes, addressHeader(from));
@@ -45,7 +45,7 @@ async function written(message: Message, content: WrittenContent): Promise<Uint8
     attachments: content.attachments.map(attachmentPart),
     headers: { ...content.headers, ...importanceHeaders(content.importance) },
     baseBoundary: createHash('sha256').update(message.id).digest('hex').slice(0, 32),
-    // Content is content: nodemailer must never take it for a file's path or a URL to fetch.
+    // nodemailer must never read content as the path of a file or as a URL to fetch.
     disableFileAccess: true,
     disableUrlAccess: true,
   });

@@ -1,6 +1,6 @@
 /**
- * One connection to Exchange: STARTTLS, the login, then messages one after the other. What Exchange or the network do
- * comes back as an `Outcome`; nothing here decides what becomes of a message.
+ * One connection to Exchange: STARTTLS, the login, then messages one after the other. Failures of Exchange and the
+ * network are returned as an `Outcome`; what follows for the message is decided elsewhere.
  */
 import { isAscii } from 'node:buffer';
 import { addAbortListener } from 'node:events';
@@ -11,7 +11,8 @@ import SMTPConnection, {
 } from 'nodemailer/lib/smtp-connection';
 import XOAuth2 from 'nodemailer/lib/xoauth2';
 import type { Reply } from '../core/message/message.ts';
-import type { DeliveryRequest, Outcome, Stage } from '../core/replies/outcome.ts';
+import type { DeliveryRequest } from '../core/deliver/deliver.ts';
+import type { Outcome, Stage } from '../core/replies/outcome.ts';
 import { acceptedOutcome, failedOutcome, type Progress } from './errors.ts';
 
 export interface Server {
@@ -19,21 +20,21 @@ export interface Server {
   readonly port: number;
 }
 
-/** What a login shows: an access token (XOAUTH2) or a password (LOGIN). */
+/** The credentials of a login: an access token (XOAUTH2) or a password (LOGIN). */
 export type Credentials =
   | { readonly kind: 'token'; readonly user: string; readonly token: string }
   | { readonly kind: 'password'; readonly user: string; readonly password: string };
 
 export interface Connection {
-  /** Hands one message over. */
+  /** Sends one message. */
   send(request: DeliveryRequest): Promise<Outcome>;
-  /** RSET: makes it ready for another message after a refusal; false when that did not work. */
+  /** Sends RSET, so that another message can follow a refused one. False if that failed. */
   reset(): Promise<boolean>;
-  /** Whether it can take another message, as far as this side knows. */
+  /** Whether it can send another message, as far as this side knows. */
   isReady(): boolean;
-  /** Ends it: with a QUIT, or at once when `force` is set. */
+  /** Ends it with QUIT, or at once if `force` is set. */
   close(options?: { readonly force?: boolean }): void;
-  /** Resolves when the connection is no more. */
+  /** Resolves when the connection has ended. */
   readonly ended: Promise<void>;
 }
 
@@ -43,18 +44,18 @@ export type Opened =
 
 const CONNECT_TIMEOUT_MS = 30_000;
 const GREETING_TIMEOUT_MS = 30_000;
-/** RFC 5321 4.5.3.2.6: ten minutes for the answer to the final dot; Exchange uses them when it throttles. */
+/** RFC 5321 4.5.3.2.6 allows ten minutes for the reply to the final dot. Exchange uses them when it throttles. */
 const REPLY_TIMEOUT_MS = 600_000;
-/** Beyond it, it is no reply but an attempt to fill the memory. */
+/** A longer reply is an attempt to fill the memory. */
 const REPLY_BYTES_MAX = 64 * 1024;
 const CLOSE_TIMEOUT_MS = 2_000;
-/** The size of the pieces in which a message goes to the socket, so that a slow one holds the rest back. */
+/** A message is written to the socket in pieces of this size, so that a slow socket applies backpressure. */
 const CHUNK_BYTES = 64 * 1024;
 
-/** Connects and logs in, unless the signal is aborted on the way. Never throws for what Exchange or the network do. */
+/** Connects and logs in, unless the signal is aborted. Failures of Exchange and the network are returned, not thrown. */
 export async function openConnection(server: Server, credentials: Credentials, signal: AbortSignal): Promise<Opened> {
   const smtp = new SMTPConnection(connectionOptions(server));
-  // The step under way hears of an error too: this listener only keeps an idle connection's error from being thrown.
+  // A running step has its own listener. This one keeps an error of an idle connection from being thrown.
   smtp.on('error', () => undefined);
   const ended = new Promise<void>((resolve) => smtp.once('end', resolve));
   const abortion = addAbortListener(signal, () => smtp.close());
@@ -98,11 +99,11 @@ function loginData(credentials: Credentials): Parameters<SMTPConnection['login']
   };
 }
 
-/** Runs one step; what went wrong, or undefined. A connection that ends says so by event and not always by callback. */
+/** Runs one step. Resolves with its error, or with undefined. When the connection ends, not every step is called back. */
 function step(smtp: SMTPConnection, begin: (done: (error?: Error | null) => void) => void): Promise<Error | undefined> {
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
   const onError = (error: Error) => resolve(error);
-  // Later: after a 421 nodemailer ends the connection first, and then tells the step under way what it was answered.
+  // Later, because after a 421 nodemailer first emits 'end' and then calls the step back with the reply.
   const onEnd = () => setImmediate(resolve, new Error('The connection ended.'));
   smtp.once('error', onError).once('end', onEnd);
   begin((error) => resolve(error ?? undefined));
@@ -119,15 +120,15 @@ function wrap(smtp: SMTPConnection, ended: Promise<void>): Connection {
   };
 }
 
-/** What a server would answer that does not offer SMTPUTF8; nodemailer would send it the address. RFC 6531 3.2 */
+/** The reply of a server without SMTPUTF8 (RFC 6531 3.2). nodemailer would send the address anyway. */
 const NO_SMTPUTF8: Reply = {
   code: 553,
   enhanced: '5.6.7',
-  text: 'Non-ASCII addresses are not permitted, says the server, which offers no SMTPUTF8 in EHLO',
+  text: 'Non-ASCII addresses are not permitted: the server does not offer SMTPUTF8 in EHLO',
 };
 
 function lacksSmtpUtf8(smtp: SMTPConnection, { from, recipients }: DeliveryRequest): boolean {
-  // Not among nodemailer's types: there is no other place that tells what the server said in EHLO.
+  // Missing in nodemailer's types. There is no public way to read what the server offered in EHLO.
   const { _supportedExtensions: offered } = smtp as unknown as { readonly _supportedExtensions: readonly string[] };
   return !offered.includes('SMTPUTF8') && !isAscii(Buffer.from([from, ...recipients].join()));
 }
@@ -135,13 +136,13 @@ function lacksSmtpUtf8(smtp: SMTPConnection, { from, recipients }: DeliveryReque
 async function send(smtp: SMTPConnection, request: DeliveryRequest): Promise<Outcome> {
   if (lacksSmtpUtf8(smtp, request)) return { kind: 'refused', stage: 'mail', reply: NO_SMTPUTF8, refused: [] };
   const { from, recipients, bytes, markFinalDot, signal } = request;
-  const progress: Progress = { contentBegun: false, finalDot: false };
+  const progress: Progress = { contentStarted: false, finalDot: false };
   const abortion = addAbortListener(signal, () => progress.finalDot || smtp.close());
   let info: SMTPConnectionSendInfo | undefined;
   const error = await step(smtp, (done) => {
     const isOpen = () => !smtp.destroyed;
     const stream = Readable.from(content(bytes, markFinalDot, progress, isOpen), { objectMode: false });
-    // A ready mail may have what its program did not encode. RFC 6152
+    // A raw MIME message may contain unencoded 8-bit text. RFC 6152
     smtp.send(
       { from, to: [...recipients], size: bytes.length, use8BitMime: !isAscii(bytes) },
       stream,
@@ -155,14 +156,14 @@ async function send(smtp: SMTPConnection, request: DeliveryRequest): Promise<Out
   return info && !error ? acceptedOutcome(info) : failedOutcome(error ?? new Error('No answer.'), 'mail', progress);
 }
 
-/** Read only once Exchange has answered DATA: that is what makes `finalDot` true at the right moment. */
+/** nodemailer reads this only after Exchange has answered DATA, so `finalDot` is set at the right moment. */
 async function* content(
   bytes: Uint8Array,
   markFinalDot: () => Promise<void>,
   progress: Progress,
   isOpen: () => boolean,
 ): AsyncGenerator<Uint8Array> {
-  progress.contentBegun = true;
+  progress.contentStarted = true;
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
   await markFinalDot();
   progress.finalDot = isOpen();

@@ -1,41 +1,42 @@
 /**
- * A dialogue with an SMTP server, command by command, for the doctor: it shows what a mail library hides, such as the
- * certificate that made it hang up. Mails go out through connection.ts.
+ * An SMTP dialogue for the doctor, command by command. It shows what a mail library hides, such as a certificate that is
+ * not trusted. Messages are sent by connection.ts, not here.
  */
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import type { Reply } from '../core/message/message.ts';
-import { parseReply } from '../core/replies/outcome.ts';
+import { parseReply } from '../core/replies/reply.ts';
+import { codeOf, messageOf } from '../lib/errors.ts';
 
-/** A reply, with its lines apart, as EHLO needs them. */
+/** A reply with its separate lines, which EHLO needs. */
 export type DialogueReply = Reply & { readonly lines: readonly string[] };
 
-/** How the server's TLS looks; nothing was said over it yet. */
+/** The TLS session of the server. Nothing was sent over it yet. */
 export interface TlsView {
   /** `TLSv1.3` */
   readonly version: string;
   readonly certificate: PeerCertificate;
-  /** Why the certificate is not to be trusted, as OpenSSL or Node.js names it; undefined when it is. */
+  /** Why the certificate is not trusted, in the words of OpenSSL or Node.js. Undefined if it is trusted. */
   readonly distrust: string | undefined;
 }
 
 export interface Dialogue {
-  /** The next reply. Rejects when the server is silent for 15 s, hangs up or talks something else. */
+  /** The next reply. Rejects if the server is silent for 15 s, closes the connection or does not speak SMTP. */
   reply(): Promise<DialogueReply>;
   /** Sends a command and waits for its reply. */
   command(line: string): Promise<DialogueReply>;
-  /** Starts TLS after the reply to STARTTLS. The caller must look at `distrust` before it sends a credential. */
+  /** Starts TLS after the reply to STARTTLS. The caller must check `distrust` before it sends a credential. */
   startTls(): Promise<TlsView>;
   close(): void;
 }
 
 const TIMEOUT_MS = 15_000;
 const REPLY_BYTES_MAX = 64 * 1024;
-/** RFC 5321 4.2.1: the last line of a reply has a space after its code, or nothing. */
+/** RFC 5321 4.2.1: in the last line of a reply, a space or nothing follows the code. */
 const WHOLE_REPLY = /^(?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\n/;
 
-/** Rejects with the system's error when there is no connection within 15 s. */
+/** Rejects with the system's error if there is no connection within 15 s. */
 export async function openDialogue(host: string, port: number): Promise<Dialogue> {
   const socket = connectTcp({ host, port });
   await inTime(once(socket, 'connect'), socket);
@@ -54,7 +55,7 @@ function converse(first: Socket, host: string): Dialogue {
     command,
     startTls: async () => {
       reader.stop();
-      // The certificate is looked at, not obeyed: what is wrong with it is what the doctor tells.
+      // The doctor reports what is wrong with the certificate, so the handshake must not fail because of it.
       const secured = connectTls({
         socket,
         minVersion: 'TLSv1.2',
@@ -65,22 +66,22 @@ function converse(first: Socket, host: string): Dialogue {
       socket = secured;
       await inTime(once(secured, 'secureConnect'), secured);
       reader = makeReader(secured);
-      const error = secured.authorizationError as Error | string | undefined;
       return {
         version: secured.getProtocol() ?? '',
         certificate: secured.getPeerCertificate(),
-        distrust: secured.authorized ? undefined : typeof error === 'string' ? error : nameOf(error),
+        distrust: secured.authorized ? undefined : nameOf(secured.authorizationError),
       };
     },
     close: () => socket.destroy(),
   };
 }
 
-function nameOf(error: Error | undefined): string {
-  return (error as NodeJS.ErrnoException | undefined)?.code ?? error?.message ?? 'unknown';
+/** The types of Node.js say Error, but it is often a string. */
+function nameOf(error: unknown): string {
+  return codeOf(error) ?? (error ? messageOf(error) : 'unknown');
 }
 
-/** Cuts replies out of what comes. */
+/** Splits the received text into replies. */
 function makeReader(socket: Socket): { next(): Promise<DialogueReply>; stop(): void } {
   let received = '';
   let wake: (() => void) | undefined;
@@ -128,7 +129,7 @@ function notSmtp(text: string): Error {
 async function inTime<T>(promise: Promise<T>, socket: Socket): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    reject(Object.assign(new Error(`Nobody answered within ${TIMEOUT_MS / 1_000} s.`), { code: 'ETIMEDOUT' }));
+    reject(Object.assign(new Error(`There was no answer within ${TIMEOUT_MS / 1_000} s.`), { code: 'ETIMEDOUT' }));
     socket.destroy();
   }, TIMEOUT_MS);
   try {

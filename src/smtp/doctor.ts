@@ -1,22 +1,24 @@
-/** The doctor's look at the SMTP host: name, port, banner, TLS and certificate, then login and senders. Sends no mail. */
+/** The doctor's checks of the SMTP host: name, port, banner, TLS and certificate, then login and senders. Sends no message. */
 import { lookup } from 'node:dns/promises';
-import { failed, ok, skipped, type Step, type StepId, warning } from '../core/admin/checkup.ts';
+import { failed, ok, skipped, type Step, type StepId, warning } from '../core/admin/diagnosis.ts';
 import { classifyReply } from '../core/replies/classify.ts';
 import type { Reply } from '../core/message/message.ts';
 import { findNetwork } from '../core/replies/network-table.ts';
-import { formatReply, type Stage } from '../core/replies/outcome.ts';
+import type { Stage } from '../core/replies/outcome.ts';
+import { formatReply } from '../core/replies/reply.ts';
+import { codeOf, messageOf } from '../lib/errors.ts';
 import type { Credentials, Server } from './connection.ts';
 import { type Dialogue, openDialogue, type TlsView } from './dialogue.ts';
 
 export interface ServerDiagnosis {
   readonly steps: readonly Step[];
-  /** The connection, secured and ready for the login; undefined when a step failed. The caller closes it. */
+  /** The connection, secured and ready for the login. Undefined if a step failed. The caller closes it. */
   readonly session: ServerSession | undefined;
 }
 
 export interface ServerSession {
   readonly dialogue: Dialogue;
-  /** What EHLO listed over TLS: keyword and its parameters, in upper case. */
+  /** The extensions that EHLO listed over TLS: keyword and parameters, in upper case. */
   readonly extensions: ReadonlyMap<string, string>;
 }
 
@@ -25,8 +27,8 @@ const STEPS: readonly StepId[] = ['dns', 'connect', 'banner', 'starttls', 'certi
 const MEGABYTE = 1024 ** 2;
 
 /**
- * Walks from the host's name to a trusted TLS session. `isOnline` is asked when the port does not answer: whether
- * another host on the internet does.
+ * Checks each step from the host's name to a trusted TLS session. `isOnline` says whether another host on the internet
+ * answers. It is called if the port does not.
  */
 export async function diagnoseServer(
   server: Server,
@@ -51,7 +53,7 @@ export async function diagnoseServer(
   }
 }
 
-/** Ends the walk. */
+/** Ends the checks. */
 class StepFailed extends Error {
   override readonly name = 'StepFailed';
   readonly step: Step;
@@ -63,8 +65,7 @@ class StepFailed extends Error {
 }
 
 function unexpected(id: StepId, error: unknown): Step {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return failed(id, message, id === 'banner' ? NO_GREETING : (findNetwork(code) ?? BROKEN_OFF));
+  return failed(id, messageOf(error), id === 'banner' ? NO_GREETING : (findNetwork(codeOf(error)) ?? BROKEN_OFF));
 }
 
 const BROKEN_OFF = {
@@ -74,7 +75,7 @@ const BROKEN_OFF = {
 
 const NO_GREETING = {
   explanation:
-    'The port takes connections, but no mail server greets: it may wait for TLS, as port 465 does, or be a proxy.',
+    'The port accepts connections, but no mail server greets. It may wait for TLS, as port 465 does, or be a proxy.',
   fix: 'Check SMTP_HOST and SMTP_PORT (smtp.office365.com, 587), then the firewall or proxy on the way.',
 };
 
@@ -86,41 +87,41 @@ async function checkName({ host }: Server): Promise<Step> {
 async function checkPort({ host, port }: Server, steps: Step[], isOnline: () => Promise<boolean>): Promise<Dialogue> {
   try {
     const dialogue = await openDialogue(host, port);
-    const seen = `${host}:${port} takes connections`;
+    const seen = `${host}:${port} accepts connections`;
     steps.push(port === 25 ? warning('connect', seen, PORT_25) : ok('connect', seen));
     return dialogue;
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
+    const code = codeOf(cause);
     const silent = code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' || code === 'ENETUNREACH';
     const found = silent && (await isOnline()) ? blocked(port) : findNetwork(code);
     const fault = port === 25 ? PORT_25 : found;
-    throw new StepFailed(failed('connect', `${host}:${port}: ${message}`, fault), { cause });
+    throw new StepFailed(failed('connect', `${host}:${port}: ${messageOf(cause)}`, fault), { cause });
   }
 }
 
 const PORT_25 = {
-  explanation: 'Port 25 is for servers among each other; many networks block it.',
+  explanation: 'Port 25 is for mail between servers, and many networks block it.',
   fix: 'Set SMTP_PORT=587, the port for submission.',
 };
 
 function blocked(port: number): { explanation: string; fix: string } {
   return {
-    explanation: `This machine is online, but port ${port} gets no answer: a firewall, the provider or the cloud blocks it.`,
+    explanation: `This machine is online, but port ${port} does not answer: a firewall, the provider or the cloud blocks it.`,
     fix: 'Open outbound TCP port 587 to smtp.office365.com (Microsoft 365 endpoint set, ID 3).',
   };
 }
 
-/** The banner of Exchange Online. Another server may be one that stands in its place: a relay, a proxy, the sandbox. */
+/** Compares the banner with that of Exchange Online. Another banner may come from a relay, a proxy or the sandbox. */
 async function checkBanner(dialogue: Dialogue, { host }: Server, steps: Step[]): Promise<void> {
   const banner = await dialogue.reply();
   const seen = formatReply(banner);
   if (banner.code !== 220) throw new StepFailed(refusedAt('banner', banner, 'greeting'));
   const isExchange = /Microsoft ESMTP MAIL Service/i.test(banner.text);
-  const stranger = {
-    explanation: `This is not how Exchange Online greets: something else answers as ${host}.`,
-    fix: 'Check SMTP_HOST (smtp.office365.com), and for a mail proxy or an antivirus on the way.',
+  const notExchange = {
+    explanation: `This is not the banner of Exchange Online: something else answers as ${host}.`,
+    fix: 'Check SMTP_HOST (smtp.office365.com), and look for a mail proxy or an antivirus on the way.',
   };
-  steps.push(isExchange ? ok('banner', seen) : warning('banner', seen, stranger));
+  steps.push(isExchange ? ok('banner', seen) : warning('banner', seen, notExchange));
 }
 
 async function checkTls(dialogue: Dialogue, server: Server, steps: Step[]): Promise<ReadonlyMap<string, string>> {
@@ -137,11 +138,11 @@ async function checkTls(dialogue: Dialogue, server: Server, steps: Step[]): Prom
 }
 
 const NO_STARTTLS = {
-  explanation: 'The server does not offer STARTTLS: the login would go in the clear, so relay365 does not log in.',
-  fix: 'Exchange always offers it: a firewall with "SMTP inspection" or a mail proxy on the way strips it. Turn that off.',
+  explanation: 'The server does not offer STARTTLS. The login would be unencrypted, so relay365 does not log in.',
+  fix: 'Exchange always offers it: a firewall with "SMTP inspection" or a mail proxy on the way removes it. Turn that off.',
 };
 
-/** Who may issue certificates for Microsoft's hosts, today. Another one is no fault, but worth a look. */
+/** The current issuers of certificates for Microsoft's hosts. Another issuer is a warning, not a failure. */
 const MICROSOFTS_ISSUERS = /DigiCert|Microsoft/i;
 const MICROSOFTS_HOSTS = /\.(office365\.com|office365\.us|outlook\.cn|outlook\.com)$/i;
 
@@ -153,32 +154,33 @@ export function checkCertificate({ certificate, distrust }: TlsView, { host }: S
   }
   if (!MICROSOFTS_HOSTS.test(host) || MICROSOFTS_ISSUERS.test(issuer)) return ok('certificate', seen);
   return warning('certificate', seen, {
-    explanation: `This machine trusts it, but it is not Microsoft's: ${issuer} opens the TLS of this connection.`,
-    fix: `Except ${host} from the inspection by: ${issuer}`,
+    explanation: `This machine trusts the certificate, but it is not Microsoft's: ${issuer} decrypts the TLS of this connection.`,
+    fix: `Exclude ${host} from the inspection by: ${issuer}`,
   });
 }
 
 function distrusted(distrust: string, issuer: string, host: string): { explanation: string; fix: string } {
   if (distrust === 'CERT_HAS_EXPIRED' || distrust === 'CERT_NOT_YET_VALID') {
     return {
-      explanation: "The certificate's time is not now: this machine's clock is wrong, or a proxy shows an old one.",
-      fix: 'Set the clock (timedatectl set-ntp true), then look for a proxy that opens TLS.',
+      explanation:
+        "The certificate is not valid at this time: this machine's clock is wrong, or a proxy shows an old certificate.",
+      fix: 'Set the clock (timedatectl set-ntp true), then look for a proxy that decrypts TLS.',
     };
   }
   if (distrust.startsWith('ERR_TLS_CERT_ALTNAME')) {
     return {
-      explanation: `The certificate is for another name than ${host}: the name leads to another server.`,
+      explanation: `The certificate is not for ${host}: the name leads to another server.`,
       fix: 'Check SMTP_HOST, and the DNS and hosts file of this machine.',
     };
   }
   return {
-    explanation: `This machine does not know the issuer, ${issuer}: a proxy, firewall or antivirus opens TLS on the way.`,
-    fix: `Except ${host} from it; or, if that is wanted, put its authority into a PEM file named by NODE_EXTRA_CA_CERTS.`,
+    explanation: `This machine does not trust the issuer, ${issuer}: a proxy, firewall or antivirus on the way decrypts TLS.`,
+    fix: `Exclude ${host} from it. If the inspection is intended, put its certificate authority into a PEM file and set NODE_EXTRA_CA_CERTS to its path.`,
   };
 }
 
 function nameIn(subject: { O?: string | string[]; CN?: string | string[] } | undefined): string {
-  return [subject?.O, subject?.CN].flat().filter(Boolean).join(', ') || 'nobody';
+  return [subject?.O, subject?.CN].flat().filter(Boolean).join(', ') || '(no name)';
 }
 
 async function ehlo(dialogue: Dialogue, id: StepId): Promise<ReadonlyMap<string, string>> {
@@ -198,15 +200,15 @@ function readExtensions(lines: readonly string[]): ReadonlyMap<string, string> {
 
 function checkSize(extensions: ReadonlyMap<string, string>, sizeBytesMax: number): Step {
   const offered = Number(extensions.get('SIZE') ?? 0);
-  const seen = offered > 0 ? `up to ${Math.floor(offered / MEGABYTE)} MB` : 'it names no limit';
+  const seen = offered > 0 ? `up to ${Math.floor(offered / MEGABYTE)} MB` : 'EHLO names no limit';
   if (offered === 0 || offered >= sizeBytesMax) return ok('size', seen);
   return failed('size', seen, {
-    explanation: `The configuration lets messages of ${Math.floor(sizeBytesMax / MEGABYTE)} MB in, which would be refused.`,
+    explanation: `The configuration allows messages of ${Math.floor(sizeBytesMax / MEGABYTE)} MB, which the server would refuse.`,
     fix: `Lower messageSizeMegabytes to ${Math.floor(offered / MEGABYTE)}.`,
   });
 }
 
-/** Logs in. */
+/** Logs in with these credentials. */
 export async function diagnoseLogin({ dialogue }: ServerSession, credentials: Credentials): Promise<Step> {
   try {
     const reply = await login(dialogue, credentials);
@@ -226,7 +228,7 @@ async function login(dialogue: Dialogue, credentials: Credentials): Promise<Repl
   const reply = await dialogue.command(
     `AUTH XOAUTH2 ${base64(`user=${credentials.user}\x01auth=Bearer ${credentials.token}\x01\x01`)}`,
   );
-  // A server may tell the error as a challenge, which wants an empty answer before the reply comes.
+  // A server may send the error as a challenge. The reply follows after an empty answer.
   return reply.code === 334 ? dialogue.command('') : reply;
 }
 
@@ -234,7 +236,7 @@ function base64(text: string): string {
   return Buffer.from(text).toString('base64');
 }
 
-/** Asks for each address whether it may send (MAIL FROM), and takes it back (RSET). */
+/** Checks with MAIL FROM whether each address is allowed to send, and resets the transaction (RSET). */
 export async function diagnoseSenders({ dialogue }: ServerSession, addresses: readonly string[]): Promise<Step> {
   try {
     return await askForEach(dialogue, addresses);
@@ -255,7 +257,7 @@ async function askForEach(dialogue: Dialogue, addresses: readonly string[]): Pro
   return ok('senders', `${addresses.join(', ')}${addresses.length > 1 ? ` (${SENDAS_LATER})` : ''}`);
 }
 
-const SENDAS_LATER = 'Exchange checks the right to send as another address only when it has the mail';
+const SENDAS_LATER = 'Exchange checks the permission to send as another address only when it has the message';
 
 function refusedAt(id: StepId, reply: Reply, stage: Stage): Step {
   return failed(id, formatReply(reply), classifyReply(reply, stage));

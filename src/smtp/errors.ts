@@ -1,18 +1,19 @@
 /**
- * Reads nodemailer's results and errors as outcomes. The SMTP reply decides; nodemailer's `code` only says how far the
- * dialogue had come when there was no reply.
+ * Turns nodemailer's results and errors into outcomes. The SMTP reply decides. Without a reply, nodemailer's `code` says
+ * how far the dialogue got.
  */
 import type { NodemailerError } from 'nodemailer';
 import type { Reply } from '../core/message/message.ts';
-import { type Outcome, parseReply, type RefusedRecipient, type Stage } from '../core/replies/outcome.ts';
+import type { Outcome, RefusedRecipient, Stage } from '../core/replies/outcome.ts';
+import { parseReply } from '../core/replies/reply.ts';
 
-/** How far this message had come, seen from the stream that nodemailer reads. */
+/** How far this message got, as the stream that nodemailer reads knows it. */
 export interface Progress {
-  contentBegun: boolean;
+  contentStarted: boolean;
   finalDot: boolean;
 }
 
-const NOTHING_SENT: Progress = { contentBegun: false, finalDot: false };
+const NOTHING_SENT: Progress = { contentStarted: false, finalDot: false };
 
 export function acceptedOutcome(info: {
   readonly response: string;
@@ -21,7 +22,7 @@ export function acceptedOutcome(info: {
   return { kind: 'accepted', reply: replyOr(info.response), refused: refusedRecipients(info.rejectedErrors) };
 }
 
-/** `reached` is the least that the dialogue had come to. */
+/** `reached` is the stage if the error does not say more. */
 export function failedOutcome(error: Error, reached: Stage, progress: Progress = NOTHING_SENT): Outcome {
   const { response, rejectedErrors, code, command } = error as NodemailerError;
   const reply = response === undefined ? undefined : parseReply(String(response));
@@ -33,9 +34,9 @@ export function failedOutcome(error: Error, reached: Stage, progress: Progress =
   return { kind: 'broken', stage, error: error.message, ...(cause && { code: cause }) };
 }
 
-/** The server names its limit in EHLO (RFC 1870), and nodemailer keeps to it: what it would have answered. */
+/** nodemailer does not send a message over the size limit in EHLO (RFC 1870). This is the reply the server would have sent. */
 function tooLarge({ message }: Error): Reply {
-  return { code: 552, enhanced: '5.3.4', text: `${message} bytes, says the server in EHLO` };
+  return { code: 552, enhanced: '5.3.4', text: `${message} bytes: the limit that the server names in EHLO` };
 }
 
 function refusedRecipients(errors: readonly NodemailerError[] | undefined): RefusedRecipient[] {
@@ -45,14 +46,14 @@ function refusedRecipients(errors: readonly NodemailerError[] | undefined): Refu
   }));
 }
 
-/** A reply that can't be read still says something: keep its text. */
+/** An unreadable reply still says something, so its text is kept. */
 function replyOr(raw: string): Reply {
   return parseReply(raw) ?? { code: 0, text: raw };
 }
 
-/** nodemailer puts the command that was under way into `command`, and 'CONN' for the connection itself. */
+/** nodemailer sets `command` to the running command, or to 'CONN' for the connection itself. */
 function stageOf(code: string | undefined, command: string | undefined, reached: Stage, progress: Progress): Stage {
-  if (progress.contentBegun) return code === 'EMESSAGE' || progress.finalDot ? 'end' : 'data';
+  if (progress.contentStarted) return code === 'EMESSAGE' || progress.finalDot ? 'end' : 'data';
   if (command?.startsWith('AUTH')) return 'auth';
   if (code === 'ETLS' || command === 'STARTTLS') return 'starttls';
   switch (command) {
@@ -70,7 +71,7 @@ function stageOf(code: string | undefined, command: string | undefined, reached:
   }
 }
 
-/** The operating system's or OpenSSL's own code (`ECONNREFUSED`, `CERT_HAS_EXPIRED`) says more than nodemailer's. */
+/** The code of the operating system or OpenSSL (`ECONNREFUSED`, `CERT_HAS_EXPIRED`) says more than nodemailer's. */
 function systemCode(error: NodemailerError & { originalCode?: string; cause?: unknown }): string | undefined {
   return error.originalCode ?? error.code;
 }

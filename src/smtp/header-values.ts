@@ -1,4 +1,4 @@
-/** Reads the values of header fields as mail programs write them, with the libraries that know how. */
+/** Parses header values as mail programs write them, with nodemailer's and libmime's parsers. */
 import libmime from 'libmime';
 import addressparser from 'nodemailer/lib/addressparser';
 import type { HeaderValues } from '../core/message/raw-message.ts';

@@ -1,8 +1,9 @@
 /**
- * A mailbox's connections to Exchange, kept for the next message while they are good. How many may be open is told
- * from outside (`setConnections`): the mailbox's limit counts over all workers, and an idle connection counts as well.
+ * A mailbox's connections to Exchange, kept open for the next message. The caller sets how many may be open
+ * (`setConnections`), because the mailbox's limit applies across all workers. An idle connection counts, too.
  */
-import type { Deliver, DeliveryRequest, Outcome } from '../core/replies/outcome.ts';
+import type { Deliver, DeliveryRequest } from '../core/deliver/deliver.ts';
+import type { Outcome } from '../core/replies/outcome.ts';
 import { type Connection, openConnection, type Credentials, type Server } from './connection.ts';
 
 /** How a mailbox logs in. */
@@ -22,19 +23,19 @@ export interface PoolOptions extends Server {
 }
 
 export interface Pool {
-  /** Sends over a connection that is free, else over a new one. The caller keeps to the number of connections. */
+  /** Sends over an idle connection, otherwise over a new one. The caller limits how many run at a time. */
   readonly deliver: Deliver;
   /** Connections open or being opened, idle ones included. */
   readonly connections: number;
   /** Closes idle connections until no more than `max` are open. */
   setConnections(max: number): void;
-  /** Closes idle connections now and busy ones after their message; with `force` those too. */
+  /** Closes idle connections now and busy ones after their message. With `force`, closes all now. */
   close(options?: { readonly force?: boolean }): void;
 }
 
-/** An idle connection counts against the mailbox's three, and Exchange ends it before long: don't keep it. */
+/** An idle connection counts towards the mailbox's limit of three, and Exchange would end it soon. */
 const IDLE_TIMEOUT_MS = 30_000;
-/** Exchange ends a session after some 20 minutes: end it before, between two messages. */
+/** Exchange ends a session after about 20 minutes, so it is ended earlier, between two messages. */
 const AGE_MAX_MS = 15 * 60_000;
 
 interface Open {
@@ -45,7 +46,7 @@ interface Open {
 
 interface Connections {
   readonly options: PoolOptions;
-  /** The latest used last: the others get old and go. */
+  /** The most recently used one is last and is taken first, so that the others can expire. */
   readonly idle: Open[];
   readonly busy: Set<Connection>;
   opening: number;
@@ -76,28 +77,31 @@ export function openPool(options: PoolOptions): Pool {
 }
 
 async function deliver(pool: Connections, request: DeliveryRequest): Promise<Outcome> {
-  // Asked for before anything else: without a token, Exchange need not be bothered.
-  const login = await prove(pool.options.login, false);
+  // The token comes first: without one, there is no need to connect to Exchange.
+  const login = await getCredentials(pool.options.login, false);
   if ('outcome' in login) return login.outcome;
   const kept = takeIdle(pool);
   const outcome = kept && (await use(pool, kept, request));
-  // A kept connection that turns out to be dead is no attempt: a new one tells more.
+  // A kept connection that turns out to be dead is not an attempt: use a new one.
   if (outcome && !wasDead(outcome)) return outcome;
-  return deliverAnew(pool, login.credentials, request);
+  return deliverOverNew(pool, login.credentials, request);
 }
 
-async function deliverAnew(pool: Connections, credentials: Credentials, request: DeliveryRequest): Promise<Outcome> {
+async function deliverOverNew(pool: Connections, credentials: Credentials, request: DeliveryRequest): Promise<Outcome> {
   const first = await open(pool, credentials, request.signal);
   if ('connection' in first) return use(pool, first, request);
   if (!loginRefused(first.outcome)) return first.outcome;
-  // Exchange answers 535 to a token that should be good when it was revoked or rights have changed: ask anew, once.
-  const renewed = await prove(pool.options.login, true);
+  // Exchange answers 535 to a valid token if it was revoked or permissions changed. Ask once for a new token.
+  const renewed = await getCredentials(pool.options.login, true);
   if (!('credentials' in renewed) || sameCredentials(renewed.credentials, credentials)) return first.outcome;
   const second = await open(pool, renewed.credentials, request.signal);
   return 'connection' in second ? use(pool, second, request) : second.outcome;
 }
 
-async function prove(login: Login, renew: boolean): Promise<{ credentials: Credentials } | { outcome: Outcome }> {
+async function getCredentials(
+  login: Login,
+  renew: boolean,
+): Promise<{ credentials: Credentials } | { outcome: Outcome }> {
   if (login.kind === 'password') return { credentials: login };
   const result = await login.getToken({ renew });
   if (result.ok) return { credentials: { kind: 'token', user: login.user, token: result.token } };
@@ -112,7 +116,7 @@ function loginRefused(outcome: Outcome): boolean {
   return outcome.kind === 'refused' && outcome.stage === 'auth' && outcome.reply.code === 535;
 }
 
-/** The connection had ended, or Exchange ended it with 421, before it heard of this message. */
+/** The connection had ended, or Exchange ended it with 421, before it received this message. */
 function wasDead(outcome: Outcome): boolean {
   if (outcome.kind === 'broken') return outcome.stage !== 'data' && outcome.stage !== 'end';
   return (
@@ -132,7 +136,7 @@ async function open(
   });
   if (!opened.ok) return { outcome: opened.outcome };
   const fresh: Open = { connection: opened.connection, openedAt: Date.now() };
-  // Here and not with each message: whoever waits for its end stays in memory until then.
+  // Once per connection, not per message: each listener would stay in memory until the connection ends.
   void fresh.connection.ended.then(() => drop(pool, fresh));
   return fresh;
 }
@@ -140,14 +144,14 @@ async function open(
 async function use(pool: Connections, open: Open, request: DeliveryRequest): Promise<Outcome> {
   pool.busy.add(open.connection);
   const outcome = await open.connection.send(request);
-  const good = outcome.kind === 'accepted' || (await isStillGood(open.connection, outcome));
+  const reusable = outcome.kind === 'accepted' || (await isReusable(open.connection, outcome));
   pool.busy.delete(open.connection);
-  if (good && open.connection.isReady()) keep(pool, open);
+  if (reusable && open.connection.isReady()) keep(pool, open);
   else open.connection.close({ force: true });
   return outcome;
 }
 
-async function isStillGood(connection: Connection, outcome: Outcome): Promise<boolean> {
+async function isReusable(connection: Connection, outcome: Outcome): Promise<boolean> {
   return outcome.kind === 'refused' && outcome.reply.code !== 421 && connection.isReady() && (await connection.reset());
 }
 

@@ -1,17 +1,17 @@
 /**
- * Writes a composed mail of short texts in one go. nodemailer writes any mail as a chain of streams, which for a short
- * one take four times as long as the mail itself; a test holds the bytes equal.
+ * Renders a composed message of short texts at once. nodemailer renders every message as a chain of streams, which takes
+ * four times as long for a short message. A test keeps the bytes equal.
  */
 import { encode, wrap } from 'nodemailer/lib/qp';
 import { encode as encodeBase64, wrap as wrapBase64 } from 'nodemailer/lib/base64';
 import type MimeNode from 'nodemailer/lib/mime-node';
 
-/** nodemailer encodes longer texts, and blanks at the end of one, piece by piece, and so breaks some lines elsewhere. */
+/** nodemailer encodes longer texts, and a blank at the end, piece by piece, and so breaks some lines elsewhere. */
 const TEXT_BYTES_MAX = 64 * 1024;
 const BLANK_AT_END = /[ \t]$/;
 const LINE_LENGTH = 76;
 
-/** Undefined when the mail holds anything but short texts; the tree is as it was then. */
+/** Undefined if the message contains anything but short texts. Then the tree is unchanged. */
 export function renderShort(root: MimeNode): Buffer | undefined {
   return isShort(root) ? Buffer.from(withLastNewline(render(root))) : undefined;
 }

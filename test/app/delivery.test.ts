@@ -258,7 +258,7 @@ describe('a fault of the mailbox', () => {
     const message = await service.until(await service.send(), isFinal);
     expect(message.status).toBe('expired');
     expect(message.attempts.at(-1)).toMatchObject({
-      explanation: expect.stringContaining('SMTP AUTH is switched off'),
+      explanation: expect.stringContaining('SMTP AUTH is turned off'),
       fix: expect.stringContaining('Set-CASMailbox'),
     });
   });

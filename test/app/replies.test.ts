@@ -1,6 +1,6 @@
 /**
- * Every "no" of Exchange, of Entra and of the network, said where they say it, and carried over the whole way: what the
- * status of the message tells, how its mailbox stands, and that no mail is lost for a fault that is not its own.
+ * Every refusal of Exchange, Entra and the network, played to the running service at the stage where it occurs: what the
+ * status of the message shows, what state its mailbox is in, and that no message fails for a fault that is not its own.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ENTRA_TABLE } from '../../src/core/replies/entra-table.ts';
@@ -8,7 +8,7 @@ import { NETWORK_TABLE } from '../../src/core/replies/network-table.ts';
 import type { Stage } from '../../src/core/replies/outcome.ts';
 import { REPLY_TABLE } from '../../src/core/replies/reply-table.ts';
 import { ENTRA_ERRORS, type EntraErrorName } from '../../src/sandbox/entra-errors.ts';
-import type { Stage as MailboxWorker } from '../../src/sandbox/exchange-script.ts';
+import type { Stage as RuleStage } from '../../src/sandbox/exchange-script.ts';
 import { openSandbox } from '../../src/sandbox/sandbox.ts';
 import { CONNECTION_SAID } from '../core/replies/real-replies/connection.ts';
 import { ENTRA_SAID, NETWORK_SAID } from '../core/replies/real-replies/entra.ts';
@@ -20,7 +20,7 @@ import { startTestRedis } from '../helpers/redis.ts';
 import { isFinal, openTestService, type TestService } from '../helpers/service.ts';
 import { openPlainServer, WITHOUT_STARTTLS } from '../smtp/plain-server.ts';
 
-/** A text and where it is said, or a code; each is played to a mailbox of its own. */
+/** A reply and its stage, or a code. Each is played to a mailbox of its own. */
 interface Scene {
   readonly meaning: Meaning;
   readonly address: string;
@@ -35,15 +35,15 @@ const REPLIES: readonly Scene[] = [...MAILBOX_SAID, ...CONNECTION_SAID, ...MESSA
 const errorNameOf = (aadsts: string): EntraErrorName | undefined =>
   (Object.keys(ENTRA_ERRORS) as EntraErrorName[]).find((name) => aadsts === `AADSTS${ENTRA_ERRORS[name].code}`);
 
-/** Where Entra itself says nothing. */
+/** Failures without an answer of Entra. */
 const UNANSWERED: Readonly<Record<string, object>> = { not_entra: { garbage: true }, UND_ERR_SOCKET: { drop: true } };
 
 const REFUSALS: readonly Scene[] = ENTRA_SAID.flatMap((meaning) => meaning.codes.map((said) => ({ meaning, said })))
   .filter(({ said }) => errorNameOf(said) !== undefined || said in UNANSWERED)
   .map((scene, n) => ({ ...scene, address: `entra-${n}@contoso.com` }));
 
-/** How the way to Exchange is spoilt for a mailbox: the ports are those of servers that are not to be trusted. */
-const SPOILT: Readonly<Record<string, (ports: { untrusted: number; plain: number }) => string>> = {
+/** The configuration that breaks a mailbox's connection to Exchange. The ports are those of servers without trusted TLS. */
+const BROKEN_CONNECTIONS: Readonly<Record<string, (ports: { untrusted: number; plain: number }) => string>> = {
   dns: () => 'smtpHost: no-such-host.invalid',
   refused: () => 'smtpPort: 1',
   // A multicast address: the kernel refuses to connect to it.
@@ -51,14 +51,16 @@ const SPOILT: Readonly<Record<string, (ports: { untrusted: number; plain: number
   certificate: ({ untrusted }) => `smtpPort: ${untrusted}`,
   tls: ({ plain }) => `smtpPort: ${plain}`,
 };
-const TROUBLES: readonly Scene[] = NETWORK_SAID.filter(({ rule }) => SPOILT[rule]).map((meaning) => ({
-  meaning,
-  said: meaning.rule,
-  address: `${meaning.rule}@contoso.com`,
-}));
+const NETWORK_FAILURES: readonly Scene[] = NETWORK_SAID.filter(({ rule }) => BROKEN_CONNECTIONS[rule]).map(
+  (meaning) => ({
+    meaning,
+    said: meaning.rule,
+    address: `${meaning.rule}@contoso.com`,
+  }),
+);
 
-/** Replies that come again and again, and how often the message is tried. */
-const STUBBORN = (
+/** Replies that are repeated, and how often the message is tried. */
+const REPEATED = (
   [
     ['bad-sequence', 'data', '503 5.5.2 Need rcpt command', 2],
     ['protocol-violation', 'end', '451 4.5.0 SMTP protocol violation, see RFC 2821', 3],
@@ -76,15 +78,17 @@ beforeAll(async () => {
   const atEnd = (close: () => Promise<void>) => void closers.push(close);
   const redis = await startTestRedis();
   atEnd(redis.close);
-  const stranger = await openSandbox();
-  atEnd(stranger.close);
+  const untrusted = await openSandbox();
+  atEnd(untrusted.close);
   const plain = await openPlainServer(WITHOUT_STARTTLS, atEnd);
-  const ports = { untrusted: stranger.smtp.port, plain: plain.port };
+  const ports = { untrusted: untrusted.smtp.port, plain: plain.port };
   const entries = [
     ...REPLIES.map(({ address }) => `address: ${address}`),
     ...REFUSALS.map(({ address }) => `address: ${address}, clientId: ${address}`),
-    ...TROUBLES.map(({ address, meaning }) => `address: ${address}, ${SPOILT[meaning.rule]?.(ports)}`),
-    ...STUBBORN.map(({ address }) => `address: ${address}`),
+    ...NETWORK_FAILURES.map(
+      ({ address, meaning }) => `address: ${address}, ${BROKEN_CONNECTIONS[meaning.rule]?.(ports)}`,
+    ),
+    ...REPEATED.map(({ address }) => `address: ${address}`),
   ];
   service = await openTestService({
     location: redis.location,
@@ -94,7 +98,8 @@ beforeAll(async () => {
     atEnd,
   });
   const { exchange, entra, mailbox } = service.sandbox;
-  for (const { address } of [...REPLIES, ...REFUSALS, ...TROUBLES, ...STUBBORN]) exchange.addMailbox({ address });
+  for (const { address } of [...REPLIES, ...REFUSALS, ...NETWORK_FAILURES, ...REPEATED])
+    exchange.addMailbox({ address });
   for (const { address } of REFUSALS) {
     entra.addApp({ tenantId: mailbox.tenantId, clientId: address, secrets: [mailbox.clientSecret] });
   }
@@ -103,7 +108,7 @@ afterAll(async () => {
   for (const close of closers.reverse()) await close();
 });
 
-/** What a mailbox's fault does to its message, and the name of that in the API. */
+/** What a mailbox's fault does to its message, in the words of the API. */
 const BLOCKED = {
   hold: { status: 'held', outcome: 'held', state: 'held' },
   throttle: { status: 'queued', outcome: 'throttled', state: 'throttled' },
@@ -112,18 +117,18 @@ const BLOCKED = {
 /** Messages that wait for their mailbox. */
 const waiting: { readonly id: string; readonly address: string; readonly tries: number }[] = [];
 
-/** The message waits for its mailbox, which says why; nothing tries it any more until the last test. */
+/** Checks that the message waits for its mailbox, which shows why. The mailbox is then paused until the last test. */
 async function expectBlocked({ meaning, address }: Scene, reply?: object): Promise<void> {
   const { status, outcome, state } = BLOCKED[meaning.action as keyof typeof BLOCKED];
-  const told = toldOf(meaning);
+  const shown = shownOf(meaning);
   const id = await service.send({ mailbox: address });
   const tried = await service.until(id, ({ attempts }) => attempts.length > 0);
   expect(tried.attempts).toEqual([attempt(outcome, meaning, reply)]);
   const mailbox = await untilNotOpen(address);
-  expect(mailbox).toMatchObject({ state, reason: { rule: meaning.rule, ...told, ...(reply && { reply }) } });
+  expect(mailbox).toMatchObject({ state, reason: { rule: meaning.rule, ...shown, ...(reply && { reply }) } });
   const message = await service.until(id, () => true);
   expect([message.status, message.recipients[0].status]).toEqual([status, 'pending']);
-  if (state === 'held') expect(message.held).toMatchObject({ ...told, ...(reply && { reply }) });
+  if (state === 'held') expect(message.held).toMatchObject({ ...shown, ...(reply && { reply }) });
   await service.request('POST', `/mailboxes/${address}/pause`);
   waiting.push({ id, address, tries: 2 });
 }
@@ -136,18 +141,18 @@ async function untilNotOpen(address: string): Promise<{ readonly state: string }
   return body;
 }
 
-const toldOf = ({ explanation, fix }: Meaning) => ({
+const shownOf = ({ explanation, fix }: Meaning) => ({
   explanation: expect.stringMatching(explanation),
   ...(fix && { fix: expect.stringMatching(fix) }),
 });
 
-/** The whole of an attempt: what is not told is not there. */
+/** All fields of an attempt, and no others. */
 const attempt = (outcome: string, meaning: Meaning, reply?: object) => ({
   at: expect.any(String),
   durationMs: expect.any(Number),
   outcome,
   ...(reply && { reply }),
-  ...toldOf(meaning),
+  ...shownOf(meaning),
 });
 
 function replyOf(said: string): object {
@@ -155,22 +160,22 @@ function replyOf(said: string): object {
   return { code: Number(code), enhanced, text: words.join(' ') };
 }
 
-/** Has Exchange say it to this mailbox, until that is taken back. The first connection has no mailbox yet. */
+/** Makes Exchange give this reply to the mailbox. Returns a function that ends it. At the first stages no mailbox is known yet. */
 function play({ stage, said, address }: Omit<Scene, 'meaning'>, times = Number.POSITIVE_INFINITY): () => void {
-  const mailboxWorker = stage === 'greeting' ? 'ehlo' : (stage as MailboxWorker);
-  const known = mailboxWorker !== 'connect' && mailboxWorker !== 'ehlo' && mailboxWorker !== 'starttls';
+  const ruleStage = stage === 'greeting' ? 'ehlo' : (stage as RuleStage);
+  const known = ruleStage !== 'connect' && ruleStage !== 'ehlo' && ruleStage !== 'starttls';
   return service.sandbox.exchange.script({
-    stage: mailboxWorker,
+    stage: ruleStage,
     reply: said,
     times,
     ...(known && { mailbox: address }),
   });
 }
 
-const ofAction = (...verdicts: readonly string[]) =>
-  titled(REPLIES.filter(({ meaning }) => verdicts.includes(meaning.action)));
+const ofAction = (...actions: readonly string[]) =>
+  titled(REPLIES.filter(({ meaning }) => actions.includes(meaning.action)));
 
-describe('a reply for which the mailbox or its tenant is at fault blocks the mailbox, and its mail waits', () => {
+describe('a reply that is the fault of the mailbox or its tenant blocks the mailbox, and its messages wait', () => {
   test.each(ofAction('hold', 'throttle'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
     const stop = play(scene);
     await expectBlocked(scene, replyOf(said));
@@ -178,7 +183,7 @@ describe('a reply for which the mailbox or its tenant is at fault blocks the mai
   });
 });
 
-describe('a reply for the moment costs the mail an attempt, and the mailbox nothing', () => {
+describe('a temporary reply costs the message an attempt, and does not block the mailbox', () => {
   test.each(ofAction('retry'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
     play(scene, 1);
     const message = await service.until(await service.send({ mailbox: scene.address }), isFinal);
@@ -190,7 +195,7 @@ describe('a reply for the moment costs the mail an attempt, and the mailbox noth
   });
 });
 
-describe('a reply for good fails the message, or the recipient, alone', () => {
+describe('a permanent reply fails only the message or the recipient', () => {
   test.each(ofAction('fail'))('%s at %s: %s', async (_rule, _stage, said, scene) => {
     play(scene, 1);
     const ids = [await service.send({ mailbox: scene.address }), await service.send({ mailbox: scene.address })];
@@ -207,7 +212,7 @@ describe('a reply for good fails the message, or the recipient, alone', () => {
       const { exchange } = service.sandbox;
       const recipients = ['good@example.com', 'bad@example.com', 'fine@example.com'];
       const before = exchange.messages.length;
-      exchange.script({ stage: stage as MailboxWorker, recipient: 'bad@example.com', reply: said, mailbox: address });
+      exchange.script({ stage: stage as RuleStage, recipient: 'bad@example.com', reply: said, mailbox: address });
       const message = await service.until(await service.send({ mailbox: address, to: recipients }), isFinal);
       const bad = meaning.action === 'fail' ? { status: 'failed', reply: replyOf(said) } : { status: 'sent' };
       expect(message).toMatchObject({ status: 'sent', recipients: [{ status: 'sent' }, bad, { status: 'sent' }] });
@@ -218,11 +223,11 @@ describe('a reply for good fails the message, or the recipient, alone', () => {
   );
 });
 
-describe('a refusal of a token holds the mailbox before Exchange is bothered', () => {
+describe('a refusal of a token holds the mailbox before a login to Exchange', () => {
   test.each(titled(REFUSALS))('%s%s by %s', async (_rule, _stage, said, scene) => {
     const answer = UNANSWERED[said] ?? { error: errorNameOf(said) };
     const clientId = scene.address;
-    // MSAL does not ask again before that, and after a minute when it is told nothing.
+    // MSAL does not ask again sooner. Without this value it waits a minute.
     const retryAfterSeconds = 1;
     const stop = service.sandbox.entra.script({
       clientId,
@@ -236,14 +241,14 @@ describe('a refusal of a token holds the mailbox before Exchange is bothered', (
   });
 });
 
-describe('a trouble of the network holds the mailbox', () => {
-  test.each(titled(TROUBLES))('%s', async (rule, _stage, _said, scene) => {
+describe('a network failure holds the mailbox', () => {
+  test.each(titled(NETWORK_FAILURES))('%s', async (rule, _stage, _said, scene) => {
     await expectBlocked(scene, rule === 'tls' ? replyOf('502 5.3.3 Command not implemented') : undefined);
   });
 });
 
-describe('a reply that stays', () => {
-  test.each(STUBBORN.filter(({ rule }) => rule !== 'mailbox-logon-failure'))(
+describe('a repeated reply', () => {
+  test.each(REPEATED.filter(({ rule }) => rule !== 'mailbox-logon-failure'))(
     '$said fails the message after $tries attempts',
     async (scene) => {
       play(scene);
@@ -257,8 +262,8 @@ describe('a reply that stays', () => {
   );
 
   test('430 4.2.0 mailbox logon failure slows the mailbox, and holds it at the fourth time in a row', async () => {
-    const scene = STUBBORN.find(({ rule }) => rule === 'mailbox-logon-failure');
-    if (!scene) throw new Error('It is not played.');
+    const scene = REPEATED.find(({ rule }) => rule === 'mailbox-logon-failure');
+    if (!scene) throw new Error('The reply is missing.');
     const stop = play(scene);
     const id = await service.send({ mailbox: scene.address });
     for (let n = 1; n <= scene.tries; n += 1) {
@@ -277,28 +282,28 @@ describe('a reply that stays', () => {
   });
 });
 
-test('what waited goes out once, as soon as the fault is mended', async () => {
-  const mended = waiting.filter(({ address }) => !TROUBLES.some((trouble) => trouble.address === address));
+test('waiting messages are sent once, as soon as the fault is fixed', async () => {
+  const fixed = waiting.filter(({ address }) => !NETWORK_FAILURES.some((failure) => failure.address === address));
   const resume = ({ address }: { address: string }) => service.request('POST', `/mailboxes/${address}/resume`);
-  await Promise.all(mended.map(resume));
-  const ended = await Promise.all(mended.map(({ id }) => service.until(id, isFinal)));
+  await Promise.all(fixed.map(resume));
+  const ended = await Promise.all(fixed.map(({ id }) => service.until(id, isFinal)));
   expect(ended.map(({ status, attempts }) => [status, attempts.length])).toEqual(
-    mended.map(({ tries }) => ['sent', tries]),
+    fixed.map(({ tries }) => ['sent', tries]),
   );
   const { messages } = service.sandbox.exchange;
   expect(messages.length).toBe(new Set(messages.map(({ messageId, recipients }) => `${messageId} ${recipients}`)).size);
   const { body } = await service.request('GET', '/mailboxes');
   const stateOf = new Map(body.items.map(({ id, state }: { id: string; state: string }) => [id, state]));
-  // One that was slowed down finds its pace with its next messages.
+  // A throttled mailbox speeds up again with its next messages.
   const open = [...REPLIES, ...REFUSALS].filter(({ meaning }) => meaning.action !== 'throttle');
   expect(open.filter(({ address }) => stateOf.get(address) !== 'open')).toEqual([]);
 });
 
-/** The timeout would take its 30 s; test/entra/managed-identity.test.ts has a platform that gives no token. */
+/** The timeout would take 30 s. test/entra/managed-identity.test.ts has a platform that issues no token. */
 const ELSEWHERE = ['managed-identity-unavailable', 'timeout'];
 
-test('no row is left out but those that are played elsewhere', () => {
-  const played = new Set([...REPLIES, ...REFUSALS, ...TROUBLES].map(({ meaning }) => meaning.rule));
+test('every row is played, except those that are tested elsewhere', () => {
+  const played = new Set([...REPLIES, ...REFUSALS, ...NETWORK_FAILURES].map(({ meaning }) => meaning.rule));
   const left = [...REPLY_TABLE, ...ENTRA_TABLE, ...NETWORK_TABLE].filter(({ id }) => !played.has(id));
   expect(left.map(({ id }) => id)).toEqual(ELSEWHERE);
 });

@@ -278,7 +278,7 @@ describe('relay365.yaml', () => {
       'pools:\n  - name: news\n    mailboxes: [x@y.z]\n',
       'relay365.yaml:3 pools[0].mailboxes[0] x@y.z is not a mailbox',
     ],
-    ['smtpIn:\n  rewriteFrom: [printer]\n', 'relay365.yaml:2 smtpIn.rewriteFrom[0] printer is no API key'],
+    ['smtpIn:\n  rewriteFrom: [printer]\n', 'relay365.yaml:2 smtpIn.rewriteFrom[0] printer is not an API key'],
     [
       'mailboxes:\n  - address: a@b.c\n  - address: A@b.c\n',
       'relay365.yaml:3 mailboxes[1].address a@b.c is listed twice',

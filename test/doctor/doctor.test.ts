@@ -1,4 +1,4 @@
-/** The doctor against planted faults, one at a time: it must find each, and name what mends it. */
+/** The doctor against planted faults, one at a time: it must find each, and say how to fix it. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import tls, { type PeerCertificate } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { diagnose, NO_LEASE_NEEDED } from '../../src/doctor/doctor.ts';
 import { readConfig } from '../../src/config/config.ts';
-import type { Diagnosis, StepId } from '../../src/core/admin/checkup.ts';
+import type { Diagnosis, StepId } from '../../src/core/admin/diagnosis.ts';
 import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';
 import { openSandbox, SANDBOX_MAILBOX, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { checkCertificate } from '../../src/smtp/doctor.ts';
@@ -30,7 +30,7 @@ async function diagnosis(env: Readonly<Record<string, string>>, now = new Date()
 const failures = ({ steps }: Diagnosis) => steps.filter(({ status }) => status === 'failed').map(({ id }) => id);
 const stepOf = ({ steps }: Diagnosis, id: StepId) => steps.find((step) => step.id === id);
 
-/** A port that says these lines, one after each that it hears. */
+/** A server that sends these lines: the first at once, the next after each line that it receives. */
 async function talker(...lines: readonly string[]): Promise<number> {
   const server: Server = createServer((socket) => {
     const left = [...lines];
@@ -43,7 +43,7 @@ async function talker(...lines: readonly string[]): Promise<number> {
   return (server.address() as { port: number }).port;
 }
 
-test('a mailbox that works: every step is ok, and no mail is sent', async () => {
+test('a mailbox that works: every step is ok, and no message is sent', async () => {
   const sandbox = await openTestSandbox();
   const found = await diagnosis(sandboxEnv(sandbox));
   expect(found).toMatchObject({ ok: true, mailbox: sandbox.mailbox.address });
@@ -70,11 +70,11 @@ const { clientId } = SANDBOX_MAILBOX;
 const OBJECT_ID = '[\\da-f]{8}(-[\\da-f]{4}){3}-[\\da-f]{12}';
 
 const FAULTS: readonly [string, Plant, StepId, RegExp][] = [
-  ['a host that does not exist', () => ({ SMTP_HOST: 'smtp.office365.invalid' }), 'dns', /Check the DNS/],
+  ['a host that does not exist', () => ({ SMTP_HOST: 'smtp.office365.invalid' }), 'dns', /Check DNS/],
   ['a port that refuses', () => ({ SMTP_PORT: '1' }), 'connect', /SMTP_PORT \(smtp\.office365\.com, 587/],
   ['port 25', () => ({ SMTP_HOST: '127.0.0.9', SMTP_PORT: '25' }), 'connect', /^Set SMTP_PORT=587/],
   [
-    'a server that takes no more',
+    'a server that accepts no more connections',
     ({ exchange }) => void exchange.script({ stage: 'connect', reply: '421 4.3.2 Service not available' }),
     'banner',
     /^$/,
@@ -86,7 +86,7 @@ const FAULTS: readonly [string, Plant, StepId, RegExp][] = [
     /^Check SMTP_HOST and SMTP_PORT/,
   ],
   [
-    'a firewall that strips STARTTLS',
+    'a firewall that removes STARTTLS',
     async () => ({ SMTP_PORT: String(await talker('220 mx\r\n', '250-mx\r\n250 SIZE 1000\r\n')) }),
     'starttls',
     /SMTP inspection/,
@@ -108,28 +108,28 @@ const FAULTS: readonly [string, Plant, StepId, RegExp][] = [
     'an expired secret',
     ({ entra, mailbox }) => entra.setSecrets(clientId, { value: mailbox.clientSecret, expired: true }) as undefined,
     'token',
-    /make a new secret/,
+    /create a new secret/,
   ],
   [
-    'a proxy in place of Entra',
+    'a proxy instead of Entra',
     ({ entra }) => void entra.script({ endpoint: 'discovery', garbage: true }),
     'authority',
     /proxy/,
   ],
   [
-    'a proxy in place of the token endpoint',
+    'a proxy instead of the token endpoint',
     ({ entra }) => void entra.script({ endpoint: 'token', garbage: true, times: 9 }),
     'token',
     /without a proxy/,
   ],
   [
-    'a firewall that cuts the way to Entra',
+    'a firewall that cuts connections to Entra',
     ({ entra }) => void entra.script({ endpoint: 'token', drop: true, times: 9 }),
     'token',
     /firewall or proxy cuts connections to login\.microsoftonline\.com/,
   ],
   [
-    'a connection that breaks in the login',
+    'a connection that breaks during the login',
     ({ exchange }) => void exchange.script({ stage: 'auth', drop: true }),
     'login',
     /^Check SMTP_HOST and SMTP_PORT/,
@@ -170,7 +170,7 @@ const FAULTS: readonly [string, Plant, StepId, RegExp][] = [
     /Add-RecipientPermission/,
   ],
   [
-    'a size that Exchange does not take',
+    'a size that Exchange does not accept',
     ({ exchange }) =>
       void exchange.script({
         stage: 'ehlo',
@@ -191,7 +191,7 @@ test.each(FAULTS)('finds %s', async (_, plant, id, fix) => {
   expect(found.steps).toHaveLength(12);
 });
 
-test("warns of a secret that has the form of its id, and of a clock that is not Entra's", async () => {
+test("warns of a secret that looks like a secret's ID, and of a clock that differs from Entra's", async () => {
   const sandbox = await openTestSandbox();
   const env = { ...sandboxEnv(sandbox), AZURE_CLIENT_SECRET: '33333333-3333-4333-8333-333333333333' };
   const found = await diagnosis(env, new Date(Date.now() + 20 * 60_000));
@@ -217,12 +217,12 @@ test('names only the first cause of a login that is refused', async () => {
   sandbox.entra.setApp(clientId, { roles: [] });
   const found = await diagnosis(sandboxEnv(sandbox));
   expect(stepOf(found, 'consent')?.fix).toMatch(/not delegated ones/);
-  expect(stepOf(found, 'login')?.fix).toBe('Mend the token first.');
+  expect(stepOf(found, 'login')?.fix).toBe('Fix the token first.');
 });
 
 describe('the certificate', () => {
   test.each([
-    ['of an authority that this machine does not know', {}, /relay365 sandbox/i, /NODE_EXTRA_CA_CERTS/],
+    ['of an authority that this machine does not trust', {}, /relay365 sandbox/i, /NODE_EXTRA_CA_CERTS/],
     ['for another name', { hosts: ['elsewhere.example'] }, /ERR_TLS_CERT_ALTNAME_INVALID/, /Check SMTP_HOST/],
     ['that has expired', { notAfter: new Date(Date.now() - 86_400_000) }, /CERT_HAS_EXPIRED/, /Set the clock/],
   ])('%s stops the doctor before the login', async (_, options, seen, fix) => {
@@ -247,11 +247,11 @@ describe('a certificate that this machine trusts', () => {
     certificate: { issuer: { O: issuer }, subject: { CN: 'outlook.com' }, valid_to: 'Jan 20 2027' } as PeerCertificate,
   });
 
-  test("but that is not Microsoft's, names the proxy that opens TLS", () => {
+  test("but that is not Microsoft's, leads to the proxy that decrypts TLS", () => {
     expect(checkCertificate(view('Zscaler Inc.'), { host: 'smtp.office365.com', port: 587 })).toMatchObject({
       status: 'warning',
-      meaning: expect.stringContaining('Zscaler Inc. opens the TLS'),
-      fix: 'Except smtp.office365.com from the inspection by: Zscaler Inc.',
+      meaning: expect.stringContaining('Zscaler Inc. decrypts the TLS'),
+      fix: 'Exclude smtp.office365.com from the inspection by: Zscaler Inc.',
     });
   });
 
@@ -261,7 +261,7 @@ describe('a certificate that this machine trusts', () => {
   });
 });
 
-test('warns of a credential that ends within 30 days', async () => {
+test('warns of a credential that expires within 30 days', async () => {
   const sandbox = await openTestSandbox();
   const { address } = sandbox.mailbox;
   const yaml = `mailboxes:\n  - address: ${address}\n    clientSecretExpires: 2027-01-20\n`;
@@ -271,7 +271,7 @@ test('warns of a credential that ends within 30 days', async () => {
   expect(stepOf(found, 'configuration')).toMatchObject({ status: 'warning', seen: expect.stringMatching(/10 days/) });
 });
 
-test('a worker warns of it in its log as well', async () => {
+test('a worker also warns of it in its log', async () => {
   const soon = new Date(Date.now() + 10.5 * 86_400_000).toISOString();
   const yaml = `mailboxes:\n  - address: sandbox@relay365.example\n    clientSecretExpires: ${soon}\n`;
   const { log, send, until } = await openTestService({ location: redis.location, yaml });
@@ -299,7 +299,7 @@ describe('npm run doctor', () => {
     expect(text).not.toContain(sandbox.mailbox.clientSecret);
   });
 
-  test('answers machines with --json, counted among the connections of a running service, and exits 0', async () => {
+  test('prints JSON with --json, counts towards the connections of a running service, and exits 0', async () => {
     const { sandbox, env, namespace } = await openTestService({ location: redis.location });
     expect(namespace).toBeDefined();
     const ca = temporaryFile('ca.pem', sandbox.caCertificate);
@@ -317,14 +317,14 @@ describe('npm run doctor', () => {
       ['b@contoso.com'],
       /b@contoso\.com is not a mailbox .* a@contoso\.com/,
     ],
-  ])('says what the configuration lacks: %j', async (env, parameters, message) => {
+  ])('says what is wrong in the configuration: %j', async (env, parameters, message) => {
     const { code, text } = await run(env, ...parameters);
     expect([code, text]).toEqual([1, expect.stringMatching(message)]);
     const asJson = await run(env, '--json', ...parameters);
     expect([asJson.code, JSON.parse(asJson.text).ok]).toEqual([1, false]);
   });
 
-  test('reads relay365.yaml of the folder it is started in', async () => {
+  test('reads relay365.yaml', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'relay365.yaml'), 'mailboxes:\n  - adress: x\n');
     const { text } = await run({ CONFIG_FILE: join(folder, 'relay365.yaml') });
@@ -332,14 +332,14 @@ describe('npm run doctor', () => {
   });
 });
 
-test('POST /mailboxes/{id}/verify answers with the same, within the connections that the mailbox may have', async () => {
+test('POST /mailboxes/{id}/verify answers with the same diagnosis, within the connection limit of the mailbox', async () => {
   const { request, send, until, sandbox } = await openTestService({ location: redis.location });
   await until(await send(), ({ status }) => status === 'sent');
   const { status, body } = await request('POST', `/mailboxes/${sandbox.mailbox.address}/verify`);
   expect([status, body.ok, body.steps.length]).toEqual([200, true, 12]);
   expect(body.steps[0]).toMatchObject({ id: 'configuration', title: 'Is the configuration complete?', status: 'ok' });
   expect(sandbox.exchange.connections(sandbox.mailbox.address).peak).toBeLessThanOrEqual(3);
-  expect((await request('POST', '/mailboxes/nobody@contoso.com/verify')).status).toBe(404);
+  expect((await request('POST', '/mailboxes/unknown@contoso.com/verify')).status).toBe(404);
 });
 
 function trust(caCertificate: string): void {

@@ -1,18 +1,18 @@
-/** An application as Entra knows it, with each kind of credential. */
+/** An application of Entra, with each kind of credential. */
 import 'reflect-metadata';
-import { createPrivateKey, generateKeyPairSync, KeyObject, webcrypto } from 'node:crypto';
+import { generateKeyPairSync, KeyObject, webcrypto } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
+import { SignJWT } from 'jose';
 import { onTestFinished } from 'vitest';
 import type { Application, Credential } from '../../src/entra/credential.ts';
-import { signJwt } from '../../src/sandbox/jwt.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 
 const SCOPE = 'https://outlook.office365.com/.default';
 
-/** The sandbox's own application, with this credential in place of its secret. */
+/** The sandbox's application, with this credential instead of its secret. */
 export function applicationOf({ mailbox, authorityHost }: Sandbox, credential?: Credential): Application {
   const { tenantId, clientId, clientSecret } = mailbox;
   return {
@@ -24,7 +24,7 @@ export function applicationOf({ mailbox, authorityHost }: Sandbox, credential?: 
   };
 }
 
-/** A file until the test's end. */
+/** The path of a file that is deleted at the end of the test. */
 export function testFile(name: string, content?: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'relay365-entra-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -45,7 +45,7 @@ const RSA = {
   modulusLength: 2048,
 };
 
-/** As `openssl req -x509 -newkey rsa:2048` makes it. */
+/** A certificate like that of `openssl req -x509 -newkey rsa:2048`. */
 export async function makeClientCertificate(notAfter = new Date(Date.now() + 86_400_000)): Promise<ClientCertificate> {
   const keys = await webcrypto.subtle.generateKey(RSA, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -62,19 +62,20 @@ export async function makeClientCertificate(notAfter = new Date(Date.now() + 86_
 export const ISSUER = 'https://token.actions.example';
 export const SUBJECT = 'system:serviceaccount:mail:relay365';
 
-/** A token as a Kubernetes cluster gives it to a workload; `publicKey` is the issuer's. */
+/** Tokens like those of a Kubernetes cluster for a workload. `publicKey` is the issuer's. */
 export function makeFederation(): {
   readonly publicKey: string;
-  token(subject?: string, validSeconds?: number): string;
+  token(subject?: string, validSeconds?: number): Promise<string>;
 } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const key = createPrivateKey(privateKey.export({ type: 'pkcs8', format: 'pem' }));
   return {
     publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
     token: (subject = SUBJECT, validSeconds = 3_600) => {
       const now = Math.floor(Date.now() / 1_000);
       const aud = 'api://AzureADTokenExchange';
-      return signJwt({}, { iss: ISSUER, sub: subject, aud, nbf: now - 7_200, exp: now + validSeconds }, key);
+      return new SignJWT({ iss: ISSUER, sub: subject, aud, nbf: now - 7_200, exp: now + validSeconds })
+        .setProtectedHeader({ typ: 'JWT', alg: 'ES256' })
+        .sign(privateKey);
     },
   };
 }

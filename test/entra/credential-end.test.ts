@@ -18,15 +18,15 @@ describe('the end of a credential', () => {
   });
 
   test.each([
-    ['of a secret, as the configuration says', { kind: 'secret', secret: 's' }, DAY, DAY],
-    ['of a secret of which nothing is said', { kind: 'secret', secret: 's' }, undefined, undefined],
+    ['of a secret, from the configuration', { kind: 'secret', secret: 's' }, DAY, DAY],
+    ['of a secret without a date in the configuration', { kind: 'secret', secret: 's' }, undefined, undefined],
     ['of a federated token', { kind: 'federated', path: '/token' }, undefined, undefined],
-    ['of a certificate that is not there', { kind: 'certificate', path: '/no/app.pem' }, undefined, undefined],
-  ] as const)('%s', async (_title, credential, told, expected) => {
-    expect(await credentialEnd(credential, told)).toEqual(expected);
+    ['of a certificate file that does not exist', { kind: 'certificate', path: '/no/app.pem' }, undefined, undefined],
+  ] as const)('%s', async (_title, credential, configured, expected) => {
+    expect(await credentialEnd(credential, configured)).toEqual(expected);
   });
 
-  test('of a file without a certificate is not known', async () => {
+  test('of a file without a certificate is unknown', async () => {
     const path = testFile('app.pem', (await makeClientCertificate()).privateKey);
     expect(await credentialEnd({ kind: 'certificate', path })).toBeUndefined();
   });

@@ -1,4 +1,4 @@
-/** A managed identity, with a platform as App Service and Container Apps have it: an endpoint that asks Entra itself. */
+/** A managed identity, with a platform like App Service and Container Apps: an endpoint that asks Entra itself. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -18,7 +18,7 @@ let platform: Server;
 let answer: (query: URLSearchParams) => Promise<{ status: number; body: object }>;
 let asked: URLSearchParams[];
 
-/** MSAL keeps its way to the platform for the process, so the tests of this file share one. */
+/** MSAL keeps one client of the platform for the process, so the tests of this file share a platform. */
 beforeAll(async () => {
   redis = await startTestRedis();
   platform = createServer(async (request: IncomingMessage, response) => {
@@ -45,7 +45,7 @@ beforeEach(() => {
   asked = [];
 });
 
-/** What the platform does for an identity that it knows. */
+/** The platform's answer for an identity that it knows. */
 function tokensOf({ authorityHost, mailbox }: Sandbox): typeof answer {
   const { tenantId, clientId, clientSecret } = mailbox;
   return async (query) => {
@@ -65,7 +65,7 @@ function tokensOf({ authorityHost, mailbox }: Sandbox): typeof answer {
 const NONE: typeof answer = () =>
   Promise.resolve({ status: 400, body: { statusCode: 400, message: 'No managed identity was found.' } });
 
-/** The sandbox's variables with a managed identity in the place of the app registration. */
+/** The sandbox's variables, with a managed identity instead of the app registration. */
 function environment({ mailbox, smtp }: Sandbox, identity = 'system'): Record<string, string> {
   return {
     M365_MAILBOX: mailbox.address,
@@ -76,7 +76,7 @@ function environment({ mailbox, smtp }: Sandbox, identity = 'system'): Record<st
 }
 
 describe('a managed identity', () => {
-  test('sends mail without a tenant, an app registration and a secret', async () => {
+  test('sends messages without a tenant, an app registration and a secret', async () => {
     const { sandbox, send, until, request } = await openTestService({
       location: redis.location,
       env: { AZURE_TENANT_ID: '', AZURE_CLIENT_ID: '', AZURE_CLIENT_SECRET: '', AZURE_MANAGED_IDENTITY: 'system' },
@@ -85,7 +85,7 @@ describe('a managed identity', () => {
     const id = await send();
     const held = await until(id, ({ status }) => status === 'held');
     expect(held.held).toMatchObject({
-      explanation: expect.stringMatching(/gives no token.*No managed identity was found/s),
+      explanation: expect.stringMatching(/issued no token.*No managed identity was found/s),
       fix: expect.stringContaining('AZURE_MANAGED_IDENTITY'),
     });
     answer = tokensOf(sandbox);
@@ -95,7 +95,7 @@ describe('a managed identity', () => {
     expect(asked.at(-1)?.has('client_id')).toBe(false);
   });
 
-  test('may be one of several, named by its client id', async () => {
+  test('can be one of several, chosen by its client id', async () => {
     answer = tokensOf(await openTestSandbox());
     const credential = { kind: 'managed-identity', clientId: USER_ASSIGNED } as const;
     const source = openTokenSource({ credential, scope: SCOPE });
@@ -104,7 +104,7 @@ describe('a managed identity', () => {
     expect(asked.map((query) => query.get('client_id'))).toEqual([USER_ASSIGNED]);
   });
 
-  test('is looked at by the doctor', async () => {
+  test('is checked by the doctor', async () => {
     const sandbox = await openTestSandbox();
     answer = tokensOf(sandbox);
     const [mailbox] = readConfig(environment(sandbox), 'doctor').mailboxes;

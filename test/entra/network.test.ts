@@ -1,4 +1,4 @@
-/** The way to Entra: what carries a secret goes nowhere else, and what comes back is bounded. */
+/** Requests to Entra: a secret is sent nowhere else, and the size of an answer is limited. */
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
@@ -16,7 +16,7 @@ async function serve(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-test.each([301, 302, 307, 308])('a secret does not follow a redirection by %i', async (status) => {
+test.each([301, 302, 307, 308])('a request with a secret does not follow a redirect with %i', async (status) => {
   const asked: string[] = [];
   const other = await serve((request, response) => {
     asked.push(request.url ?? '');
@@ -27,10 +27,10 @@ test.each([301, 302, 307, 308])('a secret does not follow a redirection by %i', 
   await expect(network.sendPostRequestAsync(`${entra}/token`, { body: 'client_secret=x' })).rejects.toThrow();
   await expect(network.sendGetRequestAsync(`${entra}/metadata`)).rejects.toThrow();
   expect(asked).toEqual([]);
-  expect(network.takeTrouble()?.message).toMatch(/not Entra's/);
+  expect(network.takeFailure()?.message).toMatch(/not Entra's/);
 });
 
-test('an answer without end is left, and said to be none of Entra', async () => {
+test('an endless answer is aborted, and reported as not from Entra', async () => {
   const entra = await serve((_request, response) => {
     const fill = () => {
       while (response.write(' '.repeat(100_000)));

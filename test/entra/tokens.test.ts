@@ -11,30 +11,30 @@ const KEPT = { renew: false };
 const RENEWED = { renew: true };
 const MINUTE_MS = 60_000;
 
-/** The token, which Exchange would take. */
-function good(result: TokenResult, { entra }: Sandbox): string {
+/** The token, checked as Exchange checks it. */
+async function good(result: TokenResult, { entra }: Sandbox): Promise<string> {
   if (!result.ok) throw new Error(result.error);
-  expect(entra.verifyToken(result.token)).toMatchObject({ kind: 'valid', claims: { roles: ['SMTP.SendAsApp'] } });
+  expect(await entra.verifyToken(result.token)).toMatchObject({ kind: 'valid', claims: { roles: ['SMTP.SendAsApp'] } });
   return result.token;
 }
 
-/** The row that a failure leads to. */
+/** The id of the row that matches a failure. */
 function ruleOf(result: TokenResult): string | undefined {
   if (result.ok) throw new Error('There is a token.');
   return (findEntra(result.code) ?? findNetworkToEntra(result.code))?.id;
 }
 
 describe('a token', () => {
-  test('is asked for once, however many wait for it, and kept', async () => {
+  test('is requested once, however many wait for it, and kept', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
     const results = await Promise.all(Array.from({ length: 20 }, () => source.getToken(KEPT)));
     results.push(await source.getToken(KEPT));
-    expect(new Set(results.map((result) => good(result, sandbox))).size).toBe(1);
+    expect(new Set(await Promise.all(results.map((result) => good(result, sandbox)))).size).toBe(1);
     expect(sandbox.entra.requestCount).toBe(1);
   });
 
-  test('says when it ends', async () => {
+  test('says when it expires', async () => {
     const sandbox = await openTestSandbox();
     sandbox.entra.setTokenLifetime(3_600);
     const result = await openTokenSource(applicationOf(sandbox)).getToken(KEPT);
@@ -43,22 +43,22 @@ describe('a token', () => {
     expect(Math.round(leftMs / MINUTE_MS)).toBe(60);
   });
 
-  test('is of no use to another application', async () => {
+  test('is not shared with another application', async () => {
     const sandbox = await openTestSandbox();
     const { tenantId } = sandbox.mailbox;
     sandbox.entra.addApp({ tenantId, clientId: 'other', secrets: ['s'] });
     const application = applicationOf(sandbox, { kind: 'secret', secret: 's' });
     const tokens = [
-      good(await openTokenSource(applicationOf(sandbox)).getToken(KEPT), sandbox),
-      good(await openTokenSource({ ...application, clientId: 'other' }).getToken(KEPT), sandbox),
+      await good(await openTokenSource(applicationOf(sandbox)).getToken(KEPT), sandbox),
+      await good(await openTokenSource({ ...application, clientId: 'other' }).getToken(KEPT), sandbox),
     ];
     expect(new Set(tokens).size).toBe(2);
   });
 
-  test('that is still good needs no Entra', async () => {
+  test('that is still valid needs no request to Entra', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
-    const token = good(await source.getToken(KEPT), sandbox);
+    const token = await good(await source.getToken(KEPT), sandbox);
     await sandbox.entra.close();
     expect(await source.getToken(KEPT)).toMatchObject({ ok: true, token });
   });
@@ -73,34 +73,34 @@ describe('a token is renewed', () => {
     [50, 1],
     [56, 2],
     [61, 2],
-  ])('before its 60 minutes end: after %i minutes there were %i', async (minutes, requests) => {
+  ])('before its 60 minutes end: after %i minutes there were %i requests', async (minutes, requests) => {
     const sandbox = await openTestSandbox();
     sandbox.entra.setTokenLifetime(3_600);
     const source = openTokenSource(applicationOf(sandbox));
     await source.getToken(KEPT);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + minutes * MINUTE_MS });
-    good(await source.getToken(KEPT), sandbox);
+    await good(await source.getToken(KEPT), sandbox);
     expect(sandbox.entra.requestCount).toBe(requests);
   });
 
   test('when Exchange has refused it, and is kept then', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
-    const first = good(await source.getToken(KEPT), sandbox);
+    const first = await good(await source.getToken(KEPT), sandbox);
     sandbox.entra.revokeTokens();
-    const renewed = good(await source.getToken(RENEWED), sandbox);
+    const renewed = await good(await source.getToken(RENEWED), sandbox);
     expect(renewed).not.toBe(first);
-    expect(good(await source.getToken(KEPT), sandbox)).toBe(renewed);
+    expect(await good(await source.getToken(KEPT), sandbox)).toBe(renewed);
     expect(sandbox.entra.requestCount).toBe(2);
   });
 
-  test('for all that were refused at a time by one request', async () => {
+  test('by one request for all that were refused at the same time', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
     await source.getToken(KEPT);
     sandbox.entra.revokeTokens();
     const results = await Promise.all(Array.from({ length: 10 }, () => source.getToken(RENEWED)));
-    expect(new Set(results.map((result) => good(result, sandbox))).size).toBe(1);
+    expect(new Set(await Promise.all(results.map((result) => good(result, sandbox)))).size).toBe(1);
     expect(sandbox.entra.requestCount).toBe(2);
   });
 
@@ -110,7 +110,7 @@ describe('a token is renewed', () => {
     const source = openTokenSource(applicationOf(sandbox), () => now);
     const tokenAt = async (ms: number) => {
       now = ms;
-      return good(await source.getToken(RENEWED), sandbox);
+      return await good(await source.getToken(RENEWED), sandbox);
     };
     const tokens = [await tokenAt(0), await tokenAt(9_999), await tokenAt(10_000), await tokenAt(19_999)];
     expect(tokens.map((token) => tokens.indexOf(token))).toEqual([0, 0, 2, 2]);
@@ -118,18 +118,18 @@ describe('a token is renewed', () => {
   });
 });
 
-describe('an application proves itself', () => {
-  test('by its certificate', async () => {
+describe('an application authenticates', () => {
+  test('with its certificate', async () => {
     const sandbox = await openTestSandbox();
     const { certificate, privateKey } = await makeClientCertificate();
     sandbox.entra.setApp(sandbox.mailbox.clientId, { secrets: [], certificates: [certificate] });
     for (const content of [`${privateKey}${certificate}`, `${certificate}\n${privateKey}`]) {
       const path = testFile('app.pem', content);
-      good(await openTokenSource(applicationOf(sandbox, { kind: 'certificate', path })).getToken(KEPT), sandbox);
+      await good(await openTokenSource(applicationOf(sandbox, { kind: 'certificate', path })).getToken(KEPT), sandbox);
     }
   });
 
-  test('by the certificate that has come in place of an old one, without a restart', async () => {
+  test('with the certificate that replaced an old one, without a restart', async () => {
     const sandbox = await openTestSandbox();
     const { clientId } = sandbox.mailbox;
     const [old, next] = await Promise.all([makeClientCertificate(), makeClientCertificate()]);
@@ -137,15 +137,15 @@ describe('an application proves itself', () => {
     const path = testFile('app.pem', `${old.certificate}\n${old.privateKey}`);
     let now = 0;
     const source = openTokenSource(applicationOf(sandbox, { kind: 'certificate', path }), () => now);
-    good(await source.getToken(KEPT), sandbox);
+    await good(await source.getToken(KEPT), sandbox);
     writeFileSync(path, `${next.certificate}\n${next.privateKey}`);
     sandbox.entra.setApp(clientId, { certificates: [next.certificate] });
     expect(ruleOf(await source.getToken(RENEWED))).toBe('certificate-wrong');
     now += 10_000;
-    good(await source.getToken(RENEWED), sandbox);
+    await good(await source.getToken(RENEWED), sandbox);
   });
 
-  test('by a file that is put right after it was wrong', async () => {
+  test('with a file that is corrected after it was wrong', async () => {
     const sandbox = await openTestSandbox();
     const { certificate, privateKey } = await makeClientCertificate();
     sandbox.entra.setApp(sandbox.mailbox.clientId, { secrets: [], certificates: [certificate] });
@@ -159,24 +159,29 @@ describe('an application proves itself', () => {
     writeFileSync(path, certificate);
     expect(await source.getToken(KEPT)).toMatchObject({
       ok: false,
-      error: 'The certificate file must hold a certificate and its private key, both as PEM.',
+      error: 'The certificate file must contain a certificate and its private key, both in PEM.',
     });
     writeFileSync(path, `${certificate}\n${privateKey}`);
-    good(await source.getToken(KEPT), sandbox);
+    await good(await source.getToken(KEPT), sandbox);
   });
 
-  test('by the federated token that is in the file at the time', async () => {
+  test('with the federated token that is in the file at that time', async () => {
     const sandbox = await openTestSandbox();
     const { publicKey, token } = makeFederation();
     sandbox.entra.setApp(sandbox.mailbox.clientId, {
       secrets: [],
       federated: [{ issuer: ISSUER, subject: SUBJECT, publicKey }],
     });
-    const path = testFile('token', `${token()}\n`);
+    const path = testFile('token', `${await token()}\n`);
     let now = 0;
     const source = openTokenSource(applicationOf(sandbox, { kind: 'federated', path }), () => now);
     const answers: (string | undefined)[] = [];
-    for (const content of [token(), token('system:serviceaccount:other:x'), token(SUBJECT, -3_600), token()]) {
+    for (const content of [
+      await token(),
+      await token('system:serviceaccount:other:x'),
+      await token(SUBJECT, -3_600),
+      await token(),
+    ]) {
       writeFileSync(path, content);
       now += 10_000;
       const result = await source.getToken(RENEWED);
@@ -189,7 +194,7 @@ describe('an application proves itself', () => {
   });
 });
 
-describe('a refusal is told with its code, and without the secret', () => {
+describe('a refusal is reported with its code, and without the secret', () => {
   test.each([
     ['a wrong secret', (sandbox: Sandbox) => sandbox.entra.setSecrets(sandbox.mailbox.clientId, 'x'), 'secret-wrong'],
     [
@@ -201,10 +206,10 @@ describe('a refusal is told with its code, and without the secret', () => {
     ['an unknown app', ({ entra, mailbox }: Sandbox) => entra.removeApp(mailbox.clientId), 'app-unknown'],
     ['conditional access', ({ entra }: Sandbox) => entra.script({ error: 'conditionalAccess' }), 'conditional-access'],
     ['too many requests', ({ entra }: Sandbox) => entra.script({ error: 'throttled' }), 'entra-throttled'],
-    ['an error for the moment', ({ entra }: Sandbox) => entra.script({ error: 'unavailable' }), 'entra-throttled'],
-  ])('%s', async (_title, spoil, rule) => {
+    ['a temporary error', ({ entra }: Sandbox) => entra.script({ error: 'unavailable' }), 'entra-throttled'],
+  ])('%s', async (_title, arrange, rule) => {
     const sandbox = await openTestSandbox();
-    spoil(sandbox);
+    arrange(sandbox);
     const result = await openTokenSource(applicationOf(sandbox)).getToken(KEPT);
     expect(ruleOf(result)).toBe(rule);
     expect(JSON.stringify(result)).not.toContain(sandbox.mailbox.clientSecret);
@@ -223,23 +228,23 @@ describe('a refusal is told with its code, and without the secret', () => {
     expect(ruleOf(await source('https://example.com/.default').getToken(KEPT))).toBe('resource-unknown');
   });
 
-  test('is no answer for the next time', async () => {
+  test('is not kept for the next request', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
     sandbox.entra.script({ error: 'conditionalAccess' });
     expect((await source.getToken(KEPT)).ok).toBe(false);
-    good(await source.getToken(KEPT), sandbox);
+    await good(await source.getToken(KEPT), sandbox);
   });
 });
 
-describe('when Entra can not be asked, why is told', () => {
-  test('nobody listens there', async () => {
+describe('when Entra cannot be asked, the cause is reported:', () => {
+  test('no server listens', async () => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
     await sandbox.entra.close();
     const result = await source.getToken(KEPT);
     expect(ruleOf(result)).toBe('refused');
-    expect(result).toMatchObject({ error: expect.stringContaining(`${sandbox.authorityHost} can't be reached`) });
+    expect(result).toMatchObject({ error: expect.stringContaining(`${sandbox.authorityHost} is not reachable`) });
   });
 
   test('there is no such host', async () => {
@@ -248,17 +253,17 @@ describe('when Entra can not be asked, why is told', () => {
     expect(ruleOf(await openTokenSource(application).getToken(KEPT))).toBe('dns');
   });
 
-  test('its certificate is by nobody that is known, and it hears no secret', async () => {
-    const stranger = await openSandbox();
-    onTestFinished(stranger.close);
-    expect(ruleOf(await openTokenSource(applicationOf(stranger)).getToken(KEPT))).toBe('certificate');
-    expect(stranger.entra.requestCount).toBe(0);
+  test('its certificate is not trusted, and it receives no secret', async () => {
+    const untrusted = await openSandbox();
+    onTestFinished(untrusted.close);
+    expect(ruleOf(await openTokenSource(applicationOf(untrusted)).getToken(KEPT))).toBe('certificate');
+    expect(untrusted.entra.requestCount).toBe(0);
   });
 
   test.each([
     ['hangs up', { drop: true }],
     ['answers with a page of a captive portal', { garbage: true }],
-  ] as const)('it %s, and that passes', async (_title, rule) => {
+  ] as const)('it %s, for a while', async (_title, rule) => {
     const sandbox = await openTestSandbox();
     const source = openTokenSource(applicationOf(sandbox));
     for (const endpoint of ['discovery', 'token'] as const) {
@@ -269,6 +274,6 @@ describe('when Entra can not be asked, why is told', () => {
       });
       sandbox.entra.clearScript();
     }
-    good(await source.getToken(KEPT), sandbox);
+    await good(await source.getToken(KEPT), sandbox);
   });
 });

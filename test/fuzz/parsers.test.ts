@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { ConfigError, readConfig } from '../../src/config/config.ts';
 import { readConfigFile } from '../../src/config/config-file.ts';
 import { FieldErrors } from '../../src/core/message/field-errors.ts';
-import { parseReply } from '../../src/core/replies/outcome.ts';
+import { parseReply } from '../../src/core/replies/reply.ts';
 import { completeRaw, readRawDraft } from '../../src/core/message/raw-draft.ts';
 import { readSchedule } from '../../src/core/message/schedule.ts';
 import { VARIABLES } from '../../src/config/variables.ts';

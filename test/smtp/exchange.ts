@@ -1,10 +1,11 @@
-/** An Exchange and a pool that sends to it, both until the test's end. */
+/** A simulated Exchange and a pool that sends to it. Both are closed at the end of the test. */
 import { randomUUID } from 'node:crypto';
 import tls from 'node:tls';
 import { onTestFinished } from 'vitest';
-import type { DeliveryRequest, Outcome } from '../../src/core/replies/outcome.ts';
+import type { DeliveryRequest } from '../../src/core/deliver/deliver.ts';
+import type { Outcome } from '../../src/core/replies/outcome.ts';
 import { type CertificateOptions, makeServerCertificate } from '../../src/sandbox/certificate.ts';
-import type { TokenVerdict } from '../../src/sandbox/entra-tokens.ts';
+import type { TokenCheck } from '../../src/sandbox/entra-tokens.ts';
 import { type Exchange, openExchange } from '../../src/sandbox/exchange.ts';
 import { type GetToken, type Login, openPool, type Pool } from '../../src/smtp/pool.ts';
 
@@ -14,11 +15,11 @@ const PASSWORD = 'a-password';
 export const BY_PASSWORD: Login = { kind: 'password', user: MAILBOX, password: PASSWORD };
 
 export interface TestExchange extends Exchange {
-  /** The tokens that it takes. */
+  /** The tokens that it accepts. */
   readonly goodTokens: Set<string>;
 }
 
-/** An Exchange with one mailbox and without limits. This process trusts it, unless told not to. */
+/** An Exchange with one mailbox and without limits. This process trusts it, unless `trusted` is false. */
 export async function openTestExchange(certificateOptions?: CertificateOptions, trusted = true): Promise<TestExchange> {
   const certificate = await makeServerCertificate(certificateOptions);
   const goodTokens = new Set<string>();
@@ -28,7 +29,7 @@ export async function openTestExchange(certificateOptions?: CertificateOptions, 
     port: 0,
     tenantId: TENANT,
     now: Date.now,
-    verifyToken: (token) => (goodTokens.has(token) ? GOOD_TOKEN : { kind: 'invalid', reason: 'expired' }),
+    verifyToken: async (token) => (goodTokens.has(token) ? GOOD_TOKEN : { kind: 'invalid', reason: 'expired' }),
     limits: { connections: 0, messagesPerMinute: 0 },
   });
   onTestFinished(exchange.close);
@@ -37,7 +38,7 @@ export async function openTestExchange(certificateOptions?: CertificateOptions, 
   return Object.assign(exchange, { goodTokens });
 }
 
-const GOOD_TOKEN: TokenVerdict = {
+const GOOD_TOKEN: TokenCheck = {
   kind: 'valid',
   claims: { aud: 'https://outlook.office365.com', appid: 'app', tid: TENANT, roles: ['SMTP.SendAsApp'], exp: 0 },
 };
@@ -48,7 +49,7 @@ export function openTestPool({ port }: { readonly port: number }, login = BY_PAS
   return pool;
 }
 
-/** A login by tokens; each is given once, the last one again and again. `asked` says how they were asked for. */
+/** A login with tokens: the next one at each renewal, and then always the last. `asked` lists the values of `renew`. */
 export function tokenLogin(...tokens: readonly string[]): Login & { readonly asked: readonly boolean[] } {
   const asked: boolean[] = [];
   const getToken: GetToken = async ({ renew }) => {
@@ -73,7 +74,7 @@ export function request(more: Partial<DeliveryRequest> = {}): DeliveryRequest {
   };
 }
 
-/** What a test wants to see of an outcome. */
+/** An outcome in short. */
 export function seen(outcome: Outcome): string {
   const reply = 'reply' in outcome ? ` ${outcome.reply.code}` : '';
   return `${outcome.kind}${'stage' in outcome ? ` at ${outcome.stage}` : ''}${reply}`;

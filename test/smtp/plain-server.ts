@@ -1,21 +1,21 @@
-/** Servers that Exchange is not: each answers what it is told, in the clear, and notes what it hears. */
+/** SMTP servers that are not Exchange: they answer as given, without TLS, and record what they receive. */
 import { createServer, type Socket } from 'node:net';
 import type { AtEnd } from '../helpers/service.ts';
 import { closeServer, listen } from '../../src/sandbox/listen.ts';
 
 export interface PlainServer {
   readonly port: number;
-  /** All that clients said. */
+  /** All that clients sent. */
   readonly heard: string;
 }
 
-/** Without TLS: it offers the login in the clear and does not know STARTTLS. */
+/** Offers an unencrypted login and does not know STARTTLS. */
 export const WITHOUT_STARTTLS = [
   ['EHLO', '250-plain.example\r\n250 AUTH LOGIN XOAUTH2'],
   ['', '502 5.3.3 Command not implemented'],
 ] as const;
 
-/** Listens until the end; a command gets the answer of the first entry that it begins with. */
+/** Listens until the end. The answer to a command is that of the first entry that the command begins with. */
 export async function openPlainServer(
   answers: readonly (readonly [command: string, answer: string])[],
   atEnd: AtEnd,

@@ -3,7 +3,7 @@ import type { ExchangeRule } from '../../src/sandbox/exchange-script.ts';
 import { BY_PASSWORD, request, MAILBOX, openTestExchange, openTestPool, seen, tokenLogin } from './exchange.ts';
 
 describe('a connection', () => {
-  test('is kept for the messages that follow', async () => {
+  test('is kept for the next messages', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     expect(pool.connections).toBe(0);
@@ -11,14 +11,14 @@ describe('a connection', () => {
     expect([exchange.logins.length, exchange.messages.length, pool.connections]).toEqual([1, 3, 1]);
   });
 
-  test('is opened for each of those that are under way at a time, and no more', async () => {
+  test('is opened for each message that is sent at the same time, and no more', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     for (let n = 0; n < 2; n += 1) await Promise.all([1, 2, 3].map(() => pool.deliver(request())));
     expect([exchange.logins.length, exchange.messages.length, pool.connections]).toEqual([3, 6, 3]);
   });
 
-  test('counts from the moment that it is opened', async () => {
+  test('counts from the moment when it is opened', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     const counted: number[] = [];
@@ -33,7 +33,7 @@ describe('a connection', () => {
     ['every recipient', 'rcpt', '550 5.1.10 Recipient not found'],
     ['DATA', 'data', '452 4.3.1 Insufficient system resources'],
     ['the message', 'end', '554 5.6.0 Corrupt message content'],
-  ] as const)('is good for the next message after a refusal of %s', async (_what, stage, reply) => {
+  ] as const)('is used for the next message after a refusal of %s', async (_what, stage, reply) => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     exchange.script({ stage, reply });
@@ -64,7 +64,7 @@ describe('a connection', () => {
     ['it breaks at', { stage: 'mail', drop: true }],
     ['it is ended with a 421 at', { stage: 'mail', reply: '421 4.4.2 Connection timed out.' }],
     ['it breaks at the recipients after', { stage: 'rcpt', drop: true }],
-  ])('that was kept and proves dead costs nothing: %s the next MAIL FROM', async (_title, rule) => {
+  ])('that was kept and turns out to be dead is replaced: %s the next MAIL FROM', async (_title, rule) => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     await pool.deliver(request());
@@ -107,14 +107,14 @@ describe('a pool that is closed', () => {
     await vi.waitUntil(() => exchange.connections(MAILBOX).open === 0);
   });
 
-  test('finishes the message under way', async () => {
+  test('finishes the running message', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     expect(seen(await pool.deliver(request({ markFinalDot: async () => pool.close() })))).toBe('accepted 250');
     await vi.waitUntil(() => exchange.connections(MAILBOX).open === 0);
   });
 
-  test('by force breaks off the message under way', async () => {
+  test('by force aborts the running message', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     const markFinalDot = async () => pool.close({ force: true });
@@ -124,7 +124,7 @@ describe('a pool that is closed', () => {
     expect(exchange.messages).toEqual([]);
   });
 
-  test('by force does not know what came of a message whose final dot is out', async () => {
+  test('by force reports an unknown outcome for a message whose final dot was sent', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     const match = () => {
@@ -136,7 +136,7 @@ describe('a pool that is closed', () => {
   });
 });
 
-describe('what came of a message', () => {
+describe('the outcome of a message', () => {
   test('names the recipients that were refused, each with its reply', async () => {
     const exchange = await openTestExchange();
     exchange.script({ stage: 'rcpt', recipient: 'gone@example.com', reply: '550 5.1.10 Recipient not found' });
@@ -165,7 +165,7 @@ describe('what came of a message', () => {
     ['421 to MAIL FROM', { stage: 'mail', reply: '421 4.3.2 Service not available' }, 'refused at mail 421'],
     ['421 to DATA', { stage: 'data', reply: '421 4.3.2 Service not available' }, 'refused at data 421'],
     ['421 at the end', { stage: 'end', reply: '421 4.3.2 Service not available' }, 'refused at end 421'],
-  ])('is the reply, whoever hangs up after it: %s', async (_title, rule, expected) => {
+  ])('is the reply, whichever side closes the connection after it: %s', async (_title, rule, expected) => {
     const exchange = await openTestExchange();
     exchange.script(rule);
     const outcome = await openTestPool(exchange).deliver(request());
@@ -206,13 +206,13 @@ describe('what came of a message', () => {
 describe('an address that is not ASCII', () => {
   const abroad = request({ recipients: ['a@example.com', 'zoë@example.com'] });
 
-  test('goes to Exchange, which offers SMTPUTF8', async () => {
+  test('is sent to Exchange, which offers SMTPUTF8', async () => {
     const exchange = await openTestExchange();
     expect(seen(await openTestPool(exchange).deliver(abroad))).toBe('accepted 250');
     expect(exchange.messages[0]?.recipients).toEqual(abroad.recipients);
   });
 
-  test('does not go to a server that offers none, which takes the next message', async () => {
+  test('is not sent to a server without SMTPUTF8, which still accepts the next message', async () => {
     const exchange = await openTestExchange();
     exchange.script({
       stage: 'ehlo',
@@ -228,7 +228,7 @@ describe('an address that is not ASCII', () => {
 });
 
 describe('the final dot', () => {
-  test('goes out only when what must be noted before is noted', async () => {
+  test('is sent only after markFinalDot', async () => {
     const exchange = await openTestExchange();
     const { promise: noted, resolve: note } = Promise.withResolvers<void>();
     const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
@@ -248,7 +248,7 @@ describe('the final dot', () => {
     expect(exchange.messages).toHaveLength(1);
   });
 
-  test('never goes out when that fails', async () => {
+  test('is never sent if markFinalDot fails', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     const markFinalDot = async () => {
@@ -264,7 +264,7 @@ describe('the final dot', () => {
     expect(exchange.messages).toEqual([]);
   });
 
-  test('never goes out when the connection ends while it is noted', async () => {
+  test('is never sent if the connection ends during markFinalDot', async () => {
     const exchange = await openTestExchange();
     const markFinalDot = async () => {
       exchange.disconnectAll();
@@ -276,8 +276,8 @@ describe('the final dot', () => {
   });
 });
 
-describe('a message that must not go out any more', () => {
-  test('is broken off before its final dot', async () => {
+describe('a message that must no longer be sent', () => {
+  test('is aborted before its final dot', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     const stop = new AbortController();
@@ -287,7 +287,7 @@ describe('a message that must not go out any more', () => {
     expect(exchange.messages).toEqual([]);
   });
 
-  test('is waited for after it: the answer tells whether it was sent', async () => {
+  test('is awaited after its final dot: the reply says whether it was sent', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     const stop = new AbortController();
@@ -299,7 +299,7 @@ describe('a message that must not go out any more', () => {
     expect(seen(await pool.deliver(request({ signal: stop.signal })))).toBe('accepted 250');
   });
 
-  test('opens no connection in place of one that was kept', async () => {
+  test('opens no connection instead of a kept one', async () => {
     const exchange = await openTestExchange();
     const pool = openTestPool(exchange);
     await pool.deliver(request());
@@ -330,7 +330,7 @@ describe('a message that must not go out any more', () => {
 });
 
 describe('a token that Exchange refuses', () => {
-  test('is asked for anew, once, and the message goes out', async () => {
+  test('is renewed once, and the message is sent', async () => {
     const exchange = await openTestExchange();
     exchange.goodTokens.add('new');
     const login = tokenLogin('old', 'new');
@@ -339,7 +339,7 @@ describe('a token that Exchange refuses', () => {
     expect(exchange.logins.map(({ reply }) => reply.slice(0, 3))).toEqual(['535', '235']);
   });
 
-  test('and whose successor is refused as well is told as it is', async () => {
+  test('and whose renewed token is refused, too, is reported as it is', async () => {
     const exchange = await openTestExchange();
     const login = tokenLogin('old', 'new', 'newer');
     expect(seen(await openTestPool(exchange, login).deliver(request()))).toBe('refused at auth 535');
@@ -347,14 +347,14 @@ describe('a token that Exchange refuses', () => {
     expect(exchange.logins).toHaveLength(2);
   });
 
-  test('is not shown again when Entra has no other', async () => {
+  test('is not used again if Entra issues no other', async () => {
     const exchange = await openTestExchange();
     const login = tokenLogin('old');
     expect(seen(await openTestPool(exchange, login).deliver(request()))).toBe('refused at auth 535');
     expect(exchange.logins).toHaveLength(1);
   });
 
-  test('for another reason than the token is not asked for anew', async () => {
+  test('for another reason is not renewed', async () => {
     const exchange = await openTestExchange();
     exchange.goodTokens.add('good');
     exchange.script({ stage: 'auth', reply: '454 4.7.0 Temporary authentication failure' });
@@ -364,14 +364,14 @@ describe('a token that Exchange refuses', () => {
   });
 });
 
-test('a password that Exchange refuses is shown once', async () => {
+test('a password that Exchange refuses is sent once', async () => {
   const exchange = await openTestExchange();
   const login = { ...BY_PASSWORD, password: 'wrong' } as const;
   expect(seen(await openTestPool(exchange, login).deliver(request()))).toBe('refused at auth 535');
   expect(exchange.logins).toHaveLength(1);
 });
 
-test('without a token Exchange is not bothered', async () => {
+test('without a token there is no connection to Exchange', async () => {
   const exchange = await openTestExchange();
   const getToken = async () => ({ ok: false, error: 'AADSTS7000222: expired', code: 'AADSTS7000222' }) as const;
   const pool = openTestPool(exchange, { kind: 'oauth', user: MAILBOX, getToken });

@@ -1,4 +1,4 @@
-/** Mails written in one go: byte for byte what nodemailer's streams write. */
+/** Messages rendered at once are byte for byte what nodemailer's streams render. */
 import fc from 'fast-check';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type { Options } from 'nodemailer/lib/mailer';
@@ -15,7 +15,7 @@ const compile = (mail: Options) =>
     ...mail,
   }).compile();
 
-/** Lines as they are, too long, empty, with and without what must be encoded, ended in any way. */
+/** Lines of all kinds: long, empty, with and without what must be encoded, with any line end. */
 const piece = fc.oneof(
   fc.constantFrom('\r\n', '\n', '\r', ' ', '\t', '.', '=', '\u0000', '€', 'ë', '😀', '日本語', 'From ', '--boundary'),
   fc.string({ maxLength: 120 }),
@@ -28,8 +28,8 @@ const mail = fc.record(
   { requiredKeys: [] },
 );
 
-describe('a mail of short texts', () => {
-  test("has nodemailer's bytes", async () => {
+describe('a message of short texts', () => {
+  test("has the same bytes as nodemailer's", async () => {
     await fc.assert(
       fc.asyncProperty(mail, async (written) => {
         const expected = await compile(written).build();
@@ -39,7 +39,7 @@ describe('a mail of short texts', () => {
     );
   });
 
-  test('has them up to the greatest length, in either encoding', async () => {
+  test('has them up to the maximum length, in both encodings', async () => {
     for (const line of ['A line of text, that is read by people.', 'Zoë .', '日本語']) {
       const long = { text: line.repeat(Math.floor((64 * 1024) / Buffer.byteLength(line))), html: `<p>${line}</p>` };
       expect(renderShort(compile(long))).toEqual(await compile(long).build());
@@ -52,7 +52,7 @@ test.each([
   ['a blank at its end', { text: `--boundary       \n     ${'€'.repeat(6)}From ` }],
   ['an attachment', { text: 'a', attachments: [{ filename: 'a.txt', content: 'YQ==', encoding: 'base64' }] }],
   ['a calendar', { text: 'a', icalEvent: { method: 'REQUEST', content: 'BEGIN:VCALENDAR' } }],
-])('a mail with %s is left as it was', async (_name, written) => {
+])('a message with %s is left unchanged', async (_name, written) => {
   const tree = compile(written as Options);
   expect(renderShort(tree)).toBeUndefined();
   expect(await tree.build()).toEqual(await compile(written as Options).build());

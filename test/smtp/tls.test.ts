@@ -10,13 +10,13 @@ import { openPlainServer, type PlainServer, WITHOUT_STARTTLS } from './plain-ser
 
 const DAY_MS = 86_400_000;
 
-/** The row of the table that a failed outcome leads to, and the code that it was known by. */
-function judged(outcome: Outcome): readonly [string, string | undefined] {
+/** The id of a failed outcome's classification, and its error code. */
+function classified(outcome: Outcome): readonly [string, string | undefined] {
   if (outcome.kind === 'accepted') throw new Error('It was accepted.');
   return [classify(outcome).id, 'code' in outcome ? outcome.code : undefined];
 }
 
-describe('a certificate that is not to be trusted ends the dialogue before the login', () => {
+describe('a certificate that is not trusted ends the dialogue before the login', () => {
   test.each<[string, CertificateOptions, string]>([
     [
       'expired',
@@ -25,18 +25,22 @@ describe('a certificate that is not to be trusted ends the dialogue before the l
     ],
     ['not yet valid', { notBefore: new Date(Date.now() + DAY_MS) }, 'CERT_NOT_YET_VALID'],
     ['for another host', { hosts: ['smtp.example.com'] }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
-    ['for a host that this one is a part of', { hosts: ['localhost.example.com'] }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    [
+      'for a host whose name begins with this one',
+      { hosts: ['localhost.example.com'] },
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+    ],
   ])('%s', async (_title, options, code) => {
     const exchange = await openTestExchange(options);
     const outcome = await openTestPool(exchange).deliver(request());
-    expect(judged(outcome)).toEqual(['certificate', code]);
+    expect(classified(outcome)).toEqual(['certificate', code]);
     expect([exchange.logins, exchange.attempts]).toEqual([[], []]);
   });
 
-  test('signed by nobody that is known', async () => {
+  test('signed by an unknown authority', async () => {
     const exchange = await openTestExchange({}, false);
     const outcome = await openTestPool(exchange).deliver(request());
-    expect(judged(outcome)[0]).toBe('certificate');
+    expect(classified(outcome)[0]).toBe('certificate');
     expect([exchange.logins, exchange.attempts]).toEqual([[], []]);
   });
 
@@ -48,11 +52,11 @@ describe('a certificate that is not to be trusted ends the dialogue before the l
     const exchange = await openTestExchange({ hosts });
     const outcome = await openTestPool(exchange, undefined, host).deliver(request());
     if (code === undefined) expect(seen(outcome)).toBe('accepted 250');
-    else expect(judged(outcome)).toEqual(['certificate', code]);
+    else expect(classified(outcome)).toEqual(['certificate', code]);
   });
 });
 
-describe('a connection that can not be secured carries no login and no mail', () => {
+describe('no login and no message is sent over a connection that cannot be secured', () => {
   const expectNothingSaid = ({ heard }: PlainServer) => expect(heard).not.toMatch(/AUTH|MAIL|PASS|Hello/i);
 
   test.each<[string, Parameters<typeof openPlainServer>[0]]>([
@@ -65,7 +69,7 @@ describe('a connection that can not be secured carries no login and no mail', ()
       ],
     ],
     [
-      'that takes it and goes on in the clear',
+      'that accepts it and continues without TLS',
       [
         ['EHLO', '250-x\r\n250 STARTTLS'],
         ['', '220 2.0.0 SMTP server ready'],
@@ -73,25 +77,25 @@ describe('a connection that can not be secured carries no login and no mail', ()
     ],
   ])('to a server %s', async (_title, answers) => {
     const server = await openPlainServer(answers, onTestFinished);
-    expect(judged(await openTestPool(server).deliver(request()))[0]).toBe('tls');
+    expect(classified(await openTestPool(server).deliver(request()))[0]).toBe('tls');
     expectNothingSaid(server);
   });
 
   test('to a server that speaks HTTP', async () => {
     const server = await openPlainServer([['', 'HTTP/1.1 400 Bad Request']], onTestFinished, 'HTTP/1.1 200 OK');
     const outcome = await openTestPool(server).deliver(request());
-    expect(judged(outcome)[0]).toBe('connection-failed');
+    expect(classified(outcome)[0]).toBe('connection-failed');
     expectNothingSaid(server);
   });
 
   test('to a server that has only TLS 1.1', async () => {
     const port = await openOldServer();
     const outcome = await openTestPool({ port }).deliver(request());
-    expect(judged(outcome)[0]).toBe('tls');
+    expect(classified(outcome)[0]).toBe('tls');
   });
 });
 
-/** It speaks STARTTLS, but with an old version; that Node.js still has it is tried by its own client. */
+/** A server with STARTTLS, but only for an old version of TLS. */
 async function openOldServer(): Promise<number> {
   const { privateKey, certificate } = await makeServerCertificate();
   const secureContext = createSecureContext({

@@ -1,5 +1,5 @@
 /** What an administrator sees of a mailbox, and can do with it. */
-import type { Diagnosis } from './checkup.ts';
+import type { Diagnosis } from './diagnosis.ts';
 import type { Mailbox } from '../mailbox/mailbox.ts';
 import type { Blocked, MailboxStatus } from '../mailbox/status.ts';
 

@@ -1,6 +1,7 @@
 /** One attempt at a message: composes it, hands it to Exchange, and decides what follows from the outcome. */
 import type { Content, Message, MessageState } from '../message/message.ts';
-import type { Deliver, Outcome } from '../replies/outcome.ts';
+import type { Deliver } from './deliver.ts';
+import type { Outcome } from '../replies/outcome.ts';
 import { type AttemptPolicy, transitionAfterAttempt } from './after-attempt.ts';
 import { pendingRecipients, type Transition } from './transition.ts';
 import { transitionWithoutAttempt } from './without-attempt.ts';

@@ -1,6 +1,6 @@
 /**
- * Microsoft's clouds: where each takes mail, gives tokens, and for which scope.
- * Source: national clouds' endpoints on Microsoft Learn. The DoD row is plausible and not verified.
+ * Microsoft's clouds: the host that accepts mail, the host that issues tokens, and the scope of a token.
+ * Source: endpoints of the national clouds on Microsoft Learn. The DoD row is plausible, but not verified.
  */
 
 export interface Cloud {

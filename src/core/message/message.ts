@@ -112,7 +112,7 @@ export interface Attempt {
 export const RECIPIENT_STATUSES = ['pending', 'sent', 'failed', 'canceled'] as const;
 export type RecipientStatus = (typeof RECIPIENT_STATUSES)[number];
 
-/** What became of a recipient; `reply` is set when Exchange answered for this recipient only. */
+/** The state of a recipient; `reply` is set when Exchange answered for this recipient only. */
 export interface RecipientState {
   readonly address: string;
   readonly status: RecipientStatus;

@@ -1,15 +1,17 @@
 /**
- * Judges an outcome: whose fault it is, what follows, and how to say it to a person. The tables know the faults; what
- * they don't know is judged by its class, and never so that a mail is lost for a fault that is not its own.
+ * Classifies an outcome: whose fault it is, what relay365 does, and what a person reads about it. Known faults are in
+ * the tables. An unknown reply is classified by its class (4xx or 5xx), and a message never fails for a fault of the
+ * mailbox, the tenant or the connection.
  */
 import { findEntra } from './entra-table.ts';
 import { type Fault, HOLD_WAIT, type Classification, SHORT_WAIT, SOURCES } from './classification.ts';
 import type { Reply } from '../message/message.ts';
 import { findNetwork, findNetworkToEntra } from './network-table.ts';
-import { formatReply, type Outcome, type Stage } from './outcome.ts';
+import type { Outcome, Stage } from './outcome.ts';
+import { formatReply } from './reply.ts';
 import { findReply } from './reply-table.ts';
 
-/** Judges a failed attempt. (`accepted` needs no classification.) */
+/** Classifies a failed attempt. An accepted message needs no classification. */
 export function classify(outcome: Exclude<Outcome, { kind: 'accepted' }>): Classification {
   switch (outcome.kind) {
     case 'refused':
@@ -23,12 +25,12 @@ export function classify(outcome: Exclude<Outcome, { kind: 'accepted' }>): Class
         ...UNKNOWN_OUTCOME,
         explanation:
           'The connection ended after the whole message was sent and before Exchange answered, so Exchange may have ' +
-          `taken it. ${outcome.error}`,
+          `accepted it. ${outcome.error}`,
       };
     case 'no-token':
       return classifyNoToken(outcome);
     case 'uncomposable':
-      return { ...UNCOMPOSABLE, explanation: `The message can't be composed: ${outcome.error}` };
+      return { ...UNCOMPOSABLE, explanation: `The message cannot be composed: ${outcome.error}` };
   }
 }
 
@@ -38,8 +40,8 @@ const GIVEN_UP: Classification = {
   action: 'retry',
   atOnce: true,
   explanation:
-    'Redis did not answer this worker for so long that others may have had its connection to the mailbox, so it broke ' +
-    'the message off before it was handed over. It is tried again.',
+    'Redis did not answer this worker for so long that another worker may have taken over its connection to the ' +
+    'mailbox. The worker stopped before it handed the message over. The message is tried again.',
   source: 'relay365',
   known: true,
 };
@@ -60,7 +62,7 @@ const UNCOMPOSABLE = {
   known: true,
 } as const;
 
-/** Judges one reply, of the session or of one recipient. */
+/** Classifies one reply: to the session, or to one recipient. */
 export function classifyReply(reply: Reply, stage: Stage): Classification {
   const askedWaitMs = readAskedWait(reply.text);
   const fault = findReply(reply, stage) ?? refusedTls(reply, stage);
@@ -68,16 +70,16 @@ export function classifyReply(reply: Reply, stage: Stage): Classification {
   return askedWaitMs === undefined ? classification : { ...classification, askedWaitMs };
 }
 
-/** Exchange always starts TLS: whoever says no, with whatever words, stands in between. */
+/** Exchange always starts TLS. Any refusal comes from something between, whatever its words. */
 function refusedTls(reply: Reply, stage: Stage): Fault | undefined {
   const fault = stage === 'starttls' ? findNetwork('ETLS') : undefined;
   return fault && { ...fault, explanation: `${fault.explanation} ${answered(reply, stage)}` };
 }
 
-/** Before MAIL FROM nothing was said of the message yet, so a refusal can't be its fault. */
+/** Before MAIL FROM the server has not heard of the message, so a refusal cannot be the message's fault. */
 const BEFORE_MESSAGE: readonly Stage[] = ['token', 'connect', 'greeting', 'starttls', 'auth'];
 
-/** RFC 4954 6: wherever it comes, it speaks of the login. */
+/** RFC 4954 6: at any stage it is about the login. */
 const AUTHENTICATION_REQUIRED = 530;
 
 function classifyByCode(reply: Reply, stage: Stage): Classification {
@@ -95,7 +97,7 @@ function answered(reply: Reply, stage: Stage): string {
 
 function classifyBroken({ stage, error, code }: Extract<Outcome, { kind: 'broken' }>): Classification {
   const explanation = `The connection to Exchange failed (${STAGES[stage]}): ${error}`;
-  // Exchange had taken the login: a connection that breaks now is only that.
+  // The login had succeeded, so the mailbox is not at fault: only this connection failed.
   if (!BEFORE_MESSAGE.includes(stage)) {
     return {
       id: 'connection-lost',
@@ -117,29 +119,29 @@ const CONNECTION_FAILED: Fault = {
   action: 'hold',
   wait: SHORT_WAIT,
   explanation: 'There is no working connection to Exchange.',
-  fix: 'Check SMTP_HOST and SMTP_PORT (smtp.office365.com, 587), and what stands between: firewall, proxy, antivirus.',
+  fix: 'Check SMTP_HOST and SMTP_PORT (smtp.office365.com, 587), and any firewall, proxy or antivirus on the way.',
   source: SOURCES.rfc5321,
 };
 
 function classifyNoToken({ error, code }: Extract<Outcome, { kind: 'no-token' }>): Classification {
-  const said = `Entra gave no access token: ${error}`;
+  const said = `Entra issued no access token: ${error}`;
   const fault = findEntra(code) ?? findNetworkToEntra(code);
   if (fault) return { ...withoutPattern(fault), explanation: `${fault.explanation} ${said}`, known: true };
   const known = code === undefined || !code.startsWith('AADSTS');
   return { id: 'no-token', scope: 'mailbox', action: 'hold', explanation: said, source: SOURCES.entra, known };
 }
 
-/** How a fault looks is for the documentation; its pattern is for the search. */
+/** The pattern is only for finding the row. */
 function withoutPattern(
-  fault: Fault & { codes?: unknown; enhanced?: unknown; text?: unknown; textAlone?: unknown; stages?: unknown },
+  fault: Fault & { codes?: unknown; enhanced?: unknown; text?: unknown; textOnly?: unknown; stages?: unknown },
 ): Fault {
-  const { codes: _, enhanced: __, text: ___, textAlone: ____, stages: _____, ...rest } = fault;
+  const { codes: _, enhanced: __, text: ___, textOnly: ____, stages: _____, ...rest } = fault;
   return rest;
 }
 
 const ASKED_WAIT =
   /(?:retry|try again|wait)\D{0,24}?(\d{1,5})\s*(ms|msec|millisecond|s|sec|second|min|minute|h|hour)s?\b/i;
-/** The longest of Microsoft's windows: whoever asks for more is not believed. */
+/** Microsoft's longest window is 24 hours; a longer wait is not plausible. */
 const ASKED_WAIT_MS_MAX = 24 * 3_600_000;
 const UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -154,7 +156,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
   hour: 3_600_000,
 };
 
-/** "Please try again in 5 minutes", "Retry-After: 30 seconds": what a reply's text asks for. */
+/** Reads the wait in a reply's text, such as "Please try again in 5 minutes" or "Retry-After: 30 seconds". */
 function readAskedWait(text: string): number | undefined {
   const [, count, unit = ''] = ASKED_WAIT.exec(text) ?? [];
   const unitMs = UNITS_MS[unit.toLowerCase()];

@@ -1,4 +1,4 @@
-/** Replies that speak of this connection, of Microsoft's servers or of the IP address. */
+/** Replies about this connection, Microsoft's servers or the IP address. */
 import { type ReplyFault, SOURCES } from './classification.ts';
 
 export const CONNECTION_REPLIES: readonly ReplyFault[] = [
@@ -9,7 +9,7 @@ export const CONNECTION_REPLIES: readonly ReplyFault[] = [
     enhanced: /^4\.3\.2$/,
     scope: 'connection',
     action: 'throttle',
-    explanation: 'Exchange takes no more from here for the moment.',
+    explanation: 'Exchange accepts no more mail from here at the moment.',
     source: SOURCES.ndr,
   },
   {
@@ -22,7 +22,7 @@ export const CONNECTION_REPLIES: readonly ReplyFault[] = [
     action: 'retry',
     atOnce: true,
     explanation:
-      'Exchange ended the session because of its age or its silence. The message goes out over a new connection.',
+      'Exchange ended the session because it was too old or idle for too long. The message is sent over a new connection.',
     source: 'Public transcripts',
   },
   {
@@ -33,7 +33,7 @@ export const CONNECTION_REPLIES: readonly ReplyFault[] = [
     text: /temporary server error/i,
     scope: 'connection',
     action: 'retry',
-    explanation: "A passing trouble on Microsoft's side.",
+    explanation: "Microsoft's servers have a temporary problem.",
     source: SOURCES.ndr,
   },
   {
@@ -44,7 +44,7 @@ export const CONNECTION_REPLIES: readonly ReplyFault[] = [
     text: /DNS query failed/i,
     scope: 'connection',
     action: 'retry',
-    explanation: 'Exchange could not look up a name just now.',
+    explanation: 'Exchange could not look up a DNS name at the moment.',
     source: SOURCES.ndr,
   },
   {
@@ -55,21 +55,22 @@ export const CONNECTION_REPLIES: readonly ReplyFault[] = [
     text: /insufficient system (resources|storage)/i,
     scope: 'connection',
     action: 'retry',
-    explanation: "Microsoft's server is short of room just now.",
+    explanation: "Microsoft's server is short of resources at the moment.",
     source: SOURCES.ndr,
   },
   {
     id: 'bad-sequence',
     looks: '503 5.5.1, 5.5.2 Bad sequence of commands; need rcpt',
     codes: [503],
-    // Before it, a server says so that knows no login, such as an MX: the message has no part in that.
+    // At an earlier stage it comes from a server without a login, such as an MX, and has nothing to do with the message.
     stages: ['mail', 'rcpt', 'data', 'end'],
     scope: 'connection',
     action: 'retry',
     atOnce: true,
     attemptsMax: 2,
-    explanation: 'Exchange lost the thread of the dialogue. The message is tried once more over a new connection.',
-    fix: 'If it stays, please report it as a bug of relay365.',
+    explanation:
+      'Exchange saw the SMTP commands in the wrong order. The message is tried once more over a new connection.',
+    fix: 'If it happens again, report it as a bug in relay365.',
     source: SOURCES.rfc5321,
   },
   {
@@ -78,7 +79,7 @@ export const CONNECTION_REPLIES: readonly ReplyFault[] = [
     enhanced: /^5\.7\.508$/,
     scope: 'connection',
     action: 'throttle',
-    explanation: 'Too much mail came from this IP address.',
+    explanation: 'Microsoft received too much mail from this IP address.',
     fix: 'Nothing, if it passes: relay365 has slowed down.',
     source: SOURCES.ndr,
   },
@@ -91,7 +92,7 @@ export const CONNECTION_REPLIES: readonly ReplyFault[] = [
     scope: 'connection',
     action: 'hold',
     explanation: 'Microsoft has banned the IP address that this service sends from.',
-    fix: 'Ask for its removal at https://sender.office.com (after 5.7.511: by a mail to delist@microsoft.com), or send from another address.',
+    fix: 'Request its removal at https://sender.office.com (after 5.7.511: write to delist@microsoft.com), or send from another IP address.',
     source: SOURCES.ndr,
   },
 ];

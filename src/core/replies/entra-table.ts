@@ -1,8 +1,11 @@
-/** Entra's refusals of a token (AADSTS codes, and a platform that gives none) and what each means. All of them hold the mailbox: none is a mail's fault. */
+/**
+ * Why there is no access token: Entra's AADSTS codes, and failures on the way to Entra or to a managed identity. Each
+ * holds the mailbox, because no message is at fault.
+ */
 import { type Fault, SHORT_WAIT, SOURCES } from './classification.ts';
 
 export interface EntraFault extends Fault {
-  /** As they stand in Entra's answer, or as src/entra calls a failure that has none. */
+  /** As in Entra's answer. For a failure without a code, the name that src/entra gives it. */
   readonly codes: readonly string[];
 }
 
@@ -20,22 +23,22 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
     id: 'secret-wrong',
     codes: ['AADSTS7000215'],
     looks: 'AADSTS7000215 Invalid client secret provided',
-    explanation: "The client secret is wrong. Often the secret's id was copied in place of its value.",
-    fix: `${NEW_SECRET}: make a new secret, copy its VALUE, set AZURE_CLIENT_SECRET, and restart or send SIGHUP.`,
+    explanation: "The client secret is wrong. Often the secret's ID was copied instead of its value.",
+    fix: `${NEW_SECRET}: create a new secret, copy its VALUE, set AZURE_CLIENT_SECRET, and restart or send SIGHUP.`,
   }),
   row({
     id: 'secret-expired',
     codes: ['AADSTS7000222'],
     looks: 'AADSTS7000222 The provided client secret keys are expired',
-    explanation: 'The client secret has expired. The mails wait; none is lost.',
-    fix: `${NEW_SECRET}: make a new secret, set AZURE_CLIENT_SECRET to its value, and restart or send SIGHUP.`,
+    explanation: 'The client secret has expired. Messages wait; none are lost.',
+    fix: `${NEW_SECRET}: create a new secret, set AZURE_CLIENT_SECRET to its value, and restart or send SIGHUP.`,
   }),
   row({
     id: 'app-unknown',
     codes: ['AADSTS700016'],
     looks: 'AADSTS700016 Application was not found in the directory',
     explanation:
-      'There is no such app in this tenant: AZURE_CLIENT_ID or AZURE_TENANT_ID is wrong, or the app was removed.',
+      'There is no such app in this tenant: AZURE_CLIENT_ID or AZURE_TENANT_ID is wrong, or the app was deleted.',
     fix: 'Copy "Application (client) ID" and "Directory (tenant) ID" from the overview page of the app registration.',
   }),
   row({
@@ -50,8 +53,8 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
     id: 'certificate-wrong',
     codes: ['AADSTS700027'],
     looks: 'AADSTS700027 The certificate with identifier used to sign the client assertion is not registered',
-    explanation: 'The app does not know the certificate of AZURE_CLIENT_CERTIFICATE_PATH.',
-    fix: `${NEW_SECRET} > Certificates: upload this certificate (its public part).`,
+    explanation: 'The certificate in AZURE_CLIENT_CERTIFICATE_PATH is not registered for the app.',
+    fix: `${NEW_SECRET} > Certificates: upload the public part of this certificate.`,
   }),
   row({
     id: 'assertion-time',
@@ -64,15 +67,16 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
     id: 'federation-unknown',
     codes: ['AADSTS700213', 'AADSTS700212', 'AADSTS700211', 'AADSTS70021'],
     looks: 'AADSTS700213, AADSTS70021 No matching federated identity record found for presented assertion',
-    explanation: 'The app does not trust the federated token: its issuer, subject or audience is not the one it names.',
-    fix: `${NEW_SECRET} > Federated credentials: give issuer and subject as they stand in the token of AZURE_FEDERATED_TOKEN_FILE.`,
+    explanation:
+      'The app does not trust the federated token: its issuer, subject or audience matches no federated credential.',
+    fix: `${NEW_SECRET} > Federated credentials: enter issuer and subject exactly as in the token in AZURE_FEDERATED_TOKEN_FILE.`,
   }),
   row({
     id: 'scope-wrong',
     codes: ['AADSTS70011', 'AADSTS1002012'],
     looks: 'AADSTS70011, AADSTS1002012 The provided value for scope is not valid',
-    explanation: 'Entra does not know the scope that was asked for.',
-    fix: 'Check M365_CLOUD: it sets the scope.',
+    explanation: 'Entra does not know the requested scope.',
+    fix: 'Check M365_CLOUD, which sets the scope.',
   }),
   row({
     id: 'resource-unknown',
@@ -80,14 +84,14 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
     looks: 'AADSTS500011 The resource principal was not found in the tenant',
     scope: 'tenant',
     explanation: 'The tenant has no Exchange Online, or it is in another cloud.',
-    fix: 'Check AZURE_TENANT_ID and M365_CLOUD, and that the tenant has a licence with Exchange Online.',
+    fix: 'Check AZURE_TENANT_ID and M365_CLOUD, and that the tenant has a licence that includes Exchange Online.',
   }),
   row({
     id: 'conditional-access',
     codes: ['AADSTS53003'],
     looks: 'AADSTS53003 Access has been blocked by Conditional Access policies',
     scope: 'tenant',
-    explanation: 'A conditional access policy for workload identities blocks the app.',
+    explanation: 'A Conditional Access policy for workload identities blocks the app.',
     fix: 'Entra admin center > Entra ID > Conditional Access: exclude the app, or allow the IP address of this machine.',
   }),
   row({
@@ -101,16 +105,16 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
     id: 'managed-identity-unavailable',
     codes: ['managed_identity_unavailable'],
     looks: 'no token from the platform for AZURE_MANAGED_IDENTITY',
-    explanation: 'The platform that relay365 runs on gives no token for the managed identity.',
-    fix: 'Give the machine, app or container this identity (its page in the Azure portal > Identity). AZURE_MANAGED_IDENTITY is "system", or the client id of a user-assigned one; elsewhere than on Azure use a certificate.',
+    explanation: 'The platform that relay365 runs on issued no token for the managed identity.',
+    fix: 'Assign the identity to the machine, app or container (its page in the Azure portal > Identity). Set AZURE_MANAGED_IDENTITY to "system", or to the client ID of a user-assigned identity. Outside Azure, use a certificate.',
   }),
   row({
     id: 'entra-impostor',
     codes: ['not_entra'],
-    looks: "a page of HTML in place of Entra's answer",
+    looks: "an HTML page instead of Entra's answer",
     wait: SHORT_WAIT,
-    explanation: "Something else answers in Entra's place: a proxy or a captive portal.",
-    fix: 'Let this machine reach https://login.microsoftonline.com without a proxy that answers in its place.',
+    explanation: 'Something else answered instead of Entra: a proxy or a captive portal.',
+    fix: 'Let this machine reach https://login.microsoftonline.com without a proxy that answers instead of Entra.',
   }),
   row({
     id: 'entra-cut-off',
@@ -118,14 +122,14 @@ export const ENTRA_TABLE: readonly EntraFault[] = [
     looks: 'UND_ERR_SOCKET, ECONNRESET on the way to Entra',
     wait: SHORT_WAIT,
     explanation: 'The connection to Entra ended before it answered.',
-    fix: 'If it does not pass: a firewall or proxy cuts connections to login.microsoftonline.com, port 443; let them through.',
+    fix: 'If it continues, a firewall or proxy cuts connections to login.microsoftonline.com, port 443. Allow them.',
   }),
   row({
     id: 'entra-throttled',
     codes: ['AADSTS90055', 'AADSTS90033', 'AADSTS50196'],
     looks: '429, 503 AADSTS90055, AADSTS90033 throttled; a transient error',
     wait: SHORT_WAIT,
-    explanation: 'Entra is busy or throttles the app. This passes.',
+    explanation: 'Entra is busy or throttles the app. This is temporary.',
     fix: 'Nothing.',
   }),
 ];

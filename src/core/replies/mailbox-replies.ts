@@ -1,9 +1,9 @@
-/** Replies that speak of the mailbox, its credential or its tenant: they never cost a message. */
+/** Replies about the mailbox, its credential or its tenant. No message fails because of them. */
 import { DAY_WAIT, type ReplyFault, SHORT_WAIT, SOURCES } from './classification.ts';
 import type { Stage } from './outcome.ts';
 
 const ENABLE_FOR_MAILBOX = 'Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false';
-/** At RCPT TO the same words would speak of the recipient's mailbox, and one address must not hold all the mail. */
+/** At RCPT TO the same words are about the recipient's mailbox, and one recipient must not hold all messages. */
 const OF_THE_SENDER: readonly Stage[] = ['auth', 'mail', 'data', 'end'];
 const RESTRICTED_ENTITIES = 'https://security.microsoft.com/restrictedentities';
 
@@ -13,14 +13,14 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     looks: '432 4.3.2 Concurrent connections limit exceeded',
     codes: [421, 432],
     text: /concurrent connections?\b.*\blimit/i,
-    textAlone: true,
+    textOnly: true,
     scope: 'mailbox',
     action: 'throttle',
     tooManyConnections: true,
     explanation:
-      'Exchange lets one mailbox have 3 connections at a time, and more were open. relay365 keeps to M365_CONNECTIONS ' +
-      'over all its workers, so another program sends as this mailbox too.',
-    fix: 'Find the other program and give it a mailbox of its own, or lower M365_CONNECTIONS.',
+      'Exchange allows a mailbox 3 connections at a time, and more were open. relay365 opens at most M365_CONNECTIONS ' +
+      'across all its workers, so another program sends as this mailbox too.',
+    fix: 'Find the other program and give it its own mailbox, or lower M365_CONNECTIONS.',
     source: SOURCES.improvements,
   },
   {
@@ -31,8 +31,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     scope: 'mailbox',
     action: 'throttle',
     tooManyConnections: true,
-    explanation: 'The mailbox submitted over more connections at a time than Exchange allows.',
-    fix: 'Lower M365_CONNECTIONS, or find who else sends as this mailbox.',
+    explanation: 'The mailbox sent over more connections at a time than Exchange allows.',
+    fix: 'Lower M365_CONNECTIONS, or find the other program that sends as this mailbox.',
     source: SOURCES.devices,
   },
   {
@@ -40,11 +40,11 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     looks: '421 4.4.2 Message submission rate for this client has exceeded the configured limit',
     codes: [421],
     text: /submission rate\b.*\bexceeded/i,
-    textAlone: true,
+    textOnly: true,
     scope: 'mailbox',
     action: 'throttle',
-    explanation: 'The mailbox submitted more messages in a minute than the server lets it.',
-    fix: 'Nothing, if it passes: relay365 has slowed down. If it stays: lower M365_MESSAGES_PER_MINUTE, or find who else sends as this mailbox.',
+    explanation: 'The mailbox sent more messages in a minute than Exchange allows.',
+    fix: 'Nothing, if it passes: relay365 has slowed down. If it continues, lower M365_MESSAGES_PER_MINUTE, or find the other program that sends as this mailbox.',
     source: SOURCES.improvements,
   },
   {
@@ -56,7 +56,7 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     action: 'throttle',
     heldAfter: 3,
     explanation: 'Exchange could not open the mailbox: the app has no access to it, or the mailbox is being moved.',
-    fix: 'If it does not pass: Add-MailboxPermission -Identity <mailbox> -User <service principal> -AccessRights FullAccess',
+    fix: 'If it continues: Add-MailboxPermission -Identity <mailbox> -User <service principal> -AccessRights FullAccess',
     source: SOURCES.oauth,
   },
   {
@@ -67,8 +67,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     text: /\bTLS (negotiation|1\.[01]\b)/i,
     scope: 'mailbox',
     action: 'hold',
-    explanation: 'Exchange refused the TLS version of this connection. relay365 speaks TLS 1.2 and 1.3.',
-    fix: 'A proxy or firewall between here and Exchange opens TLS with an old version: except smtp.office365.com from it.',
+    explanation: 'Exchange refused the TLS version of this connection. relay365 uses TLS 1.2 and 1.3.',
+    fix: 'A proxy or firewall on the way to Exchange decrypts TLS and uses an old version. Exclude smtp.office365.com from it.',
     source: SOURCES.submission,
   },
   {
@@ -80,8 +80,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     scope: 'mailbox',
     action: 'throttle',
     explanation:
-      'Exchange throttles this mailbox or this IP address: it sends too much, or what it sends looks suspicious.',
-    fix: 'Nothing, if it passes: relay365 has slowed down. If it stays: look at the reputation of address and IP.',
+      'Exchange throttles this mailbox or this IP address because it sends too much, or because its mail looks suspicious.',
+    fix: 'Nothing, if it passes: relay365 has slowed down. If it continues, check the reputation of the sender address and of the IP address.',
     source: SOURCES.ndr,
   },
   {
@@ -92,7 +92,7 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     scope: 'mailbox',
     action: 'hold',
     wait: SHORT_WAIT,
-    explanation: 'Exchange could not check the login just now. This passes.',
+    explanation: 'Exchange could not check the login at the moment. This is temporary.',
     source: SOURCES.submission,
   },
   {
@@ -102,8 +102,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     text: /unrecognized authentication type/i,
     scope: 'mailbox',
     action: 'hold',
-    explanation: 'The server does not take this way to log in: OAuth (XOAUTH2) or LOGIN is not allowed here.',
-    fix: 'Check SMTP_HOST: it must be smtp.office365.com (or its like in your cloud), not the MX of the domain.',
+    explanation: 'The server does not allow this way to log in: XOAUTH2 for OAuth, or LOGIN for a password.',
+    fix: 'Check SMTP_HOST: it must be smtp.office365.com (or the host of your national cloud), not the MX of the domain.',
     source: SOURCES.submission,
   },
   {
@@ -114,8 +114,9 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     text: /must issue a STARTTLS/i,
     scope: 'mailbox',
     action: 'hold',
-    explanation: 'The server wants TLS before the login, and did not see it: something on the way strips STARTTLS.',
-    fix: 'Take the mail inspection of firewall or antivirus off the connection to smtp.office365.com:587.',
+    explanation:
+      'The server requires TLS before the login, but TLS was not started: something on the way removes STARTTLS.',
+    fix: 'Turn off mail inspection by a firewall or antivirus for smtp.office365.com:587.',
     source: SOURCES.submission,
   },
   {
@@ -125,8 +126,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     text: /client (was )?not authenticated/i,
     scope: 'mailbox',
     action: 'hold',
-    explanation: 'The server took no login, and so takes no mail.',
-    fix: 'Check SMTP_HOST: it must be smtp.office365.com, not the MX of the domain; and that a credential is configured.',
+    explanation: 'The server accepts no mail without a login, and there was none.',
+    fix: 'Check SMTP_HOST: it must be smtp.office365.com, not the MX of the domain. Check that a credential is configured.',
     source: SOURCES.submission,
   },
   {
@@ -135,8 +136,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     text: /SmtpClientAuthentication is disabled for the Tenant/i,
     scope: 'tenant',
     action: 'hold',
-    explanation: 'SMTP AUTH is switched off for the whole tenant, and this mailbox has no exception.',
-    fix: `${ENABLE_FOR_MAILBOX} (this mailbox alone), or Set-TransportConfig -SmtpClientAuthenticationDisabled $false (all)`,
+    explanation: 'SMTP AUTH is turned off for the whole tenant, and this mailbox has no exception.',
+    fix: `${ENABLE_FOR_MAILBOX} (only this mailbox), or Set-TransportConfig -SmtpClientAuthenticationDisabled $false (all mailboxes)`,
     source: SOURCES.submission,
   },
   {
@@ -145,7 +146,7 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     text: /SmtpClientAuthentication is disabled for the Mailbox/i,
     scope: 'mailbox',
     action: 'hold',
-    explanation: 'SMTP AUTH is switched off for this mailbox.',
+    explanation: 'SMTP AUTH is turned off for this mailbox.',
     fix: ENABLE_FOR_MAILBOX,
     source: SOURCES.submission,
   },
@@ -156,7 +157,7 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     scope: 'mailbox',
     action: 'hold',
     explanation: 'The tenant does not allow logins with a password.',
-    fix: 'Use OAuth: set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential in place of SMTP_PASSWORD (docs/connect-your-tenant.md).',
+    fix: 'Use OAuth: set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential instead of SMTP_PASSWORD (docs/connect-your-tenant.md).',
     source: SOURCES.submission,
   },
   {
@@ -165,8 +166,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     text: /user credentials were incorrect/i,
     scope: 'mailbox',
     action: 'hold',
-    explanation: 'User name or password is wrong, or the account asks for a second factor.',
-    fix: 'Check SMTP_USER and SMTP_PASSWORD; with multi-factor authentication an app password is needed. Better: use OAuth.',
+    explanation: 'The user name or password is wrong, or the account requires a second factor.',
+    fix: 'Check SMTP_USER and SMTP_PASSWORD. Multi-factor authentication requires an app password. Better: use OAuth.',
     source: SOURCES.submission,
   },
   {
@@ -176,8 +177,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     text: /security defaults policy|did not meet the criteria to be authenticated/i,
     scope: 'tenant',
     action: 'hold',
-    explanation: 'Security defaults or a conditional access policy of the tenant refuse this login.',
-    fix: 'Use OAuth; or exclude the account in Entra admin center > Entra ID > Conditional Access (security defaults have no exceptions).',
+    explanation: 'Security defaults or a Conditional Access policy of the tenant block this login.',
+    fix: 'Use OAuth, or exclude the account in Entra admin center > Entra ID > Conditional Access. Security defaults have no exceptions.',
     source: SOURCES.submission,
   },
   {
@@ -187,8 +188,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     text: /basic authentication is not supported/i,
     scope: 'mailbox',
     action: 'hold',
-    explanation: 'Exchange Online no longer takes logins with a password.',
-    fix: 'Use OAuth: set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential in place of SMTP_PASSWORD (docs/connect-your-tenant.md).',
+    explanation: 'Exchange Online no longer accepts logins with a password.',
+    fix: 'Use OAuth: set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential instead of SMTP_PASSWORD (docs/connect-your-tenant.md).',
     source: SOURCES.submission,
   },
   {
@@ -199,13 +200,13 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     scope: 'mailbox',
     action: 'hold',
     explanation:
-      'Exchange refused the login, and does not say why. The usual causes, in this order: the service principal was made ' +
-      "with the object id of the app registration instead of the enterprise application's; SMTP.SendAsApp has no admin " +
-      'consent; the app has no permission on the mailbox; the token is for another audience; the mailbox does not exist or has no licence. (With SMTP_PASSWORD: it is wrong.)',
+      'Exchange refused the login and does not say why. The usual causes, in this order: the service principal was created ' +
+      "with the object ID of the app registration instead of the enterprise application's; SMTP.SendAsApp has no admin " +
+      'consent; the app has no permission on the mailbox; the token is for another audience; the mailbox does not exist or has no licence. With SMTP_PASSWORD: the password is wrong.',
     fix:
       'New-ServicePrincipal -AppId <client id> -ObjectId <object id of the ENTERPRISE application>; ' +
       'Add-MailboxPermission -Identity <mailbox> -User <service principal> -AccessRights FullAccess. ' +
-      'Then: npm run doctor. Changes take minutes to hours to act.',
+      'Then: npm run doctor. Changes take minutes to hours to take effect.',
     source: SOURCES.oauth,
   },
   {
@@ -213,12 +214,12 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     looks: '550 Mailbox cannot be accessed (at AUTH)',
     codes: [550],
     text: /mailbox cannot be accessed/i,
-    textAlone: true,
+    textOnly: true,
     stages: OF_THE_SENDER,
     scope: 'mailbox',
     action: 'hold',
-    explanation: 'There is no mailbox behind this account, or it has no licence.',
-    fix: 'Give the account a licence with Exchange Online, or configure the address of a mailbox in M365_MAILBOX.',
+    explanation: 'This account has no mailbox, or the mailbox has no licence.',
+    fix: 'Assign the account a licence with Exchange Online, or set M365_MAILBOX to the address of a mailbox.',
     source: SOURCES.submission,
   },
   {
@@ -229,7 +230,7 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     scope: 'mailbox',
     action: 'hold',
     explanation: 'Microsoft has restricted the mailbox because it looked like a source of spam.',
-    fix: `Check whether the account was taken over, then remove it from Restricted entities: ${RESTRICTED_ENTITIES}`,
+    fix: `Check whether the account was compromised, then remove it from Restricted entities: ${RESTRICTED_ENTITIES}`,
     source: SOURCES.ndr,
   },
   {
@@ -241,7 +242,7 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     scope: 'mailbox',
     action: 'hold',
     explanation: 'Microsoft has banned this sender for spam.',
-    fix: `Stop sending, check whether the account was taken over, then remove it from Restricted entities: ${RESTRICTED_ENTITIES}`,
+    fix: `Stop sending, check whether the account was compromised, then remove it from Restricted entities: ${RESTRICTED_ENTITIES}`,
     source: SOURCES.ndr,
   },
   {
@@ -253,7 +254,7 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     scope: 'tenant',
     action: 'hold',
     explanation:
-      'Microsoft takes no mail from the tenant now: too much suspicious mail, a new or trial tenant, or unregistered domains.',
+      'Microsoft accepts no mail from the tenant at the moment: too much suspicious mail, a new or trial tenant, or unregistered domains.',
     fix: 'Register all sending domains in the Microsoft 365 admin center, and ask Microsoft support to lift the block.',
     source: SOURCES.ndr,
   },
@@ -265,8 +266,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     scope: 'tenant',
     action: 'throttle',
     wait: DAY_WAIT,
-    explanation: 'The tenant has sent to all the external recipients that its licences allow in 24 hours (TERRL).',
-    fix: 'Wait, or send bulk mail through Azure Communication Services, which does not count.',
+    explanation: 'The tenant has reached the limit of external recipients in 24 hours that its licences allow (TERRL).',
+    fix: 'Wait, or send bulk mail through Azure Communication Services, which does not count towards the limit.',
     source: SOURCES.limits,
   },
   {
@@ -278,8 +279,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     scope: 'mailbox',
     action: 'throttle',
     wait: DAY_WAIT,
-    explanation: 'The mailbox has sent to all the recipients that it may have in 24 hours (10,000). Its messages wait.',
-    fix: 'Spread the mail over more mailboxes (a pool), or send bulk mail through High Volume Email.',
+    explanation: 'The mailbox has reached the limit of 10,000 recipients in 24 hours. Its messages wait.',
+    fix: 'Spread the messages over more mailboxes (a pool), or send bulk mail through High Volume Email.',
     source: SOURCES.limits,
   },
   {
@@ -291,8 +292,8 @@ export const MAILBOX_REPLIES: readonly ReplyFault[] = [
     stages: OF_THE_SENDER,
     scope: 'mailbox',
     action: 'hold',
-    explanation: 'The sending mailbox is full: every mail sent by SMTP is kept in its Sent Items.',
-    fix: 'Empty Sent Items, and set a retention policy on it (Microsoft Purview portal > Data lifecycle management).',
+    explanation: 'The sending mailbox is full: Exchange keeps every message sent by SMTP in its Sent Items.',
+    fix: 'Empty Sent Items, and set a retention policy for it (Microsoft Purview portal > Data lifecycle management).',
     source: SOURCES.limits,
   },
 ];

@@ -1,4 +1,4 @@
-/** Replies that speak of this message or of one recipient: only these cost a message. */
+/** Replies about this message or one recipient. Only these can fail a message. */
 import { type ReplyFault, SOURCES } from './classification.ts';
 
 export const MESSAGE_REPLIES: readonly ReplyFault[] = [
@@ -20,7 +20,7 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     stages: ['rcpt'],
     scope: 'recipient',
     action: 'retry',
-    explanation: "The recipient's mailbox is full. That passes when it is tidied up.",
+    explanation: "The recipient's mailbox is full. This passes when the recipient deletes messages.",
     source: SOURCES.ndr,
   },
   {
@@ -31,8 +31,8 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     scope: 'message',
     action: 'retry',
     attemptsMax: 3,
-    explanation: 'Exchange found fault with the dialogue about this message.',
-    fix: 'Please report it as a bug of relay365.',
+    explanation: 'Exchange reported a violation of the SMTP protocol for this message.',
+    fix: 'Report it as a bug in relay365.',
     source: SOURCES.ndr,
   },
   {
@@ -45,7 +45,7 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     action: 'retry',
     atOnce: true,
     explanation:
-      'Exchange takes no more recipients in one go. The rest follows in a mail of their own with the same Message-ID.',
+      'Exchange accepts no more recipients at a time. The other recipients get the message separately, with the same Message-ID.',
     fix: 'Send to fewer recipients at a time, or raise the limit: Set-Mailbox <mailbox> -RecipientLimits 1000',
     source: SOURCES.limits,
   },
@@ -57,7 +57,7 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     text: /too many recipients/i,
     scope: 'message',
     action: 'fail',
-    explanation: 'The message has more recipients than the mailbox may have in one message.',
+    explanation: 'The message has more recipients than the mailbox is allowed in one message.',
     fix: 'Send to fewer recipients at a time, or raise the limit: Set-Mailbox <mailbox> -RecipientLimits 1000',
     source: SOURCES.limits,
   },
@@ -68,8 +68,8 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     enhanced: /^5\.6\.7$/,
     scope: 'message',
     action: 'fail',
-    explanation: 'An address holds letters beyond ASCII before its @, and the server takes no such addresses.',
-    fix: 'Use an address of ASCII letters. Exchange Online takes both: check that SMTP_HOST leads there.',
+    explanation: 'An address has non-ASCII characters before its @, and the server does not accept such addresses.',
+    fix: 'Use an ASCII address. Exchange Online accepts both kinds: check that SMTP_HOST is its host.',
     source: 'RFC 6531 3.2',
   },
   {
@@ -80,8 +80,8 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     text: /invalid (recipient )?address/i,
     scope: 'recipient',
     action: 'fail',
-    explanation: 'The address is not well-formed in the eyes of Exchange.',
-    fix: 'Mend the address.',
+    explanation: 'Exchange considers the address invalid.',
+    fix: 'Correct the address.',
     source: SOURCES.ndr,
   },
   {
@@ -92,8 +92,8 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     text: /recipient not found|RESOLVER\.ADR\.RecipNotFound/i,
     scope: 'recipient',
     action: 'fail',
-    explanation: "There is no such recipient in the recipient's domain.",
-    fix: 'Mend the address.',
+    explanation: 'The domain has no such recipient.',
+    fix: 'Correct the address.',
     source: SOURCES.ndr,
   },
   {
@@ -105,7 +105,7 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     scope: 'recipient',
     action: 'fail',
     explanation: "The recipient's domain does not know this address.",
-    fix: 'Mend the address.',
+    fix: 'Correct the address.',
     source: SOURCES.ndr,
   },
   {
@@ -115,8 +115,8 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     enhanced: /^5\.4\.(6|14)$/,
     scope: 'message',
     action: 'fail',
-    explanation: 'The message has passed too many servers: somebody sends it back to where it came from.',
-    fix: 'Look at its Received lines: a forwarding rule, a connector or a smart host sends it back to relay365.',
+    explanation: 'The message has passed too many servers: one of them sends it back.',
+    fix: 'Check its Received headers: a forwarding rule, a connector or a smart host sends it back to relay365.',
     source: SOURCES.ndr,
   },
   {
@@ -128,7 +128,7 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     scope: 'message',
     action: 'fail',
     explanation: 'The server does not relay mail for this client to this recipient.',
-    fix: 'Check SMTP_HOST: relaying needs a connector that matches; client submission (smtp.office365.com) does not.',
+    fix: 'Check SMTP_HOST: relaying requires a matching connector; client submission (smtp.office365.com) does not.',
     source: SOURCES.ndr,
   },
   {
@@ -139,8 +139,8 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     enhanced: /^5\.7\.(1|12|13|124|13[3-6]|703)$/,
     scope: 'message',
     action: 'fail',
-    explanation: 'The recipient takes no mail from this sender, or a mail flow rule has rejected the message.',
-    fix: 'Ask the administrator of the recipient to allow the sender; for a rule of your own: Exchange admin center > Mail flow > Rules.',
+    explanation: 'The recipient accepts no mail from this sender, or a mail flow rule rejected the message.',
+    fix: 'Ask the administrator of the recipient to allow the sender. For a rule of your own: Exchange admin center > Mail flow > Rules.',
     source: SOURCES.ndr,
   },
   {
@@ -151,7 +151,7 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     text: /SendAsDenied|not allowed to send as|permissions? to send as/i,
     scope: 'message',
     action: 'fail',
-    explanation: 'The mailbox may not send with this From address.',
+    explanation: 'The mailbox is not allowed to send with this From address.',
     fix: 'Add-RecipientPermission <From address> -Trustee <mailbox or service principal> -AccessRights SendAs; or send as the mailbox itself.',
     source: SOURCES.ndr,
   },
@@ -163,8 +163,8 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     text: /bare ?line ?feeds/i,
     scope: 'message',
     action: 'fail',
-    explanation: 'The message holds a line feed without a carriage return.',
-    fix: 'Please report it as a bug: relay365 must never send one.',
+    explanation: 'The message contains a line feed without a carriage return.',
+    fix: 'Report it as a bug: relay365 must never send one.',
     source: SOURCES.ndr,
   },
   {
@@ -175,8 +175,8 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     text: /not pass DMARC/i,
     scope: 'message',
     action: 'fail',
-    explanation: "The receiver refused the message because of the sender domain's SPF, DKIM or DMARC.",
-    fix: "Check the DNS records of the sender's domain: SPF must include spf.protection.outlook.com, and DKIM be switched on in Defender.",
+    explanation: "The recipient's server refused the message because of SPF, DKIM or DMARC of the sender's domain.",
+    fix: "Check the DNS records of the sender's domain: SPF must include spf.protection.outlook.com, and DKIM must be turned on in Defender.",
     source: SOURCES.ndr,
   },
   {
@@ -187,7 +187,7 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     text: /message size exceeds|message too large|SendSizeLimit/i,
     scope: 'message',
     action: 'fail',
-    explanation: 'The message is larger than the mailbox may send.',
+    explanation: 'The message is larger than the mailbox is allowed to send.',
     fix: 'Send a smaller message, or raise the limit (up to 150 MB): Set-Mailbox <mailbox> -MaxSendSize 150MB',
     source: SOURCES.limits,
   },
@@ -199,7 +199,7 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     scope: 'message',
     action: 'fail',
     explanation: "Exchange could not read the message's headers or content.",
-    fix: 'Look at the addresses and at the extra headers of the message.',
+    fix: 'Check the addresses and the extra headers of the message.',
     source: SOURCES.ndr,
   },
   {
@@ -210,7 +210,7 @@ export const MESSAGE_REPLIES: readonly ReplyFault[] = [
     text: /STOREDRV\.Submission/i,
     scope: 'message',
     action: 'fail',
-    explanation: 'Exchange could not submit the message; the name of the exception in its reply says why.',
+    explanation: 'Exchange could not submit the message. The name of the exception in its reply says why.',
     source: SOURCES.ndr,
   },
 ];

@@ -1,7 +1,7 @@
 /** `/mailboxes`: the status of each, the reason and the fix; and to pause, resume or verify it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { type Diagnosis, STEP_TITLES } from '../../core/admin/checkup.ts';
+import { type Diagnosis, STEP_TITLES } from '../../core/admin/diagnosis.ts';
 import type { MailboxAdmin, MailboxReport, PoolReport } from '../../core/admin/mailbox-admin.ts';
 import type { Blocked } from '../../core/mailbox/status.ts';
 import { sendProblem } from '../problems.ts';

@@ -1,4 +1,4 @@
-/** `/messages`: what became of messages; to cancel them or try them again. */
+/** `/messages`: the status of messages; cancel and retry. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { FieldError } from '../../core/message/field-errors.ts';
@@ -51,7 +51,7 @@ export function messageRoutes(instance: FastifyInstance, { messages }: MessageDe
   });
 }
 
-/** The query as it is documented, but for the numbers in it, which come as strings. */
+/** The query as it is documented, except that numbers arrive as strings. */
 const compileQuery: FastifySchemaCompiler<TSchema> = (route) =>
   compileShape(route.schema === ListQuery ? { ...route, schema: ListShape } : route);
 

@@ -21,7 +21,7 @@ export interface SendDependencies {
   readonly messageBytesMax: number;
 }
 
-/** Base64 in JSON is no larger than in a composed message; text may be larger where JSON escapes it. */
+/** Base64 in JSON is at most as large as in a composed message; text may be larger where JSON escapes it. */
 const BODY_PER_MESSAGE_BYTE = 1.5;
 const BODY_BYTES_EXTRA = 1024 ** 2;
 

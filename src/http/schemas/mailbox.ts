@@ -1,6 +1,6 @@
 /** A mailbox as `GET /mailboxes` shows it. */
 import { type Static, Type } from 'typebox';
-import { STEP_TITLES } from '../../core/admin/checkup.ts';
+import { STEP_TITLES } from '../../core/admin/diagnosis.ts';
 import { Reply, Timestamp } from './message.ts';
 
 const Use = Type.Object(

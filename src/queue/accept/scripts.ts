@@ -23,7 +23,7 @@ export type AcceptedMessage = Readonly<{
   latestMs: number;
 }>;
 
-/** What became of one message of an accept. */
+/** The result for one message of an accept. */
 export type AcceptAnswer =
   | readonly ['written', high: number, normal: number, low: number, underWay: number]
   | readonly ['late']

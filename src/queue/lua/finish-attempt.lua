@@ -4,7 +4,7 @@
 -- Adds an attempt to the record, and its consequences when the attempt is the one that the record has open. A worker
 -- that lost its job to another (frozen, cut off) still has its attempt recorded, and its success counts.
 -- A full Redis refuses a script's first write if that takes memory, and lets all later ones through. So the first write
--- here frees memory: what became of a message must be recorded, or the message would be sent again.
+-- here frees memory: the result of an attempt must be recorded, or the message would be sent again.
 -- message: prefix, record (key), body (key), id
 -- result: token, attempt (JSON), recipients (JSON), status, nextAttemptAtMs ('' = none), finishedAtMs ('' = not
 -- finished), retentionMs

@@ -107,7 +107,7 @@ function decodeMessage(json: string): Message {
   if (![[raw['from']], raw['to'], raw['cc'], raw['bcc']].every(isAddressList))
     throw new CorruptRecordError('The record has no sender or recipients.');
   if (!Array.isArray(envelopeTo) || !envelopeTo.every(isText))
-    throw new CorruptRecordError('The envelope is no list of addresses.');
+    throw new CorruptRecordError('The envelope is not a list of addresses.');
   return {
     ...(raw as unknown as Message),
     acceptedAt: date(acceptedAt),
@@ -146,7 +146,7 @@ function decodeState(fields: RecordFields): MessageState {
 
 function decodeRecipients(json: string): RecipientState[] {
   const recipients: unknown = parseObject(json, 'list of recipients');
-  if (!Array.isArray(recipients)) throw new CorruptRecordError('The list of recipients is no list.');
+  if (!Array.isArray(recipients)) throw new CorruptRecordError('The list of recipients is not a list.');
   if (!recipients.every((one) => isText(one?.address) && RECIPIENT_STATUSES.includes(one.status)))
     throw new CorruptRecordError('The list of recipients has one without address or status.');
   return recipients as RecipientState[];
@@ -160,7 +160,8 @@ function decodeStatus(status: string | undefined): MessageStatus {
 
 function decodeAttempts(fields: RecordFields): Attempt[] {
   // Redis could not count on, and the outcome of a sent message would be lost.
-  if (!/^\d{0,9}$/.test(fields['attempts'] ?? '')) throw new CorruptRecordError('The number of attempts is none.');
+  if (!/^\d{0,9}$/.test(fields['attempts'] ?? ''))
+    throw new CorruptRecordError('The number of attempts is not a number.');
   const attempts: Attempt[] = [];
   for (let n = 1; fields[`attempt:${n}`] !== undefined; n += 1) {
     const raw = parseObject(fields[`attempt:${n}`] ?? '', 'attempt');
@@ -183,6 +184,6 @@ function parseObject(json: string, what: string): Record<string, unknown> {
 
 function date(value: unknown): Date {
   const parsed = new Date(value as string | number);
-  if (Number.isNaN(parsed.getTime())) throw new CorruptRecordError(`${JSON.stringify(value)} is no date.`);
+  if (Number.isNaN(parsed.getTime())) throw new CorruptRecordError(`${JSON.stringify(value)} is not a date.`);
   return parsed;
 }

@@ -3,7 +3,7 @@
 
 -- Claims a message for an attempt when its mailbox admits it. A message that is over, or whose status is corrupt, stays as
 -- it is. The fields as they were come back, so that the caller sees what a worker that died left open. A record or a body
--- of another type gives its error in its place: the message is admitted all the same.
+-- of another type gives its error in its place: the message is admitted anyway.
 --
 -- KEYS
 --   record
@@ -25,9 +25,9 @@
 --   perWindow        messages, 0 = no limit
 --   perDay           recipients, 0 = no limit
 --   windowMs
---   underWayMsMax    how long the message may be under way
+--   underWayMsMax    how long the message may be in progress
 -- Returns {{'admitted', 0} or {reason, wait in ms}}, and for an admitted message after it the record's fields as they
--- were, flat (empty when there is no record), and the body (null when there is none, its length when it is too large
+-- were, flat (empty when there is no record), and the body (null when it is missing, its length when it is too large
 -- to come along).
 
 -- A script copies what it returns, and other clients wait meanwhile: a larger body is asked for by itself.

@@ -25,7 +25,7 @@
 --   windowMs
 --   works              1 when the result shows that Exchange works with this mailbox
 --   connections        of the mailbox, 0 = no limit
---   underWayMsMax      how long a message may be under way, as it was admitted
+--   underWayMsMax      how long a message may be in progress, as it was admitted
 -- Returns 1 when this opened the mailbox again.
 finishAttempt({prefix = prefix, record = record, body = body, id = id},
   {token = token, attempt = attempt, recipients = recipients, status = status, nextAttemptAtMs = nextAttemptAtMs,

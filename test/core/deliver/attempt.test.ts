@@ -3,7 +3,9 @@ import { createAttempt, type LoadedContent } from '../../../src/core/deliver/att
 import { type AttemptPolicy, transitionAfterAttempt } from '../../../src/core/deliver/after-attempt.ts';
 import { pendingRecipients } from '../../../src/core/deliver/transition.ts';
 import type { Attempt, AttemptOutcome, MessageState, RecipientState } from '../../../src/core/message/message.ts';
-import { type DeliveryRequest, type Outcome, parseReply, type Stage } from '../../../src/core/replies/outcome.ts';
+import type { DeliveryRequest } from '../../../src/core/deliver/deliver.ts';
+import type { Outcome, Stage } from '../../../src/core/replies/outcome.ts';
+import { parseReply } from '../../../src/core/replies/reply.ts';
 import {
   expireWithoutAttempt,
   interruptedAttempt,
@@ -298,7 +300,7 @@ describe('a message whose time is over', () => {
 describe('an outcome that nobody knows', () => {
   test('leads to the same bytes once more', () => {
     expect(completed(UNKNOWN).attempt.explanation).toMatch(
-      /Exchange may have taken it.*ECONNRESET\. .*same Message-ID/s,
+      /Exchange may have accepted it.*ECONNRESET\. .*same Message-ID/s,
     );
   });
 
@@ -377,7 +379,7 @@ describe('an attempt', () => {
     expect(transition).toMatchObject({ status: 'sent', attempt: { at: START, durationMs: 2_000, outcome: 'sent' } });
   });
 
-  test('at a message that can not be composed does not bother Exchange', async () => {
+  test('at a message that cannot be composed does not connect to Exchange', async () => {
     const run = createAttempt({
       compose: async () => Promise.reject(new Error('Bad address.')),
       deliver: async () => expect.unreachable('It is handed over.'),
@@ -387,7 +389,7 @@ describe('an attempt', () => {
     const { signal } = new AbortController();
     const request = { message: MESSAGE, state: STATE, content: CONTENT, markFinalDot: async () => undefined, signal };
     const { status, attempt } = await run(request);
-    expect([status, attempt.explanation]).toEqual(['failed', "The message can't be composed: Bad address."]);
+    expect([status, attempt.explanation]).toEqual(['failed', 'The message cannot be composed: Bad address.']);
   });
 
   test('addresses those that Exchange has neither taken nor refused', () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { classifyReply } from '../../../src/core/replies/classify.ts';
 import { DAY_WAIT, HOLD_WAIT, SHORT_WAIT, THROTTLE_WAIT, SOURCES } from '../../../src/core/replies/classification.ts';
-import { parseReply } from '../../../src/core/replies/outcome.ts';
+import { parseReply } from '../../../src/core/replies/reply.ts';
 import { backoffOf } from '../../../src/core/mailbox/backoff.ts';
 import { dayLimitReached } from '../../../src/core/mailbox/status.ts';
 

@@ -3,7 +3,8 @@ import { ENTRA_TABLE } from '../../../src/core/replies/entra-table.ts';
 import { classify, classifyReply } from '../../../src/core/replies/classify.ts';
 import { DAY_WAIT, HOLD_WAIT, SHORT_WAIT } from '../../../src/core/replies/classification.ts';
 import { NETWORK_TABLE } from '../../../src/core/replies/network-table.ts';
-import { type Outcome, parseReply, type Stage } from '../../../src/core/replies/outcome.ts';
+import type { Outcome, Stage } from '../../../src/core/replies/outcome.ts';
+import { parseReply } from '../../../src/core/replies/reply.ts';
 import { REPLY_TABLE } from '../../../src/core/replies/reply-table.ts';
 import { CONNECTION_SAID } from './real-replies/connection.ts';
 import { ENTRA_SAID, NETWORK_SAID } from './real-replies/entra.ts';
@@ -29,7 +30,7 @@ const meant = ({ rule, scope, action, explanation, fix }: Meaning) => ({
   ...(fix && { fix: expect.stringMatching(fix) }),
 });
 
-describe('a reply of Exchange is known, with whose fault it is, what follows and what to do', () => {
+describe('a known reply of Exchange is classified, explained and has a fix', () => {
   test.each(SAID)('%s, at %s: %s', (_rule, stage, text, row) => {
     const classification = classifyReply(reply(text), stage);
     expect(classification).toMatchObject(meant(row));
@@ -37,7 +38,7 @@ describe('a reply of Exchange is known, with whose fault it is, what follows and
     expect(classify({ kind: 'refused', stage, reply: reply(text), refused: [] })).toEqual(classification);
   });
 
-  test('at whatever mailboxWorker it comes, and with the text in any case', () => {
+  test('at any stage, and with the text in any case', () => {
     for (const [rule, , text] of SAID) {
       const { stages } = REPLY_TABLE.find(({ id }) => id === rule) ?? {};
       const { text: words, ...rest } = reply(text);
@@ -49,12 +50,12 @@ describe('a reply of Exchange is known, with whose fault it is, what follows and
   });
 });
 
-describe('a reply is known in other words as well', () => {
+describe('a reply is also known in other words', () => {
   test.each(VARIANTS)('%s, at %s: %s', (rule, stage, text) => {
     expect(classifyReply(reply(text), stage).id).toBe(rule);
   });
 
-  test('and with its words over several lines', () => {
+  test('and with its words on several lines', () => {
     for (const [rule, stage, text] of SAID) {
       const [code = '', enhanced = '', ...words] = text.split(' ');
       const lines = words.map((word, n) => `${code}${n === words.length - 1 ? ' ' : '-'}${enhanced} ${word}`);
@@ -62,7 +63,7 @@ describe('a reply is known in other words as well', () => {
     }
   });
 
-  test('and a server that knows no login costs no message', () => {
+  test('and a server without a login fails no message', () => {
     for (const stage of ['auth', 'greeting'] as const) {
       const classification = classifyReply(reply('503 5.5.1 Error: authentication not enabled'), stage);
       expect(classification).toMatchObject({ scope: 'mailbox', action: 'hold' });
@@ -77,22 +78,22 @@ describe('a reply is known in other words as well', () => {
   });
 });
 
-describe('no row of a table is without its test', () => {
+describe('every row of a table has a test', () => {
   test.each([
     ['replies of Exchange', REPLY_TABLE, ALL_SAID],
     ['refusals by Entra', ENTRA_TABLE, ENTRA_SAID],
-    ['troubles of the network', NETWORK_TABLE, NETWORK_SAID],
+    ['network failures', NETWORK_TABLE, NETWORK_SAID],
   ])('%s', (_title, table, said) => {
     expect(said.map(({ rule }) => rule)).toEqual(table.map(({ id }) => id));
   });
 
-  test('and no code that Entra may answer with', () => {
+  test('and every code of a row of Entra', () => {
     for (const { id, codes } of ENTRA_TABLE) {
       expect(ENTRA_SAID.find(({ rule }) => rule === id)?.codes).toEqual(codes);
     }
   });
 
-  test('and each row has a name of its own', () => {
+  test('and each row has its own name', () => {
     const ids = [...REPLY_TABLE, ...ENTRA_TABLE, ...NETWORK_TABLE].map(({ id }) => id);
     expect(ids).toEqual([...new Set(ids)]);
   });
@@ -109,13 +110,13 @@ describe('a refusal of a token is known', () => {
     ['AADSTS4242', false],
     [undefined, true],
     ['ECODE', true],
-  ])('and one that is not (%s) holds the mailbox as well', (code, known) => {
+  ])('and an unknown one (%s) also holds the mailbox', (code, known) => {
     const classification = classify({ kind: 'no-token', error: 'No.', ...(code !== undefined && { code }) });
     expect(classification).toMatchObject({ id: 'no-token', scope: 'mailbox', action: 'hold', known });
   });
 });
 
-describe('a trouble of the network is known', () => {
+describe('a network failure is known', () => {
   test.each(codesOf(NETWORK_SAID))('%s by %s, on the way to Exchange', (_rule, code, row) => {
     const classification = classify({ kind: 'broken', stage: 'connect', error: `connect ${code}`, code });
     expect(classification).toMatchObject({ ...meant(row), wait: SHORT_WAIT });
@@ -124,7 +125,7 @@ describe('a trouble of the network is known', () => {
 
   test.each(codesOf(NETWORK_SAID))('%s by %s, on the way to Entra', (rule, code, row) => {
     const classification = classify({ kind: 'no-token', error: `fetch ${code}`, code });
-    const away = { explanation: /Entra can not be reached\..*fetch/, fix: /port 443 to login\.microsoftonline\.com/ };
+    const away = { explanation: /Entra is not reachable\..*fetch/, fix: /port 443 to login\.microsoftonline\.com/ };
     const isTls = rule === 'certificate' || rule === 'tls';
     expect(classification).toMatchObject({ ...meant({ ...row, ...(!isTls && away) }), wait: SHORT_WAIT });
     expect(classification.fix).not.toMatch(/587|SMTP_/);
@@ -142,43 +143,43 @@ describe('a connection that breaks', () => {
   test.each<[Stage, string | undefined, string, string]>([
     ['connect', 'ECONNRESET', 'connection-failed', 'hold'],
     ['greeting', undefined, 'connection-failed', 'hold'],
-    // A banner that is no SMTP. Not to be taken for EPROTO, which is OpenSSL's.
+    // A banner that is not SMTP. EPROTO is something else: it comes from OpenSSL.
     ['connect', 'EPROTOCOL', 'connection-failed', 'hold'],
     ['starttls', 'ECONNRESET', 'tls', 'hold'],
     ['auth', 'ECONNRESET', 'connection-failed', 'hold'],
     ['mail', 'ECONNRESET', 'connection-lost', 'retry'],
     ['rcpt', undefined, 'connection-lost', 'retry'],
-    // Once the login was taken the way is known to be good, whatever the system calls it.
+    // The login succeeded, so the network is known to work, whatever the system reports.
     ['data', 'ETIMEDOUT', 'connection-lost', 'retry'],
-  ])('at %s (%s) is judged as %s', (stage, code, id, action) => {
+  ])('at %s (%s) is classified as %s', (stage, code, id, action) => {
     expect(classify(broken(stage, code))).toMatchObject({ id, action, known: true });
     expect(classify(broken(stage, code)).explanation).toContain('read ECONNRESET');
   });
 
-  test('since its worker broke it off says nothing of the mailbox or of Exchange', () => {
+  test('because its worker gave up blames neither the mailbox nor Exchange', () => {
     expect(classify({ kind: 'given-up' })).toMatchObject({ id: 'given-up', scope: 'connection', action: 'retry' });
   });
 
-  test('after the final dot may have been a success', () => {
+  test('after the final dot may have succeeded', () => {
     expect(classify({ kind: 'unknown', error: 'read ECONNRESET' })).toMatchObject({
       id: 'unknown-outcome',
       scope: 'connection',
       action: 'retry',
-      explanation: expect.stringMatching(/Exchange may have taken it.*ECONNRESET/s),
+      explanation: expect.stringMatching(/Exchange may have accepted it.*ECONNRESET/s),
     });
   });
 });
 
-test('a message that can not be composed fails alone', () => {
+test('a message that cannot be composed fails, and blocks nothing else', () => {
   expect(classify({ kind: 'uncomposable', error: 'No.' })).toMatchObject({
     id: 'uncomposable',
     scope: 'message',
     action: 'fail',
-    explanation: "The message can't be composed: No.",
+    explanation: 'The message cannot be composed: No.',
   });
 });
 
-describe('a reply that no row knows is judged by its class, and told as new', () => {
+describe('an unknown reply is classified by its class and reported as new', () => {
   test.each<[string, Stage, string, string]>([
     ['450 4.9.9 Something new', 'mail', 'connection', 'retry'],
     ['450 4.9.9 Something new', 'rcpt', 'recipient', 'retry'],
@@ -200,14 +201,14 @@ describe('a reply that no row knows is judged by its class, and told as new', ()
 });
 
 test.each(['502 5.3.3 Command not implemented', '403 Something new', '554 5.9.9 Something new'])(
-  'a refusal of STARTTLS is a trouble of TLS, whatever its words: %s',
+  'a refusal of STARTTLS is a TLS failure, whatever its words: %s',
   (text) => {
     expect(classifyReply(reply(text), 'starttls')).toMatchObject({
       id: 'tls',
       action: 'hold',
       wait: SHORT_WAIT,
       known: true,
-      explanation: expect.stringMatching(new RegExp(`secured by TLS.*: ${text}$`)),
+      explanation: expect.stringMatching(new RegExp(`secured with TLS.*: ${text}$`)),
       fix: expect.stringContaining('firewall or antivirus'),
     });
   },
@@ -225,7 +226,7 @@ describe('the wait', () => {
     expect(waitOf(text)).toEqual(wait);
   });
 
-  test('of an unknown refusal at the login is that of a hold', () => {
+  test('of an unknown refusal at the login is the wait of a hold', () => {
     expect(classifyReply(reply('550 5.9.9 New'), 'auth').wait).toEqual(HOLD_WAIT);
   });
 
@@ -236,7 +237,7 @@ describe('the wait', () => {
     ['451 4.7.500 Server busy, wait 2 hours', 7_200_000],
     ['451 4.7.500 Server busy, wait 10s', 10_000],
     ['451 4.7.500 Server busy, wait 99999 hours', 24 * 3_600_000],
-    // Numbers that are no times.
+    // These numbers are not times.
     ['451 4.7.500 Server busy. Please try again later from [203.0.113.5]. (S77719)', undefined],
     ['451 4.7.0 Temporary server error. Please try again later. PRX5 [Hostname=A5.example]', undefined],
     ['432 4.3.2 Concurrent connections limit exceeded. [Hostname=LO4P123MB5678]', undefined],

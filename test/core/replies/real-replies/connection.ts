@@ -1,4 +1,4 @@
-/** What Exchange Online says of this connection, of Microsoft's own servers and of the IP address. */
+/** Replies of Exchange Online about this connection, Microsoft's own servers and the IP address. */
 import { HOSTNAME, type RealReplies, TRACE } from './real-reply.ts';
 
 export const CONNECTION_SAID: readonly RealReplies[] = [
@@ -6,7 +6,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
     rule: 'service-unavailable',
     scope: 'connection',
     action: 'throttle',
-    explanation: /takes no more from here for the moment/,
+    explanation: /accepts no more mail from here at the moment/,
     said: [
       ['connect', '421 4.3.2 Service not available, closing transmission channel'],
       ['connect', '421 4.3.2 System not accepting network messages'],
@@ -16,7 +16,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
     rule: 'session-timeout',
     scope: 'connection',
     action: 'retry',
-    explanation: /ended the session because of its age or its silence/,
+    explanation: /ended the session because it was too old or idle for too long/,
     said: [
       ['mail', `421 4.4.2 Connection timed out. ${TRACE}`],
       ['data', `421 4.4.1 Connection timed out. Total session duration: 00:20:00.0421234 ${TRACE}`],
@@ -26,7 +26,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
     rule: 'temporary-server-error',
     scope: 'connection',
     action: 'retry',
-    explanation: /passing trouble on Microsoft's side/,
+    explanation: /Microsoft's servers have a temporary problem/,
     said: [
       ['end', `451 4.7.0 Temporary server error. Please try again later. PRX5 ${HOSTNAME}`],
       ['rcpt', `450 4.7.0 Temporary server error. Please try again later. PRX2 ${TRACE}`],
@@ -37,7 +37,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
     rule: 'dns-failed-there',
     scope: 'connection',
     action: 'retry',
-    explanation: /could not look up a name/,
+    explanation: /could not look up a DNS name/,
     said: [
       ['end', `451 4.4.0 DNS query failed. The error was: DNS query failed with error ErrorRetry ${HOSTNAME}`],
       ['end', `451 4.4.3 DNS query failed; SMTPSEND.DNS.NonExistentDomain ${HOSTNAME}`],
@@ -47,7 +47,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
     rule: 'insufficient-resources',
     scope: 'connection',
     action: 'retry',
-    explanation: /short of room/,
+    explanation: /short of resources/,
     said: [
       ['mail', `452 4.3.1 Insufficient system resources (UsedDiskSpace[D:\\Queue]) ${TRACE}`],
       ['data', `452 4.3.1 Insufficient system storage ${TRACE}`],
@@ -57,7 +57,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
     rule: 'bad-sequence',
     scope: 'connection',
     action: 'retry',
-    explanation: /lost the thread of the dialogue/,
+    explanation: /SMTP commands in the wrong order/,
     fix: /report it as a bug/,
     said: [
       ['data', '503 5.5.2 Need rcpt command'],
@@ -68,7 +68,7 @@ export const CONNECTION_SAID: readonly RealReplies[] = [
     rule: 'ip-over-limit',
     scope: 'connection',
     action: 'throttle',
-    explanation: /Too much mail came from this IP address/,
+    explanation: /too much mail from this IP address/,
     fix: /relay365 has slowed down/,
     said: [
       ['end', `550 5.7.508 Access denied, [203.0.113.5] has exceeded permitted limits within ipv4 range ${HOSTNAME}`],

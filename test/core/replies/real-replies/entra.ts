@@ -1,4 +1,4 @@
-/** Entra's refusals of a token, by the code in their texts, and the troubles of the network by the system's names. */
+/** Entra's refusals of a token, by the code in their texts, and network failures by the system's names. */
 import type { RealCodes } from './real-reply.ts';
 
 const held = { scope: 'mailbox', action: 'hold' } as const;
@@ -9,7 +9,7 @@ export const ENTRA_SAID: readonly RealCodes[] = [
     ...held,
     rule: 'secret-wrong',
     codes: ['AADSTS7000215'],
-    explanation: /the secret's id was copied in place of its value/,
+    explanation: /the secret's ID was copied instead of its value/,
     fix: /copy its VALUE, set AZURE_CLIENT_SECRET/,
   },
   {
@@ -17,7 +17,7 @@ export const ENTRA_SAID: readonly RealCodes[] = [
     rule: 'secret-expired',
     codes: ['AADSTS7000222'],
     explanation: /The client secret has expired/,
-    fix: /Certificates & secrets: make a new secret/,
+    fix: /Certificates & secrets: create a new secret/,
   },
   {
     ...held,
@@ -37,8 +37,8 @@ export const ENTRA_SAID: readonly RealCodes[] = [
     ...held,
     rule: 'certificate-wrong',
     codes: ['AADSTS700027'],
-    explanation: /does not know the certificate/,
-    fix: /Certificates: upload this certificate/,
+    explanation: /certificate in AZURE_CLIENT_CERTIFICATE_PATH is not registered/,
+    fix: /Certificates: upload the public part of this certificate/,
   },
   {
     ...held,
@@ -52,13 +52,13 @@ export const ENTRA_SAID: readonly RealCodes[] = [
     rule: 'federation-unknown',
     codes: ['AADSTS700213', 'AADSTS700212', 'AADSTS700211', 'AADSTS70021'],
     explanation: /does not trust the federated token/,
-    fix: /Federated credentials: give issuer and subject/,
+    fix: /Federated credentials: enter issuer and subject/,
   },
   {
     ...held,
     rule: 'scope-wrong',
     codes: ['AADSTS70011', 'AADSTS1002012'],
-    explanation: /does not know the scope/,
+    explanation: /does not know the requested scope/,
     fix: /M365_CLOUD/,
   },
   {
@@ -66,13 +66,13 @@ export const ENTRA_SAID: readonly RealCodes[] = [
     rule: 'resource-unknown',
     codes: ['AADSTS500011'],
     explanation: /no Exchange Online, or it is in another cloud/,
-    fix: /a licence with Exchange Online/,
+    fix: /a licence that includes Exchange Online/,
   },
   {
     ...heldByTenant,
     rule: 'conditional-access',
     codes: ['AADSTS53003'],
-    explanation: /conditional access policy for workload identities/,
+    explanation: /Conditional Access policy for workload identities/,
     fix: /exclude the app/,
   },
   {
@@ -86,14 +86,14 @@ export const ENTRA_SAID: readonly RealCodes[] = [
     ...held,
     rule: 'managed-identity-unavailable',
     codes: ['managed_identity_unavailable'],
-    explanation: /platform that relay365 runs on gives no token/,
-    fix: /client id of a user-assigned one/,
+    explanation: /platform that relay365 runs on issued no token/,
+    fix: /client ID of a user-assigned identity/,
   },
   {
     ...held,
     rule: 'entra-impostor',
     codes: ['not_entra'],
-    explanation: /answers in Entra's place/,
+    explanation: /answered instead of Entra/,
     fix: /without a proxy/,
   },
   {
@@ -117,7 +117,7 @@ export const NETWORK_SAID: readonly RealCodes[] = [
     ...held,
     rule: 'dns',
     codes: ['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EDNS', 'ENODATA', 'ESERVFAIL'],
-    explanation: /can not be resolved/,
+    explanation: /cannot be resolved/,
     fix: /getent hosts smtp\.office365\.com/,
   },
   {
@@ -131,14 +131,14 @@ export const NETWORK_SAID: readonly RealCodes[] = [
     ...held,
     rule: 'unreachable',
     codes: ['EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EHOSTDOWN', 'EADDRNOTAVAIL'],
-    explanation: /no way to the host/,
+    explanation: /host is not reachable/,
     fix: /firewall for outbound port 587/,
   },
   {
     ...held,
     rule: 'timeout',
     codes: ['ETIMEDOUT', 'ESOCKETTIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT'],
-    explanation: /drops outbound port 587 without a word/,
+    explanation: /silently drops connections to port 587/,
     fix: /Open outbound port 587/,
   },
   {
@@ -154,7 +154,7 @@ export const NETWORK_SAID: readonly RealCodes[] = [
       'ERR_TLS_CERT_ALTNAME_INVALID',
       'HOSTNAME_MISMATCH',
     ],
-    explanation: /certificate can't be trusted, so nothing was sent/,
+    explanation: /certificate is not trusted, so nothing was sent/,
     fix: /NODE_EXTRA_CA_CERTS/,
   },
   {
@@ -167,7 +167,7 @@ export const NETWORK_SAID: readonly RealCodes[] = [
       'ERR_SSL_UNSUPPORTED_PROTOCOL',
       'ERR_TLS_HANDSHAKE_TIMEOUT',
     ],
-    explanation: /could not be secured by TLS 1\.2 or newer/,
-    fix: /opens TLS stands in between/,
+    explanation: /could not be secured with TLS 1\.2 or newer/,
+    fix: /on the way decrypts TLS/,
   },
 ];

@@ -1,4 +1,4 @@
-/** What Exchange Online says when the mailbox, its credential or its tenant is at fault. */
+/** Replies of Exchange Online when the mailbox, its credential or its tenant is at fault. */
 import { HOSTNAME, type RealReplies, TRACE } from './real-reply.ts';
 
 export const MAILBOX_SAID: readonly RealReplies[] = [
@@ -31,7 +31,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'submission-rate',
     scope: 'mailbox',
     action: 'throttle',
-    explanation: /more messages in a minute than the server lets it/,
+    explanation: /more messages in a minute than Exchange allows/,
     fix: /lower M365_MESSAGES_PER_MINUTE/,
     said: [['end', '421 4.4.2 Message submission rate for this client has exceeded the configured limit']],
   },
@@ -78,7 +78,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'authentication-unavailable',
     scope: 'mailbox',
     action: 'hold',
-    explanation: /could not check the login just now/,
+    explanation: /could not check the login at the moment/,
     said: [
       ['auth', `454 4.7.0 Temporary authentication failure ${TRACE}`],
       ['mail', '454 4.7.5 Certificate validation failure'],
@@ -88,7 +88,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'mechanism-refused',
     scope: 'mailbox',
     action: 'hold',
-    explanation: /does not take this way to log in/,
+    explanation: /does not allow this way to log in/,
     fix: /Check SMTP_HOST: it must be smtp\.office365\.com/,
     said: [['auth', '504 5.7.4 Unrecognized authentication type']],
   },
@@ -96,16 +96,16 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'starttls-missing',
     scope: 'mailbox',
     action: 'hold',
-    explanation: /something on the way strips STARTTLS/,
-    fix: /mail inspection of firewall or antivirus/,
+    explanation: /something on the way removes STARTTLS/,
+    fix: /mail inspection by a firewall or antivirus/,
     said: [['auth', `530 5.7.0 Must issue a STARTTLS command first ${TRACE}`]],
   },
   {
     rule: 'not-authenticated',
     scope: 'mailbox',
     action: 'hold',
-    explanation: /took no login, and so takes no mail/,
-    fix: /not the MX of the domain; and that a credential is configured/,
+    explanation: /accepts no mail without a login/,
+    fix: /not the MX of the domain. Check that a credential is configured/,
     said: [
       ['mail', `530 5.7.57 Client not authenticated to send mail. ${TRACE}`],
       ['mail', `530 5.7.57 SMTP; Client was not authenticated to send anonymous mail during MAIL FROM ${TRACE}`],
@@ -115,7 +115,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'smtp-auth-disabled-tenant',
     scope: 'tenant',
     action: 'hold',
-    explanation: /switched off for the whole tenant/,
+    explanation: /turned off for the whole tenant/,
     fix: /Set-CASMailbox .*\$false.*Set-TransportConfig -SmtpClientAuthenticationDisabled \$false/,
     said: [
       [
@@ -128,7 +128,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'smtp-auth-disabled-mailbox',
     scope: 'mailbox',
     action: 'hold',
-    explanation: /switched off for this mailbox/,
+    explanation: /turned off for this mailbox/,
     fix: /^Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled \$false$/,
     said: [
       [
@@ -149,15 +149,15 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'password-wrong',
     scope: 'mailbox',
     action: 'hold',
-    explanation: /User name or password is wrong/,
-    fix: /app password is needed\. Better: use OAuth/,
+    explanation: /user name or password is wrong/,
+    fix: /requires an app password\. Better: use OAuth/,
     said: [['auth', `535 5.7.139 Authentication unsuccessful, the user credentials were incorrect. ${TRACE}`]],
   },
   {
     rule: 'security-defaults',
     scope: 'tenant',
     action: 'hold',
-    explanation: /Security defaults or a conditional access policy/,
+    explanation: /Security defaults or a Conditional Access policy/,
     fix: /Entra admin center > Entra ID > Conditional Access/,
     said: [
       [
@@ -174,15 +174,15 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'basic-auth-retired',
     scope: 'mailbox',
     action: 'hold',
-    explanation: /no longer takes logins with a password/,
-    fix: /AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential in place of SMTP_PASSWORD/,
+    explanation: /no longer accepts logins with a password/,
+    fix: /AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential instead of SMTP_PASSWORD/,
     said: [['auth', `550 5.7.30 Basic authentication is not supported for Client Submission. ${TRACE}`]],
   },
   {
     rule: 'authentication-unsuccessful',
     scope: 'mailbox',
     action: 'hold',
-    explanation: /object id of the app registration instead of the enterprise application's/,
+    explanation: /object ID of the app registration instead of the enterprise application's/,
     fix: /New-ServicePrincipal .* Add-MailboxPermission .* npm run doctor/,
     said: [
       ['auth', `535 5.7.3 Authentication unsuccessful ${TRACE}`],
@@ -193,7 +193,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'mailbox-inaccessible',
     scope: 'mailbox',
     action: 'hold',
-    explanation: /no mailbox behind this account/,
+    explanation: /This account has no mailbox/,
     fix: /licence with Exchange Online/,
     said: [['auth', `550 5.2.1 Mailbox cannot be accessed ${TRACE}`]],
   },
@@ -221,7 +221,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'tenant-blocked',
     scope: 'tenant',
     action: 'hold',
-    explanation: /takes no mail from the tenant now/,
+    explanation: /accepts no mail from the tenant at the moment/,
     fix: /Register all sending domains/,
     said: [
       ['end', `550 5.7.705 Access denied, tenant has exceeded threshold ${HOSTNAME}`],
@@ -233,7 +233,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'external-recipients-per-day',
     scope: 'tenant',
     action: 'throttle',
-    explanation: /all the external recipients that its licences allow in 24 hours/,
+    explanation: /limit of external recipients in 24 hours that its licences allow/,
     fix: /Azure Communication Services/,
     said: [
       [
@@ -250,7 +250,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'submission-quota',
     scope: 'mailbox',
     action: 'throttle',
-    explanation: /all the recipients that it may have in 24 hours \(10,000\)/,
+    explanation: /limit of 10,000 recipients in 24 hours/,
     fix: /more mailboxes \(a pool\)/,
     said: [
       [
@@ -268,7 +268,7 @@ export const MAILBOX_SAID: readonly RealReplies[] = [
     rule: 'mailbox-full',
     scope: 'mailbox',
     action: 'hold',
-    explanation: /mailbox is full: every mail sent by SMTP is kept in its Sent Items/,
+    explanation: /mailbox is full: Exchange keeps every message sent by SMTP in its Sent Items/,
     fix: /Empty Sent Items/,
     said: [
       [

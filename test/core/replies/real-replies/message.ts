@@ -1,4 +1,4 @@
-/** What Exchange Online says when this message or one of its recipients is at fault. */
+/** Replies of Exchange Online when this message or one of its recipients is at fault. */
 import { HOSTNAME, type RealReplies, TRACE } from './real-reply.ts';
 
 export const MESSAGE_SAID: readonly RealReplies[] = [
@@ -29,15 +29,15 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     rule: 'protocol-violation',
     scope: 'message',
     action: 'retry',
-    explanation: /found fault with the dialogue about this message/,
-    fix: /report it as a bug/,
+    explanation: /violation of the SMTP protocol for this message/,
+    fix: /Report it as a bug/,
     said: [['end', `451 4.5.0 SMTP protocol violation, see RFC 2821 ${TRACE}`]],
   },
   {
     rule: 'too-many-recipients',
     scope: 'recipient',
     action: 'retry',
-    explanation: /no more recipients in one go\. The rest follows/,
+    explanation: /no more recipients at a time\. The other recipients get the message separately/,
     fix: /Set-Mailbox <mailbox> -RecipientLimits 1000/,
     said: [['rcpt', `452 4.5.3 Too many recipients ${TRACE}`]],
   },
@@ -45,7 +45,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     rule: 'too-many-recipients-for-good',
     scope: 'message',
     action: 'fail',
-    explanation: /more recipients than the mailbox may have in one message/,
+    explanation: /more recipients than the mailbox is allowed in one message/,
     fix: /Set-Mailbox <mailbox> -RecipientLimits 1000/,
     said: [['end', `550 5.5.3 Too many recipients ${HOSTNAME}`]],
   },
@@ -53,16 +53,16 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     rule: 'address-not-ascii',
     scope: 'message',
     action: 'fail',
-    explanation: /letters beyond ASCII/,
-    fix: /address of ASCII letters/,
+    explanation: /non-ASCII characters/,
+    fix: /Use an ASCII address/,
     said: [['mail', '553 5.6.7 Non-ASCII addresses not permitted for that sender/recipient']],
   },
   {
     rule: 'address-invalid',
     scope: 'recipient',
     action: 'fail',
-    explanation: /not well-formed in the eyes of Exchange/,
-    fix: /Mend the address/,
+    explanation: /considers the address invalid/,
+    fix: /Correct the address/,
     said: [
       ['rcpt', '501 5.1.3 Invalid address'],
       ['rcpt', `550 5.1.3 STOREDRV.Submit; invalid recipient address ${TRACE}`],
@@ -74,7 +74,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     scope: 'recipient',
     action: 'fail',
     explanation: /no such recipient/,
-    fix: /Mend the address/,
+    fix: /Correct the address/,
     said: [
       ['rcpt', `550 5.1.10 Recipient not found; Recipient not found by SMTP address lookup ${TRACE}`],
       ['rcpt', `550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup ${TRACE}`],
@@ -85,7 +85,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     scope: 'recipient',
     action: 'fail',
     explanation: /domain does not know this address/,
-    fix: /Mend the address/,
+    fix: /Correct the address/,
     said: [['rcpt', `550 5.4.1 Recipient address rejected: Access denied. AS(201806281) ${TRACE}`]],
   },
   {
@@ -93,7 +93,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     scope: 'message',
     action: 'fail',
     explanation: /passed too many servers/,
-    fix: /Received lines/,
+    fix: /Received headers/,
     said: [
       ['end', `554 5.4.6 Hop count exceeded - possible mail loop ${HOSTNAME}`],
       ['end', `554 5.4.14 Hop count exceeded - possible mail loop ATTR34 ${HOSTNAME}`],
@@ -104,7 +104,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     scope: 'message',
     action: 'fail',
     explanation: /does not relay mail for this client/,
-    fix: /connector that matches/,
+    fix: /matching connector/,
     said: [
       ['rcpt', `550 5.7.1 Unable to relay ${TRACE}`],
       ['mail', `550 5.7.1 Client host rejected: Access denied ${TRACE}`],
@@ -115,7 +115,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     rule: 'not-authorized',
     scope: 'message',
     action: 'fail',
-    explanation: /takes no mail from this sender, or a mail flow rule/,
+    explanation: /accepts no mail from this sender, or a mail flow rule/,
     fix: /Mail flow > Rules/,
     said: [
       ['end', `550 5.7.1 TRANSPORT.RULES.RejectMessage; the message was rejected by organization policy ${HOSTNAME}`],
@@ -126,7 +126,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     rule: 'send-as-denied',
     scope: 'message',
     action: 'fail',
-    explanation: /may not send with this From address/,
+    explanation: /not allowed to send with this From address/,
     fix: /Add-RecipientPermission .* -AccessRights SendAs/,
     said: [
       ['end', `550 5.7.60 SMTP; Client does not have permissions to send as this sender ${TRACE}`],
@@ -146,7 +146,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     scope: 'message',
     action: 'fail',
     explanation: /line feed without a carriage return/,
-    fix: /report it as a bug/,
+    fix: /Report it as a bug/,
     said: [
       [
         'end',
@@ -169,7 +169,7 @@ export const MESSAGE_SAID: readonly RealReplies[] = [
     rule: 'message-too-large',
     scope: 'message',
     action: 'fail',
-    explanation: /larger than the mailbox may send/,
+    explanation: /larger than the mailbox is allowed to send/,
     fix: /Set-Mailbox <mailbox> -MaxSendSize 150MB/,
     said: [
       ['mail', '552 5.3.4 Message size exceeds fixed maximum message size'],

@@ -1,13 +1,13 @@
 /**
- * The shape of the tables beside this file: what Microsoft says in public transcripts and on its pages, where it says
- * so, and what relay365 must make of it. The classify is tested with them, and the whole way from the wire to the API.
+ * The types of the tables in this folder: replies of Microsoft from public transcripts and its pages, the stage at which
+ * each occurs, and how relay365 must classify it. They test `classify`, and the whole way from SMTP to the API.
  */
 import type { Scope, Action } from '../../../../src/core/replies/classification.ts';
 import type { Stage } from '../../../../src/core/replies/outcome.ts';
 
-/** What a person must be told. */
+/** How a reply must be classified, and what a person must read. */
 export interface Meaning {
-  /** The row of src/core's table that must decide. */
+  /** The row of the tables in src/core/replies that must match. */
   readonly rule: string;
   readonly scope: Scope;
   readonly action: Action;
@@ -17,7 +17,7 @@ export interface Meaning {
 }
 
 export interface RealReplies extends Meaning {
-  /** Where Exchange says it, and its words. */
+  /** The stage, and the text of the reply. */
   readonly said: readonly (readonly [Stage, string])[];
 }
 

@@ -1,10 +1,10 @@
 /**
- * The same said with another code, with none, or in a few other words, as servers of other ages and on Microsoft's pages
- * do. What is the fault of a mailbox or a tenant must never cost a message, however it is put.
+ * The same replies with another code, without one, or in slightly different words, as older servers send them and as
+ * Microsoft's pages show them. A fault of a mailbox or a tenant must never fail a message, whatever its wording.
  */
 import type { Stage } from '../../../../src/core/replies/outcome.ts';
 
-/** The row that must decide, where it is said, and the reply. */
+/** The row that must match, the stage, and the reply. */
 export const VARIANTS: readonly (readonly [string, Stage, string])[] = [
   ['concurrent-connections', 'auth', '421 4.3.2 Concurrent connections limit exceeded'],
   ['concurrent-connections', 'data', '432-4.3.2 Concurrent connections limit\r\n432 4.3.2 exceeded.'],

@@ -67,11 +67,11 @@ export function skipped(id: StepId, because: string): Step {
 
 /** A step that failed; the explanation and the fix come from a table or from the step. */
 export function failed(id: StepId, seen: string, fault: Partial<Pick<Fault, 'explanation' | 'fix'>> = {}): Step {
-  return troubled('failed', id, seen, fault);
+  return stepWithFault('failed', id, seen, fault);
 }
 
 export function warning(id: StepId, seen: string, fault: Partial<Pick<Fault, 'explanation' | 'fix'>>): Step {
-  return troubled('warning', id, seen, fault);
+  return stepWithFault('warning', id, seen, fault);
 }
 
 /** Replaces `<placeholders>` by what is known of this mailbox, so that a command can be pasted. */
@@ -80,7 +80,7 @@ export function fillIn(step: Step, known: Readonly<Record<string, string | undef
   return { ...step, fix: step.fix.replace(/<([^<>]+)>/g, (placeholder, name: string) => known[name] ?? placeholder) };
 }
 
-function troubled(
+function stepWithFault(
   status: StepStatus,
   id: StepId,
   seen: string,
