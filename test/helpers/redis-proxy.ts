@@ -1,17 +1,17 @@
-/** A way to a Redis on a Unix socket that can be cut, as when a network fails: nothing gets through, and nobody is told. */
+/** A proxy to a Redis on a Unix socket. It can be cut, as when a network fails: nothing gets through, and no connection ends. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-export interface Way {
+export interface RedisProxy {
   /** `redis://127.0.0.1:PORT` */
   readonly url: string;
   cut(): void;
-  /** The connections that were cut end, and new ones get through. */
-  mend(): void;
+  /** Ends the connections that were cut. New ones get through. */
+  restore(): void;
   close(): void;
 }
 
-export async function openWay(path: string): Promise<Way> {
+export async function openRedisProxy(path: string): Promise<RedisProxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
   const server = createServer((near) => {
@@ -27,7 +27,7 @@ export async function openWay(path: string): Promise<Way> {
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
-  const mend = () => {
+  const restore = () => {
     isCut = false;
     for (const socket of sockets) socket.destroy();
   };
@@ -37,10 +37,10 @@ export async function openWay(path: string): Promise<Way> {
       isCut = true;
       for (const socket of sockets) socket.unpipe().pause();
     },
-    mend,
+    restore,
     close: () => {
       server.close();
-      mend();
+      restore();
     },
   };
 }
