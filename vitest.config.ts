@@ -8,6 +8,10 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const ALONE = ['test/app/estimate.test.ts'];
+/** It replaces a module that other files have loaded. */
+const ISOLATED = ['test/security/timing.test.ts'];
+/** Most of a test is waiting for a server or a process: four files keep two cores busy. */
+const SIDE_BY_SIDE = { maxWorkers: availableParallelism() * 2, sequence: { groupOrder: 0 } };
 
 /** They take longest: one that started last would run with idle cores at its side. */
 const FIRST = [
@@ -48,15 +52,14 @@ export default defineConfig({
         test: {
           name: 'side by side',
           include: ['test/**/*.test.ts'],
-          exclude: ['**/node_modules/**', ...ALONE],
+          exclude: ['**/node_modules/**', ...ALONE, ...ISOLATED],
           // The imports take a second of processor time, and many files need less than that. What a test changes of its
           // process it puts back.
           isolate: false,
-          // Most of a test is waiting for a server or a process: four files keep two cores busy.
-          maxWorkers: availableParallelism() * 2,
-          sequence: { groupOrder: 0 },
+          ...SIDE_BY_SIDE,
         },
       },
+      { extends: true, test: { name: 'isolated', include: ISOLATED, ...SIDE_BY_SIDE } },
       { extends: true, test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },

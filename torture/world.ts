@@ -8,7 +8,7 @@ import { openSandbox, type Sandbox } from '../src/sandbox/sandbox.ts';
 import { openRedisServer, type RedisServer } from './redis-server.ts';
 import { manageProcess, type ManagedProcess } from './managed-process.ts';
 import { type Mutex, makeMutex } from './mutex.ts';
-import { openWay, type Way } from './way.ts';
+import { openRedisProxy, type RedisProxy } from '../test/helpers/redis-proxy.ts';
 
 export interface World {
   /** Holds the logs and Redis's file. It is kept after a breach. */
@@ -19,8 +19,8 @@ export interface World {
   readonly redisMutex: Mutex;
   readonly apis: readonly ManagedProcess[];
   readonly workers: readonly ManagedProcess[];
-  /** Each worker's way to Redis. */
-  readonly ways: readonly Way[];
+  /** Each worker reaches Redis through one of them. */
+  readonly redisProxies: readonly RedisProxy[];
   /** Makes Exchange misbehave. The returned function removes the rule. */
   script(rule: ExchangeRule): () => void;
   close(): Promise<void>;
@@ -50,8 +50,8 @@ export async function openWorld(): Promise<World> {
   const apis = [1, 2].map((n) =>
     manageProcess({ name: `api-${n}`, file: 'src/api.ts', env, folder, ready: /API ready at/ }),
   );
-  const ways = await Promise.all([1, 2, 3].map(() => openWay(redis.socket)));
-  const workers = ways.map(({ url }, i) =>
+  const redisProxies = await Promise.all([1, 2, 3].map(() => openRedisProxy(redis.socket)));
+  const workers = redisProxies.map(({ url }, i) =>
     manageProcess({
       name: `worker-${i + 1}`,
       file: 'src/worker.ts',
@@ -69,7 +69,7 @@ export async function openWorld(): Promise<World> {
     redisMutex: makeMutex(),
     apis,
     workers,
-    ways,
+    redisProxies,
     script: (rule) => {
       const remove = sandbox.exchange.script(rule);
       // The first rule that matches is applied, so the pace must be the last.
@@ -79,7 +79,7 @@ export async function openWorld(): Promise<World> {
     },
     close: async () => {
       await Promise.all([...apis, ...workers].map((one) => one.end('SIGKILL')));
-      for (const way of ways) way.close();
+      for (const proxy of redisProxies) proxy.close();
       await redis.close();
       await sandbox.close();
     },

@@ -7,7 +7,7 @@ import { onTestFinished, test as testWithoutRedis } from 'vitest';
 import { type EmbeddedRedis, openEmbeddedRedis } from '../../src/queue/redis/embedded-redis.ts';
 import { type Keys, makeKeys } from '../../src/queue/redis/keys.ts';
 import { openRedis, type RedisClient, type RedisLocation, type ReconnectMode } from '../../src/queue/redis/client.ts';
-import { openWay, type Way } from '../../torture/way.ts';
+import { openRedisProxy, type RedisProxy } from './redis-proxy.ts';
 
 export interface TestRedis {
   readonly location: RedisLocation;
@@ -52,11 +52,11 @@ export const test = testWithoutRedis
   // biome-ignore lint/correctness/noEmptyPattern: as above.
   .extend('keys', ({}) => testKeys());
 
-/** A way to it, until the test's end, that can be cut. */
-export async function openWayTo({ location }: TestRedis): Promise<Way & { readonly location: RedisLocation }> {
-  const way = await openWay(decodeURIComponent(new URL(location.url).pathname));
-  onTestFinished(way.close);
-  return { ...way, location: { ...location, url: way.url } };
+/** A proxy to it, until the test's end, that can be cut. */
+export async function openProxyTo({ location }: TestRedis): Promise<RedisProxy & { readonly location: RedisLocation }> {
+  const proxy = await openRedisProxy(decodeURIComponent(new URL(location.url).pathname));
+  onTestFinished(proxy.close);
+  return { ...proxy, location: { ...location, url: proxy.url } };
 }
 
 export function testKeys(): Keys {

@@ -104,7 +104,7 @@ describe('a ready mail that is endless', () => {
   test('in its header is refused', () => {
     const header = `To: a@example.com\r\n${`X-A: ${'x'.repeat(70)}\r\n`.repeat(20_000)}`;
     const { errors } = readRawDraft({ bytes: Buffer.from(`${header}\r\nHello.\r\n`) }, headerValues);
-    expect(errors.map(({ message }) => message)).toContain('The header has more than 1048576 bytes.');
+    expect(errors.map(({ message }) => message)).toContain('The header is larger than 1048576 bytes.');
   });
 
   test.each(['From', 'To', 'Sender', 'Subject', 'Message-ID'])('in its %s is read in no time', (name) => {

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { NAMESPACE } from '../../src/queue/redis/keys.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { startProcess, temporaryFile, type TestProcess } from '../helpers/process.ts';
 import { startTestRedis } from '../helpers/redis.ts';
@@ -42,8 +43,11 @@ async function upgrade(dump: Dump): Promise<Upgraded> {
   };
   const api = startProcess('src/api.ts', env);
   const url = /http:\/\/[\d.]+:\d+/.exec(await api.line(/API ready/))?.[0] ?? '';
+  // As src/worker.ts, except that a dead worker keeps its job for 2 s and not for 15 s.
+  const timings = { checkMs: 500, lockMs: 2_000, stalledCheckMs: 500 };
+  const workerEnv = { ...env, TEST_NAMESPACE: NAMESPACE, TEST_TIMINGS: JSON.stringify(timings) };
   const startWorker = async () => {
-    const worker = startProcess('src/worker.ts', env);
+    const worker = startProcess('test/helpers/worker-process.ts', workerEnv);
     await worker.line(/worker ready/);
     return worker;
   };

@@ -1,6 +1,6 @@
 /** Redis: killed, restarted, frozen, full, or cut off from a worker. What it confirmed is in its append-only file. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Way } from '../way.ts';
+import type { RedisProxy } from '../../test/helpers/redis-proxy.ts';
 import type { World } from '../world.ts';
 import type { Fault } from './fault.ts';
 
@@ -26,7 +26,7 @@ export const REDIS_FAULTS: readonly Fault[] = [
     // The others get its leases meanwhile.
     ms: [13_000, 18_000],
     isLong: true,
-    inject: ({ ways }, random, forMs) => cutOff(random.pick(ways), forMs),
+    inject: ({ redisProxies }, random, forMs) => cutOff(random.pick(redisProxies), forMs),
   },
   { name: 'Redis: full', ms: [1_000, 4_000], inject: (world, _random, forMs) => fill(world, forMs) },
 ];
@@ -47,10 +47,10 @@ function freeze({ redis, redisMutex }: World, forMs: number): Promise<void> {
   });
 }
 
-async function cutOff(way: Way, forMs: number): Promise<void> {
-  way.cut();
+async function cutOff(proxy: RedisProxy, forMs: number): Promise<void> {
+  proxy.cut();
   await delay(forMs);
-  way.restore();
+  proxy.restore();
 }
 
 function fill({ redis, redisMutex }: World, forMs: number): Promise<void> {

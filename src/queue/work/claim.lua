@@ -1,9 +1,9 @@
 --- @include "admit"
 --- @include "move-to"
 
--- Claims a message for an attempt when its mailbox admits it. A message that is over stays as it is. The fields as they
--- were come back, so that the caller sees what a worker that died left open. A record or a body of another type gives
--- its error in its place: the message is admitted anyway.
+-- Claims a message for an attempt when its mailbox admits it. A message that is over, or whose status is corrupt, stays as
+-- it is. The fields as they were come back, so that the caller sees what a worker that died left open. A record or a body
+-- of another type gives its error in its place: the message is admitted anyway.
 --
 -- KEYS
 --   record
@@ -32,11 +32,11 @@
 
 -- A script copies what it returns, and other clients wait meanwhile: a larger body is asked for by itself.
 local BODY_BYTES_MAX = 262144
-local OVER = {sent = true, failed = true, expired = true, canceled = true}
+local UNFINISHED = {scheduled = true, queued = true, sending = true, deferred = true, held = true}
 
 local function openAttempt()
   local before = redis.pcall('HGETALL', record)
-  if before.err or #before == 0 or OVER[redis.call('HGET', record, 'status')] then return before end
+  if before.err or #before == 0 or not UNFINISHED[redis.call('HGET', record, 'status') or ''] then return before end
   moveTo(prefix, record, id, 'sending')
   redis.call('HSET', record, 'openAt', nowMs, 'openToken', token, 'through', through)
   redis.call('HDEL', record, 'nextAttemptAt')

@@ -86,13 +86,17 @@ describe('a message that is not claimed', () => {
   test.each([
     ['without a record', {}, { kind: 'unreadable', problem: 'There is no record of this message.' }],
     ['that is over', { status: 'sent' }, { kind: 'over' }],
-  ])('%s blocks no other', async (_state, fields: object, expected) => {
+    // Or the record would become readable, and the job rescuer would have the message sent.
+    ['with a corrupt status', { status: 'evil' }, { kind: 'unreadable', problem: expect.stringContaining('evil') }],
+  ])('%s stays as it is and blocks no other', async (_state, fields: object, expected) => {
     const { client, keys, claim, inUse } = openWorker();
     if ('status' in fields) {
       await writeQueued(client, keys, 'm');
       await client.hset(keys.record('m'), fields);
     }
+    const before = await client.hgetall(keys.record('m'));
     expect(await claim()).toEqual(expected);
+    expect(await client.hgetall(keys.record('m'))).toEqual(before);
     expect(await inUse()).toEqual([0, 0]);
   });
 

@@ -11,7 +11,7 @@ import { PRIORITIES } from '../../../src/queue/jobs/priorities.ts';
 import { openRecords } from '../../../src/queue/records/records.ts';
 import { openTestAttempts, SENT, testRoute, writeQueued } from '../../helpers/admit.ts';
 import { untilTrue } from '../../helpers/eventually.ts';
-import { connectTo, openWayTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
+import { connectTo, openProxyTo, startTestRedis, type TestRedis, testKeys } from '../../helpers/redis.ts';
 import { isFinal, openTestService } from '../../helpers/service.ts';
 
 let redis: TestRedis;
@@ -42,20 +42,20 @@ describe('a worker whose message another one has claimed', () => {
 
 describe('a worker that is cut off from Redis', () => {
   test('closes its connections before others get them, and its mails go out once', async () => {
-    const way = await openWayTo(redis);
+    const proxy = await openProxyTo(redis);
     const env = { M365_MESSAGES_PER_MINUTE: '0' };
     const service = await openTestService({ location: redis.location, workers: 0, env });
-    onTestFinished(way.restore);
+    onTestFinished(proxy.restore);
     const { exchange, mailbox } = service.sandbox;
     exchange.setLimits({ connections: 0, messagesPerMinute: 0 });
     let reached = 0;
     const match = () => {
       reached += 1;
-      if (reached === 3) way.cut();
+      if (reached === 3) proxy.cut();
       return true;
     };
     exchange.script({ stage: 'data', match, delayMs: 100, times: 3 });
-    await service.addWorker({}, way.location);
+    await service.addWorker({}, proxy.location);
     const ids = await Promise.all(Array.from({ length: 6 }, () => service.send()));
     await untilTrue(() => reached === 3);
     await service.addWorker();

@@ -1,17 +1,17 @@
-/** A way to a Redis on a Unix socket that can be cut, as when a network fails: nothing gets through, and neither side is notified. */
+/** A proxy to a Redis on a Unix socket. It can be cut, as when a network fails: nothing gets through, and no connection ends. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-export interface Way {
+export interface RedisProxy {
   /** `redis://127.0.0.1:PORT` */
   readonly url: string;
   cut(): void;
-  /** The connections that were cut end, and new ones get through. */
+  /** Ends the connections that were cut. New ones get through. */
   restore(): void;
   close(): void;
 }
 
-export async function openWay(path: string): Promise<Way> {
+export async function openRedisProxy(path: string): Promise<RedisProxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
   const server = createServer((near) => {
