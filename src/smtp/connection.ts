@@ -13,7 +13,7 @@ import XOAuth2 from 'nodemailer/lib/xoauth2';
 import type { Reply } from '../core/message/message.ts';
 import type { DeliveryRequest } from '../core/deliver/deliver.ts';
 import type { Outcome, Stage } from '../core/replies/outcome.ts';
-import { acceptedOutcome, failedOutcome, type Progress } from './errors.ts';
+import { acceptedOutcome, failedOutcome, type Progress } from './outcome.ts';
 
 export interface Server {
   readonly host: string;
