@@ -130,7 +130,7 @@ describe('a client that is no good', () => {
     const other = await open({ limits: { repliesBeforeLogin: 5 } });
     const client = await other.greeted();
     client.write('NOOP\r\n'.repeat(1_000));
-    for (let reply = ''; !reply.startsWith('421 4.7.0 Too many commands'); reply = await client.reply());
+    await client.until('421 4.7.0 Too many commands');
     await client.closed;
   });
 
@@ -184,7 +184,7 @@ describe('time', () => {
   test('without a word is short', async () => {
     const service = await open({ limits: { idleMs: 300 } });
     const client = openClient(service.port);
-    for (let reply = ''; !reply.startsWith('421 4.4.2 Timeout'); reply = await client.reply());
+    await client.until('421 4.4.2 Timeout');
   });
 
   test('for a mail is short for a client that drips', async () => {
@@ -192,7 +192,7 @@ describe('time', () => {
     const client = await service.client();
     for (const line of BEGIN) await client.say(line);
     const drip = setInterval(() => client.write('x'), 10);
-    expect(await client.reply()).toMatch(/^421 4\.4\.2 The mail takes too long/);
+    expect(await client.reply()).toMatch(/^421 4\.4\.2 The message takes too long/);
     clearInterval(drip);
     expect((await service.list()).body.items).toHaveLength(0);
   });
@@ -201,7 +201,7 @@ describe('time', () => {
     const service = await open({ limits: { sessionMs: 300 } });
     const client = await service.client();
     const play = setInterval(() => client.write('NOOP\r\n'), 10);
-    for (let reply = ''; !reply.startsWith('421 4.4.2 The session is too long'); reply = await client.reply());
+    await client.until('421 4.4.2 The session has reached its time limit');
     clearInterval(play);
   });
 });

@@ -65,6 +65,12 @@ export class TestClient {
     }
   }
 
+  /** Reads replies up to the one that begins so. @throws Error when the server ends the connection before. */
+  async until(start: string): Promise<void> {
+    for (let reply = await this.reply(); !reply.startsWith(start); reply = await this.reply())
+      if (reply === '') throw new Error(`The connection ended without: ${start}`);
+  }
+
   /** Writes a line and answers with the reply to it. */
   say(line: string): Promise<string> {
     this.write(`${line}\r\n`);

@@ -57,7 +57,7 @@ describe('a device', () => {
   test.each([
     ['of 36 MB', 'MAIL FROM:<scanner> SIZE=37748736', /^552 5\.3\.4 /],
     ['with what was not offered', 'MAIL FROM:<scanner> FOO=1', /^555 5\.5\.4 /],
-    ['without a colon', 'MAIL <scanner@local>', /^501 5\.1\.7 Write it as MAIL FROM:<name@example\.com>$/],
+    ['without a colon', 'MAIL <scanner@local>', /^501 5\.1\.7 Invalid sender: use MAIL FROM:<name@example\.com>$/],
     ['with a control character', 'MAIL FROM:<scan\u0007ner>', /^501 5\.1\.7 /],
   ])('may not announce a mail %s', async (_title, line, reply) => {
     expect(await (await service().greeted()).say(line)).toMatch(reply);
@@ -85,7 +85,9 @@ describe('a device', () => {
   ])('must not say %s', async (line) => {
     const client = await service().greeted();
     await client.say(BEGIN[0] ?? '');
-    expect(await client.say(line)).toMatch(/^(?:501 5\.1\.3 Write it as RCPT TO:<name@example\.com>|555 5\.5\.4 )/);
+    expect(await client.say(line)).toMatch(
+      /^(?:501 5\.1\.3 Invalid recipient: use RCPT TO:<name@example\.com>|555 5\.5\.4 )/,
+    );
   });
 
   test('may end its commands with bare line feeds, and go without QUIT', async () => {
@@ -124,7 +126,7 @@ describe('a device', () => {
   test('that wants another way to log in learns which ways exist', async () => {
     const client = await service().greeted();
     expect(await client.say('AUTH CRAM-MD5')).toBe(
-      '504 5.5.4 Log in by PLAIN or LOGIN, which menus often call "normal password"',
+      '504 5.5.4 Use AUTH PLAIN or LOGIN, which menus often call "normal password"',
     );
   });
 });
@@ -134,21 +136,21 @@ test('a script that ends its message with bare line feeds learns what ends one',
   const client = await service.greeted();
   for (const line of BEGIN) await client.say(line);
   client.write(`${HEAD}\r\nHello\n.\n`);
-  expect(await client.reply()).toBe('421 4.4.2 Timeout: the end of the mail did not come, which is CR LF . CR LF');
+  expect(await client.reply()).toBe('421 4.4.2 Timeout: the message did not end with CR LF . CR LF');
 });
 
 describe('TLS that fails is logged', () => {
   const service = openForAll();
-  const logged = () => service().log.filter((line) => line.includes('SMTP: no TLS'));
+  const logged = () => service().log.filter((line) => line.includes('SMTP: TLS with a client failed'));
 
   test.each([
-    ['TLS 1.0 alone', 'port', OLD, /knows nothing newer than TLS 1\.1/],
-    ['TLS 1.0 alone', 'tlsPort', OLD, /knows nothing newer than TLS 1\.1/],
+    ['TLS 1.0 alone', 'port', OLD, /supports only TLS 1\.1 or older/],
+    ['TLS 1.0 alone', 'tlsPort', OLD, /supports only TLS 1\.1 or older/],
     [
       'TLS from the first byte where it is not',
       'port',
       {},
-      /speaks TLS from the first byte, and this port is for STARTTLS/,
+      /speaks TLS from the first byte, but this port is for STARTTLS/,
     ],
   ] as const)('of a client that speaks %s, by the %s', async (_title, port, options, words) => {
     const before = logged().length;
@@ -164,7 +166,7 @@ describe('TLS that fails is logged', () => {
     const socket = connect(service().tlsPort, '127.0.0.1');
     socket.on('error', () => undefined);
     socket.write('EHLO printer\r\n');
-    await expect.poll(() => logged().join(''), { timeout: 20_000 }).toMatch(/speaks no TLS, and at this port/);
+    await expect.poll(() => logged().join(''), { timeout: 20_000 }).toMatch(/does not speak TLS, but this port/);
     socket.destroy();
   });
 });

@@ -79,7 +79,7 @@ describe('a renewed certificate', () => {
     const before = await serials(service);
     await renew(service.certificate);
     await expect.poll(() => serials(service), { timeout: 20_000 }).not.toEqual(before);
-    await expect.poll(() => service.log.join('')).toContain('another certificate');
+    await expect.poll(() => service.log.join('')).toContain('certificate renewed');
   });
 
   test('is taken over at SIGHUP', async () => {
@@ -122,7 +122,7 @@ describe('a renewed certificate', () => {
     await renew(service.certificate, { notBefore: day(-85), notAfter: day(5) });
     await service.reload({});
     expect(service.log.join('')).toMatch(
-      /"level":40.*SMTP: the certificate ends in 4 days, on \d{4}-\d\d-\d\d: see why/,
+      /"level":40.*SMTP: the certificate ends in 4 days, on \d{4}-\d\d-\d\d\. Clients that check it/,
     );
   });
 
@@ -132,7 +132,7 @@ describe('a renewed certificate', () => {
     await renew(service.certificate, { half: true });
     await expect.poll(() => service.log.join(''), { timeout: 20_000 }).toContain('the old one stays');
     expect(await serials(service)).toEqual(before);
-    await expect(service.reload({})).rejects.toThrow(/SMTP_IN_TLS_CERT can't be used with SMTP_IN_TLS_KEY/);
+    await expect(service.reload({})).rejects.toThrow(/SMTP_IN_TLS_CERT cannot be used with SMTP_IN_TLS_KEY/);
   });
 });
 
@@ -149,8 +149,8 @@ describe('a certificate', () => {
   });
 
   test.each([
-    ['absent', undefined, /SMTP_IN_TLS_CERT can't be used with SMTP_IN_TLS_KEY: ENOENT: no such file .*cert\.pem/],
-    ['broken', 'no certificate', /SMTP_IN_TLS_CERT can't be used with SMTP_IN_TLS_KEY: /],
+    ['absent', undefined, /SMTP_IN_TLS_CERT cannot be used with SMTP_IN_TLS_KEY: ENOENT: no such file .*cert\.pem/],
+    ['broken', 'no certificate', /SMTP_IN_TLS_CERT cannot be used with SMTP_IN_TLS_KEY: /],
   ])('that is %s lets nothing start, and a reload take nothing over', async (_title, content, message) => {
     const service = await open();
     const { cert } = service.certificate;
@@ -194,7 +194,7 @@ describe('npm start', () => {
     const dataDir = temporaryFolder();
     const env = { PORT: '0', SMTP_IN_PORT: '0', DATA_DIR: dataDir, API_KEYS: 'shop:first-secret' };
     const process = startProcess('src/start.ts', env);
-    const [, port] = /send to localhost:(\d+); those that check/.exec(await process.line(/SANDBOX: programs/)) ?? [];
+    const [, port] = /send to localhost:(\d+)\. If they check/.exec(await process.line(/SANDBOX: programs/)) ?? [];
     const ca = readFileSync(join(dataDir, 'sandbox-ca.pem'), 'utf8');
     const transport = createTransport({
       host: 'localhost',
@@ -228,14 +228,14 @@ describe('a port that is taken', () => {
   test('stops the start when it was asked for', async () => {
     const { port } = await takePort();
     const { role } = openRole({ SMTP_IN_PORT: String(port) }, 2_525);
-    await expect(role).rejects.toThrow(`127.0.0.1:${port} is taken by another program`);
+    await expect(role).rejects.toThrow(`127.0.0.1:${port} is in use by another program`);
   });
 
   test('is logged, and SMTP stays off, when the port is only the default', async () => {
     const { port } = await takePort();
     const { role, log } = openRole({}, port);
     expect(await role).toBeUndefined();
-    expect(log.join('')).toContain(`port ${port} is taken by another program`);
+    expect(log.join('')).toContain(`port ${port} is in use by another program`);
   });
 });
 

@@ -26,7 +26,7 @@ describe('a login', () => {
     ['of a wrong name', { user: 'shop2', pass: 'first-secret' }, /^535 5\.7\.8 /],
     ['of an empty secret', { user: 'shop', pass: '' }, /^535 5\.7\.8 /],
     ['of an expired key', { user: 'old', pass: 'old-secret' }, /^535 5\.7\.8 /],
-    ['of a key that may only read', { user: 'reader', pass: 'reader-secret' }, /^535 5\.7\.1 .*scope send/],
+    ['of a key that may only read', { user: 'reader', pass: 'reader-secret' }, /^535 5\.7\.1 .*lacks the scope "send"/],
     ['as another', { user: 'crm\0shop', pass: 'first-secret' }, /^50[01] /],
   ])('that is %s', async (_title, login, reply) => {
     const client = await service().greeted();
