@@ -109,10 +109,18 @@ describe('a new worker', () => {
     exchange.script({ stage: 'end', delayMs: 200, times: Number.POSITIVE_INFINITY });
     const ids = await sendMany(service, 75);
     const second = await startWorker(service);
-    await second.line(/"sent"/);
+    let hasShare = false;
+    const share = second.line(/"sent"/).then(() => {
+      hasShare = true;
+    });
+    // The first worker stays busy until the second one has sent a message, however long that takes to start.
+    while (!hasShare) {
+      await Promise.race([share, service.untilAll(ids, isFinal)]);
+      if (!hasShare) ids.push(...(await sendMany(service, 30)));
+    }
     await service.untilAll(ids, isFinal);
     expect(exchange.connections(mailbox.address).peak).toBe(3);
-    expect(exchange.messages).toHaveLength(75);
+    expect(exchange.messages).toHaveLength(ids.length);
   });
 });
 

@@ -48,7 +48,7 @@ describe('writes of one turn', () => {
 
 test('a later write does not wait for an earlier one to be answered', async () => {
   const { promise: answer, resolve } = Promise.withResolvers<readonly string[]>();
-  const write = (items: readonly string[]) => (items.includes('throttle') ? answer : Promise.resolve(items));
+  const write = (items: readonly string[]) => (items.includes('slow') ? answer : Promise.resolve(items));
   const batch = makeBatcher({ write, bytesOf: () => 1, bytesMax: 9, itemsMax: 9 });
   const slow = batch(['slow']);
   await new Promise((turn) => setImmediate(turn));
