@@ -87,6 +87,6 @@ async function readiness(redis: RedisClient): ReturnType<ApiQueue['ready']> {
     await withTimeout(redis.ping(), REDIS_DEADLINE_MS);
     return { ok: true, checks: { redis: 'ok' } };
   } catch (error) {
-    return { ok: false, checks: { redis: `Redis can't be reached: ${(error as Error).message}` } };
+    return { ok: false, checks: { redis: `Redis cannot be reached: ${(error as Error).message}` } };
   }
 }

@@ -39,7 +39,7 @@ export const compileJson: FastifySchemaCompiler<TSchema> = (route) => {
   return contentType === undefined || contentType === JSON_TYPE ? compileShape(route) : (value: unknown) => ({ value });
 };
 
-/** @throws RequestError when the query is wrong, or the body can't be read. */
+/** @throws RequestError when the query is wrong, or the body cannot be read. */
 export async function receiveMessage(request: FastifyRequest, bytesMax: number): Promise<Received> {
   // Without a Content-Type and a length nothing has looked at the body.
   if (request.body === undefined && !request.isMultipart())

@@ -189,7 +189,7 @@ export interface Problem extends ProblemDetails {
   readonly requestId: string;
 }
 
-/** A request that can't be served; the error handler answers with its problem. */
+/** A request that cannot be served; the error handler answers with its problem. */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
   readonly code: ProblemCode;

@@ -78,7 +78,7 @@ describe('npm start', () => {
     server.close();
   });
 
-  test('says when it can not write its data, and ends', async () => {
+  test('says when it cannot write its data, and ends', async () => {
     const file = temporaryFile('file', '');
     const process = startProcess('src/start.ts', { PORT: '0', DATA_DIR: join(file, 'data') });
     expect(await process.line(/fatal/)).toContain('set DATA_DIR to a folder that relay365 may write to');

@@ -37,7 +37,7 @@ async function startWorker(env: Readonly<Record<string, string>>): Promise<TestP
 const byMessageId = (sandbox: Sandbox) => Map.groupBy(sandbox.exchange.messages, ({ messageId }) => messageId);
 
 describe('a worker that is stopped', () => {
-  test('hands a mail that it can not finish in time back at once, and not when its lock ends', async () => {
+  test('hands a mail that it cannot finish in time back at once, and not when its lock ends', async () => {
     const sandbox = await openTestSandbox();
     const env = { ...environmentOf(sandbox), SHUTDOWN_TIMEOUT_SECONDS: '0.5', RETRY_DELAYS_SECONDS: '3600' };
     const { send, until, request } = await startApi(env);

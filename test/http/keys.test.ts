@@ -167,7 +167,7 @@ describe('without keys', () => {
     if (statusCode === 403) expect(response.json().type).toBe('urn:relay365:problem:not-local');
   });
 
-  test("another site's form can not send a mail", async () => {
+  test("another site's form cannot send a mail", async () => {
     const { app, queued } = openTestApp();
     const form = { ...HOST, 'content-type': 'text/plain' };
     const mail = JSON.stringify({ to: 'a@example.com', text: 'x' });

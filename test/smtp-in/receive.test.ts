@@ -159,7 +159,7 @@ describe('a mail that comes again', () => {
   });
 });
 
-describe('a mail that can not be taken', () => {
+describe('a mail that cannot be taken', () => {
   const service = openForAll({
     yaml: `{mailboxes: [{address: ${MAILBOX}, limits: {messageSizeMegabytes: 1}}],
       apiKeys: [{name: narrow, hash: "sha256:${'a'.repeat(64)}", senders: ["@contoso.com"]}]}`,

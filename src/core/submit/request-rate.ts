@@ -1,6 +1,6 @@
 /** The requests that a key may make in a minute: a request over HTTP, or a message over SMTP. */
 
-/** Counts one more request of this key, in all processes together. Rejects when Redis can't be asked. */
+/** Counts one more request of this key, in all processes together. Rejects when Redis cannot be asked. */
 export type CountRequest = (client: string) => Promise<{ readonly count: number; readonly leftMs: number }>;
 
 export interface LimitedKey {

@@ -181,7 +181,7 @@ function contentOf(read: ReadDraft | ReadRawDraft, of: Pick<Message, 'id' | 'fro
 const DAY_MS = 86_400_000;
 
 /**
- * The same for requests with the same key, so that two of them at once can't be two messages. A key is kept for a day,
+ * The same for requests with the same key, so that two of them at once cannot become two messages. A key is kept for a day,
  * so the same key on another day is another request.
  */
 function seedOf({ name }: Client, { key, index }: Idempotency, acceptedAt: Date): string {

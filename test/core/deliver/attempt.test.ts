@@ -108,7 +108,7 @@ describe('what becomes of a message', () => {
       undefined,
     ],
     [
-      'that can not be composed',
+      'that cannot be composed',
       { kind: 'uncomposable', error: 'No.' },
       'failed',
       'failed',
@@ -334,7 +334,7 @@ describe('an outcome that nobody knows', () => {
   });
 });
 
-test('a message that can not be tried fails alone', () => {
+test('a message that cannot be tried fails alone', () => {
   const state: MessageState = {
     status: 'queued',
     attempts: [],
