@@ -172,9 +172,12 @@ function openSmtp(
   });
 }
 
+/** Connections that may wait to be accepted. Node's 511 are too few for a burst of clients: the others are reset. */
+const BACKLOG = 4_096;
+
 async function listen(app: FastifyInstance, { host, port }: Config['listen']): Promise<string> {
   try {
-    return await app.listen({ host, port });
+    return await app.listen({ host, port, backlog: BACKLOG });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== 'EADDRINUSE') throw cause;
